@@ -1,0 +1,58 @@
+#include "proto/base/packet.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/memory.h"
+#include "proto/wire/websocket.h"
+
+struct packet *packet_new(enum packet_kind kind, const struct slice *parts, size_t count)
+{
+    unsigned char header[WEBSOCKET_HEADER_MAX];
+    size_t header_length;
+    size_t payload_length = 0;
+    struct packet *packet;
+    char *at;
+
+    for (size_t i = 0; i < count; i++)
+        payload_length += parts[i].length;
+    assert(payload_length <= UINT32_MAX);
+    header_length = websocket_write_header(header, kind == PACKET_BINARY, payload_length);
+
+    packet = memory_allocate(sizeof(*packet) + header_length + payload_length);
+    packet->references = 1;
+    packet->payload_length = (uint32_t)payload_length;
+    packet->header_length = (uint8_t)header_length;
+    packet->kind = (uint8_t)kind;
+    packet->is_volatile = false;
+    memcpy(packet->bytes, header, header_length);
+    at = packet->bytes + header_length;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].length == 0)
+            continue;
+        memcpy(at, parts[i].data, parts[i].length);
+        at += parts[i].length;
+    }
+    return packet;
+}
+
+struct packet *packet_share(struct packet *packet)
+{
+    assert(packet->references > 0 && packet->references < UINT32_MAX);
+    packet->references++;
+    return packet;
+}
+
+void packet_release(struct packet **packet)
+{
+    struct packet *self = *packet;
+
+    *packet = NULL;
+    if (self == NULL)
+        return;
+    assert(self->references > 0);
+    if (--self->references == 0)
+        free(self);
+}

@@ -1,0 +1,44 @@
+/*
+ * The shared packet: one rendered client packet, immutable once made, reference-counted, queued by
+ * pointer in the outbox of every socket that gets it. Rendered once per message per edge.
+ *
+ * A text packet carries its finished, unmasked WebSocket frame (RFC 6455 §5.2) in one run of
+ * memory: [header][payload]. WebSocket transports send `packet_frame`, polling and SSE send
+ * `packet_payload`, the same bytes without the header.
+ *
+ * Single-threaded: references are counted without atomics.
+ */
+#ifndef PROTO_BASE_PACKET_H
+#define PROTO_BASE_PACKET_H
+
+#include <stdint.h>
+#include "proto/base/slice.h"
+
+enum packet_kind {
+    PACKET_TEXT,  /* an Engine.IO packet as text, e.g. 42["event",…] */
+    PACKET_BINARY /* the bytes of an Engine.IO binary message, without marker */
+};
+
+struct packet {
+    uint32_t references;
+    uint32_t payload_length;
+    uint8_t header_length; /* WebSocket header bytes before the payload */
+    uint8_t kind;          /* enum packet_kind */
+    uint8_t is_volatile;   /* may be dropped for a slow consumer */
+    char bytes[];          /* header, then payload */
+};
+
+/* A packet with one reference, holding a copy of the concatenation of the parts. */
+struct packet *packet_new(enum packet_kind kind, const struct slice *parts, size_t count);
+struct packet *packet_share(struct packet *packet); /* one more reference; returns its argument */
+void packet_release(struct packet **packet);        /* one reference less; nulls the pointer */
+static inline struct slice packet_payload(const struct packet *packet)
+{
+    return (struct slice){packet->bytes + packet->header_length, packet->payload_length};
+}
+static inline struct slice packet_frame(const struct packet *packet)
+{
+    return (struct slice){packet->bytes, (size_t)packet->header_length + packet->payload_length};
+}
+
+#endif

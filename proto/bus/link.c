@@ -1,0 +1,351 @@
+#include "proto/bus/link.h"
+
+#include <stdlib.h>
+
+#include "proto/base/error.h"
+#include "proto/base/memory.h"
+
+enum {
+    HELLO_INTERVAL_MS = 250, /* HELLO is repeated this often until WELCOME */
+    RESEND_INTERVAL_MS = 50, /* at most one RESEND per gap and interval */
+    ACKNOWLEDGE_EVERY = 64,  /* frames, so that the peer's retained frames stay few */
+    BODY_TARGET = 64 * 1024, /* a turn's messages become frames of about this size */
+};
+
+struct link_frame {
+    struct link_frame *next;
+    uint64_t sequence;
+    size_t length;
+    char body[];
+};
+
+void link_header_encode(struct buffer *out, const struct link_header *header)
+{
+    msgpack_write_array(out, 5);
+    msgpack_write_unsigned(out, header->version);
+    msgpack_write_unsigned(out, header->kind);
+    msgpack_write_unsigned(out, header->link);
+    msgpack_write_unsigned(out, header->sequence);
+    msgpack_write_unsigned(out, header->acknowledge);
+}
+
+int link_header_decode(struct msgpack_reader *reader, struct link_header *header)
+{
+    uint32_t count;
+    if (!msgpack_read_array(reader, &count) || count < 1 ||
+        !msgpack_read_unsigned(reader, &header->version)) {
+        return ERROR_BUS_MALFORMED;
+    }
+    if (header->version != BUS_VERSION) {
+        return ERROR_BUS_VERSION;
+    }
+    if (count != 5 || !msgpack_read_unsigned(reader, &header->kind) ||
+        !msgpack_read_unsigned(reader, &header->link) ||
+        !msgpack_read_unsigned(reader, &header->sequence) ||
+        !msgpack_read_unsigned(reader, &header->acknowledge) || header->kind > LINK_GOODBYE) {
+        return ERROR_BUS_MALFORMED;
+    }
+    return 0;
+}
+
+static bool transmit(struct link *link, enum link_kind kind, uint64_t sequence, struct slice body,
+                     int64_t now)
+{
+    struct buffer bytes = BUFFER_EMPTY;
+    struct link_header header = {BUS_VERSION, kind, link->id, sequence, link->received};
+    link_header_encode(&bytes, &header);
+    bool taken = link->operations->transmit(link->context, link, buffer_slice(&bytes), body);
+    buffer_deinit(&bytes);
+    if (taken) {
+        link->sent_at = now;
+        link->acknowledged = link->received;
+        link->frames_sent++;
+    }
+    return taken;
+}
+
+static void transmit_hello(struct link *link, enum link_kind kind, int64_t now)
+{
+    struct buffer body = BUFFER_EMPTY;
+    struct bus_message message = {.type = BUS_HELLO, .hello = link->self};
+    bus_encode(&body, &message);
+    transmit(link, kind, 0, buffer_slice(&body), now);
+    link->sent_at = now;
+    buffer_deinit(&body);
+}
+
+/* Forgets everything queued and numbered: the next link starts from 1. */
+static void forget(struct link *link)
+{
+    while (link->oldest != NULL) {
+        struct link_frame *frame = link->oldest;
+        link->oldest = frame->next;
+        free(frame);
+    }
+    link->newest = NULL;
+    link->unsent = NULL;
+    link->retained = 0;
+    link->last_sequence = 0;
+    link->sent_sequence = 0;
+    link->received = 0;
+    link->acknowledged = 0;
+    buffer_shrink(&link->open, BODY_TARGET);
+}
+
+static void enter_closed(struct link *link, int error, int64_t now)
+{
+    if (link->state == LINK_CLOSED) {
+        return;
+    }
+    link->state = LINK_CLOSED;
+    forget(link);
+    if (link->operations->closed != NULL) {
+        link->operations->closed(link->context, link, error, now);
+    }
+}
+
+void link_init(struct link *link, const struct link_settings *settings,
+               const struct link_operations *operations, void *context, bool connects,
+               const struct bus_hello *self, int64_t now)
+{
+    *link = (struct link){.operations = operations,
+                          .context = context,
+                          .settings = settings,
+                          .connects = connects,
+                          .self = *self,
+                          .heard_at = now,
+                          .sent_at = now};
+}
+
+void link_deinit(struct link *link)
+{
+    forget(link);
+    buffer_deinit(&link->open);
+    link->state = LINK_CLOSED;
+}
+
+void link_open(struct link *link, uint64_t id, int64_t now)
+{
+    forget(link);
+    link->id = id;
+    link->state = LINK_OPENING;
+    transmit_hello(link, LINK_HELLO, now);
+}
+
+void link_accept(struct link *link, uint64_t id, int64_t now)
+{
+    if (link->state == LINK_CLOSED) {
+        link->id = id;
+        link->state = LINK_OPEN;
+    }
+    link->heard_at = now;
+    transmit_hello(link, LINK_WELCOME, now);
+}
+
+void link_close(struct link *link, int64_t now)
+{
+    if (link->state != LINK_CLOSED) {
+        link_flush(link, now);
+        transmit(link, LINK_GOODBYE, link->last_sequence, SLICE_EMPTY, now);
+        enter_closed(link, 0, now);
+    }
+}
+
+bool link_is_alive(const struct link *link, int64_t now)
+{
+    return link->state == LINK_OPEN && now - link->heard_at < link->settings->timeout;
+}
+
+/* Turns the queued messages into the next frame. */
+static void seal(struct link *link)
+{
+    if (link->open.length == 0) {
+        return;
+    }
+    struct link_frame *frame = memory_allocate(sizeof(*frame) + link->open.length);
+    frame->next = NULL;
+    frame->sequence = ++link->last_sequence;
+    frame->length = link->open.length;
+    memcpy(frame->body, link->open.data, link->open.length);
+    if (link->newest == NULL) {
+        link->oldest = frame;
+    } else {
+        link->newest->next = frame;
+    }
+    link->newest = frame;
+    if (link->unsent == NULL) {
+        link->unsent = frame;
+    }
+    buffer_shrink(&link->open, BODY_TARGET);
+}
+
+int link_send_encoded(struct link *link, struct slice message)
+{
+    if (link->state != LINK_OPEN) {
+        return ERROR_CLOSED;
+    }
+    if (message.length > link->settings->retained_max - link->retained ||
+        link->retained > link->settings->retained_max) {
+        link->refused++;
+        return ERROR_OVERLOADED;
+    }
+    if (link->open.length > 0 && link->open.length + message.length > BODY_TARGET) {
+        seal(link);
+    }
+    buffer_append_slice(&link->open, message);
+    link->retained += message.length;
+    return 0;
+}
+
+int link_send(struct link *link, const struct bus_message *message)
+{
+    struct buffer bytes = BUFFER_EMPTY;
+    bus_encode(&bytes, message);
+    int error = link_send_encoded(link, buffer_slice(&bytes));
+    buffer_deinit(&bytes);
+    return error;
+}
+
+void link_flush(struct link *link, int64_t now)
+{
+    if (link->state != LINK_OPEN) {
+        return;
+    }
+    seal(link);
+    while (link->unsent != NULL) {
+        struct link_frame *frame = link->unsent;
+        if (!transmit(link, LINK_DATA, frame->sequence, slice_of(frame->body, frame->length),
+                      now)) {
+            return;
+        }
+        if (frame->sequence <= link->sent_sequence) {
+            link->frames_resent++;
+        } else {
+            link->sent_sequence = frame->sequence;
+        }
+        link->unsent = frame->next;
+    }
+}
+
+static void acknowledge(struct link *link, uint64_t sequence)
+{
+    while (link->oldest != NULL && link->oldest->sequence <= sequence) {
+        struct link_frame *frame = link->oldest;
+        if (link->unsent == frame) {
+            link->unsent = frame->next;
+        }
+        link->oldest = frame->next;
+        link->retained -= frame->length;
+        free(frame);
+    }
+    if (link->oldest == NULL) {
+        link->newest = NULL;
+    }
+}
+
+static void ask_resend(struct link *link, int64_t now)
+{
+    if (now < link->resend_at) {
+        return;
+    }
+    link->resend_at = now + RESEND_INTERVAL_MS;
+    link->gaps++;
+    transmit(link, LINK_RESEND, link->received + 1, SLICE_EMPTY, now);
+}
+
+static void receive_data(struct link *link, uint64_t sequence, struct msgpack_reader *body,
+                         int64_t now)
+{
+    if (sequence <= link->received) {
+        link->frames_repeated++;
+        return;
+    }
+    if (sequence != link->received + 1) {
+        ask_resend(link, now);
+        return;
+    }
+    link->received = sequence;
+    link->frames_received++;
+    uint64_t id = link->id;
+    while (body->at < body->end) {
+        struct bus_message message;
+        if (bus_decode(body, &message) != 0 || message.type == BUS_HELLO) {
+            transmit(link, LINK_RESET, 0, SLICE_EMPTY, now);
+            enter_closed(link, ERROR_BUS_MALFORMED, now);
+            return;
+        }
+        link->operations->deliver(link->context, link, &message, now);
+        if (link->state != LINK_OPEN || link->id != id) {
+            return; /* the owner closed the link while handling it */
+        }
+    }
+    if (link->received - link->acknowledged >= ACKNOWLEDGE_EVERY) {
+        transmit(link, LINK_HEARTBEAT, link->sent_sequence, SLICE_EMPTY, now);
+    }
+}
+
+static void receive_welcome(struct link *link, struct msgpack_reader *body, int64_t now)
+{
+    struct bus_message message;
+    if (link->state != LINK_OPENING) {
+        return;
+    }
+    if (bus_decode(body, &message) != 0 || message.type != BUS_HELLO) {
+        enter_closed(link, ERROR_BUS_MALFORMED, now);
+        return;
+    }
+    link->state = LINK_OPEN;
+    link->operations->opened(link->context, link, &message.hello, now);
+}
+
+void link_receive(struct link *link, const struct link_header *header, struct msgpack_reader *body,
+                  int64_t now)
+{
+    if (header->link != link->id || link->state == LINK_CLOSED) {
+        return;
+    }
+    link->heard_at = now;
+    if (header->kind == LINK_RESET || header->kind == LINK_GOODBYE) {
+        enter_closed(link, header->kind == LINK_RESET ? ERROR_CLOSED : 0, now);
+        return;
+    }
+    if (header->kind == LINK_WELCOME && link->connects) {
+        receive_welcome(link, body, now);
+        return;
+    }
+    if (link->state != LINK_OPEN || header->acknowledge > link->last_sequence) {
+        return;
+    }
+    acknowledge(link, header->acknowledge);
+    switch (header->kind) {
+    case LINK_DATA:
+        receive_data(link, header->sequence, body, now);
+        break;
+    case LINK_HEARTBEAT:
+        if (header->sequence > link->received) {
+            ask_resend(link, now);
+        }
+        break;
+    case LINK_RESEND:
+        if (link->oldest != NULL && header->sequence <= link->sent_sequence) {
+            link->unsent = link->oldest;
+            link_flush(link, now);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void link_tick(struct link *link, int64_t now)
+{
+    if (link->state == LINK_OPENING && now - link->sent_at >= HELLO_INTERVAL_MS) {
+        transmit_hello(link, LINK_HELLO, now);
+    } else if (link->state == LINK_OPEN) {
+        link_flush(link, now);
+        if (now - link->sent_at >= link->settings->heartbeat ||
+            link->received != link->acknowledged) {
+            transmit(link, LINK_HEARTBEAT, link->sent_sequence, SLICE_EMPTY, now);
+        }
+    }
+}

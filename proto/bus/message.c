@@ -1,0 +1,358 @@
+#include "proto/bus/message.h"
+
+#include <assert.h>
+
+#include "proto/base/error.h"
+
+enum field_kind {
+    FIELD_UNSIGNED,
+    FIELD_SIGNED,
+    FIELD_BOOLEAN,
+    FIELD_TEXT,
+    FIELD_PAYLOAD,
+    FIELD_LIST
+};
+
+struct field {
+    enum field_kind kind;
+    size_t offset;
+    size_t most;              /* bytes of a text or payload */
+    enum bus_element element; /* of a list */
+};
+
+struct layout {
+    const char *name;
+    const struct field *fields;
+    uint32_t count;
+};
+
+/* The tables below read like the grammar in BUS.md: one line per field, in wire order. */
+#define U(type, member)                                                                            \
+    {                                                                                              \
+        FIELD_UNSIGNED, offsetof(struct type, member), 0, 0                                        \
+    }
+#define I(type, member)                                                                            \
+    {                                                                                              \
+        FIELD_SIGNED, offsetof(struct type, member), 0, 0                                          \
+    }
+#define B(type, member)                                                                            \
+    {                                                                                              \
+        FIELD_BOOLEAN, offsetof(struct type, member), 0, 0                                         \
+    }
+#define ID(type, member)                                                                           \
+    {                                                                                              \
+        FIELD_TEXT, offsetof(struct type, member), BUS_ID_MAX, 0                                   \
+    }
+#define NAME(type, member)                                                                         \
+    {                                                                                              \
+        FIELD_TEXT, offsetof(struct type, member), BUS_NAME_MAX, 0                                 \
+    }
+#define PAYLOAD(type, member)                                                                      \
+    {                                                                                              \
+        FIELD_PAYLOAD, offsetof(struct type, member), BUS_PAYLOAD_MAX, 0                           \
+    }
+#define LIST(type, member, element)                                                                \
+    {                                                                                              \
+        FIELD_LIST, offsetof(struct type, member), BUS_PAYLOAD_MAX, element                        \
+    }
+
+static const struct field member_fields[] = {ID(bus_member, entity), NAME(bus_member, name),
+                                             U(bus_member, connections)};
+static const struct field stored_fields[] = {
+    ID(bus_stored_message, id),          U(bus_stored_message, seq),
+    U(bus_stored_message, kind),         I(bus_stored_message, created_at),
+    ID(bus_stored_message, sender),      ID(bus_stored_message, client_message_id),
+    ID(bus_stored_message, in_reply_to), PAYLOAD(bus_stored_message, body)};
+static const struct field agent_fields[] = {ID(bus_agent, id), NAME(bus_agent, name),
+                                            PAYLOAD(bus_agent, details)};
+static const struct field peer_fields[] = {ID(bus_peer, incarnation), NAME(bus_peer, address)};
+static const struct field text_fields[] = {NAME(bus_text, text)};
+
+static const struct field hello_fields[] = {U(bus_hello, role), ID(bus_hello, incarnation),
+                                            NAME(bus_hello, name), NAME(bus_hello, peer_address),
+                                            NAME(bus_hello, program_version)};
+static const struct field room_sync_fields[] = {ID(bus_room_sync, room), U(bus_room_sync, epoch),
+                                                U(bus_room_sync, last_seq),
+                                                LIST(bus_room_sync, members, BUS_ELEMENT_MEMBER)};
+static const struct field sync_done_fields[] = {U(bus_sync_done, rooms)};
+static const struct field join_fields[] = {
+    U(bus_join, request),    ID(bus_join, room),      ID(bus_join, entity),
+    NAME(bus_join, name),    ID(bus_join, server_id), B(bus_join, is_again),
+    U(bus_join, since),      U(bus_join, since_seq),  U(bus_join, since_epoch),
+    I(bus_join, since_time), ID(bus_join, since_id)};
+static const struct field leave_fields[] = {ID(bus_leave, room), ID(bus_leave, entity),
+                                            B(bus_leave, is_explicit), U(bus_leave, silence)};
+static const struct field send_fields[] = {
+    U(bus_send, request),         ID(bus_send, room),
+    ID(bus_send, sender),         ID(bus_send, message_id),
+    ID(bus_send, server_id),      B(bus_send, asks_agent),
+    NAME(bus_send, channel_type), PAYLOAD(bus_send, channel_metadata),
+    PAYLOAD(bus_send, body)};
+static const struct field signal_fields[] = {ID(bus_signal, room), U(bus_signal, kind),
+                                             ID(bus_signal, entity), B(bus_signal, is_on),
+                                             NAME(bus_signal, action)};
+static const struct field receipt_fields[] = {U(bus_receipt, request), ID(bus_receipt, room),
+                                              ID(bus_receipt, message_id), ID(bus_receipt, user),
+                                              NAME(bus_receipt, status)};
+static const struct field history_fields[] = {U(bus_history, request), ID(bus_history, room),
+                                              U(bus_history, limit), I(bus_history, before),
+                                              I(bus_history, after)};
+static const struct field members_fields[] = {U(bus_members, request), ID(bus_members, room),
+                                              U(bus_members, offset), U(bus_members, limit)};
+static const struct field channel_put_fields[] = {
+    U(bus_channel_put, request),        ID(bus_channel_put, server_id),
+    NAME(bus_channel_put, name),        NAME(bus_channel_put, type),
+    PAYLOAD(bus_channel_put, metadata), LIST(bus_channel_put, participants, BUS_ELEMENT_TEXT)};
+static const struct field joined_fields[] = {
+    U(bus_joined, request),         I(bus_joined, error),
+    ID(bus_joined, room),           U(bus_joined, epoch),
+    U(bus_joined, last_seq),        ID(bus_joined, server_id),
+    U(bus_joined, member_count),    LIST(bus_joined, members, BUS_ELEMENT_MEMBER),
+    B(bus_joined, replay_complete), LIST(bus_joined, replay, BUS_ELEMENT_STORED)};
+static const struct field send_done_fields[] = {
+    U(bus_send_done, request),      I(bus_send_done, error),    ID(bus_send_done, message_id),
+    U(bus_send_done, seq),          U(bus_send_done, epoch),    I(bus_send_done, created_at),
+    B(bus_send_done, is_duplicate), B(bus_send_done, no_agent), U(bus_send_done, jobs),
+    U(bus_send_done, retry_after)};
+static const struct field room_message_fields[] = {ID(bus_room_message, room),
+                                                   U(bus_room_message, epoch),
+                                                   U(bus_room_message, seq),
+                                                   ID(bus_room_message, id),
+                                                   U(bus_room_message, kind),
+                                                   I(bus_room_message, created_at),
+                                                   ID(bus_room_message, sender),
+                                                   ID(bus_room_message, in_reply_to),
+                                                   ID(bus_room_message, asker),
+                                                   ID(bus_room_message, origin),
+                                                   U(bus_room_message, origin_request),
+                                                   PAYLOAD(bus_room_message, body)};
+static const struct field presence_fields[] = {ID(bus_presence, room), B(bus_presence, is_joined),
+                                               ID(bus_presence, entity), NAME(bus_presence, name),
+                                               U(bus_presence, member_count)};
+static const struct field chunk_fields[] = {ID(bus_chunk, room),     ID(bus_chunk, reply),
+                                            ID(bus_chunk, question), ID(bus_chunk, agent),
+                                            U(bus_chunk, index),     PAYLOAD(bus_chunk, text)};
+static const struct field run_fields[] = {
+    ID(bus_run, room),  U(bus_run, state),  ID(bus_run, agent),     ID(bus_run, question),
+    ID(bus_run, reply), ID(bus_run, asker), ID(bus_run, server_id), NAME(bus_run, reason)};
+static const struct field receipt_note_fields[] = {
+    ID(bus_receipt_note, room), ID(bus_receipt_note, message_id), ID(bus_receipt_note, author),
+    ID(bus_receipt_note, user), NAME(bus_receipt_note, status)};
+static const struct field done_fields[] = {U(bus_done, request), I(bus_done, error)};
+static const struct field history_page_fields[] = {
+    U(bus_history_page, request), I(bus_history_page, error), U(bus_history_page, epoch),
+    ID(bus_history_page, server_id), LIST(bus_history_page, messages, BUS_ELEMENT_STORED)};
+static const struct field members_page_fields[] = {
+    U(bus_members_page, request), I(bus_members_page, error), U(bus_members_page, total),
+    LIST(bus_members_page, members, BUS_ELEMENT_MEMBER)};
+static const struct field channel_fields[] = {U(bus_channel, request),
+                                              I(bus_channel, error),
+                                              ID(bus_channel, id),
+                                              U(bus_channel, epoch),
+                                              ID(bus_channel, server_id),
+                                              NAME(bus_channel, name),
+                                              NAME(bus_channel, type),
+                                              NAME(bus_channel, source_type),
+                                              PAYLOAD(bus_channel, metadata),
+                                              I(bus_channel, created_at),
+                                              I(bus_channel, updated_at),
+                                              LIST(bus_channel, participants, BUS_ELEMENT_TEXT)};
+static const struct field peers_fields[] = {LIST(bus_peers, peers, BUS_ELEMENT_PEER)};
+static const struct field register_agents_fields[] = {
+    U(bus_register_agents, credit), LIST(bus_register_agents, agents, BUS_ELEMENT_AGENT)};
+static const struct field work_chunk_fields[] = {U(bus_work_chunk, job), U(bus_work_chunk, attempt),
+                                                 U(bus_work_chunk, index),
+                                                 PAYLOAD(bus_work_chunk, text)};
+static const struct field work_done_fields[] = {U(bus_work_done, job), U(bus_work_done, attempt),
+                                                PAYLOAD(bus_work_done, body)};
+static const struct field work_failed_fields[] = {
+    U(bus_work_failed, job), U(bus_work_failed, attempt), I(bus_work_failed, error)};
+static const struct field registered_fields[] = {U(bus_registered, agents)};
+static const struct field work_fields[] = {
+    U(bus_work, job),        U(bus_work, attempt),   ID(bus_work, room),
+    ID(bus_work, server_id), ID(bus_work, agent),    ID(bus_work, question),
+    ID(bus_work, reply),     ID(bus_work, sender),   I(bus_work, created_at),
+    U(bus_work, backlog),    PAYLOAD(bus_work, body)};
+static const struct field work_cancel_fields[] = {U(bus_work_cancel, job),
+                                                  U(bus_work_cancel, attempt)};
+static const struct field relay_request_fields[] = {
+    U(bus_relay_request, request), U(bus_relay_request, method), U(bus_relay_request, revision),
+    ID(bus_relay_request, sid), PAYLOAD(bus_relay_request, body)};
+static const struct field relay_response_fields[] = {
+    U(bus_relay_response, request), U(bus_relay_response, status),
+    NAME(bus_relay_response, content_type), PAYLOAD(bus_relay_response, body)};
+static const struct field relay_gone_fields[] = {U(bus_relay_gone, request)};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct layout *layout_of(enum bus_type type)
+{
+    switch (type) {
+#define X(name, member, number)                                                                    \
+    case BUS_##name: {                                                                             \
+        static const struct layout layout = {#member, member##_fields, COUNT(member##_fields)};    \
+        return &layout;                                                                            \
+    }
+        BUS_MESSAGES(X)
+#undef X
+    }
+    return NULL;
+}
+
+static const struct layout *element_layout(enum bus_element element)
+{
+    static const struct layout layouts[] = {
+        [BUS_ELEMENT_MEMBER] = {"member", member_fields, COUNT(member_fields)},
+        [BUS_ELEMENT_STORED] = {"stored", stored_fields, COUNT(stored_fields)},
+        [BUS_ELEMENT_AGENT] = {"agent", agent_fields, COUNT(agent_fields)},
+        [BUS_ELEMENT_PEER] = {"peer", peer_fields, COUNT(peer_fields)},
+        [BUS_ELEMENT_TEXT] = {"text", text_fields, COUNT(text_fields)},
+    };
+    return &layouts[element];
+}
+
+const char *bus_type_name(enum bus_type type)
+{
+    const struct layout *layout = layout_of(type);
+    return layout == NULL ? "unknown" : layout->name;
+}
+
+static void write_field(struct buffer *out, const struct field *field, const char *base)
+{
+    const void *at = base + field->offset;
+    const struct slice *slice = at;
+    const struct bus_list *list = at;
+    switch (field->kind) {
+    case FIELD_UNSIGNED:
+        msgpack_write_unsigned(out, *(const uint64_t *)at);
+        break;
+    case FIELD_SIGNED:
+        msgpack_write_signed(out, *(const int64_t *)at);
+        break;
+    case FIELD_BOOLEAN:
+        msgpack_write_boolean(out, *(const bool *)at);
+        break;
+    case FIELD_TEXT:
+        assert(slice->length <= field->most);
+        msgpack_write_text(out, *slice);
+        break;
+    case FIELD_PAYLOAD:
+        assert(slice->length <= field->most);
+        msgpack_write_binary(out, *slice);
+        break;
+    case FIELD_LIST:
+        assert(list->elements.length <= field->most);
+        msgpack_write_array(out, list->count);
+        buffer_append_slice(out, list->elements);
+        break;
+    }
+}
+
+static bool read_fields(struct msgpack_reader *reader, const struct layout *layout, char *base);
+
+static bool read_list(struct msgpack_reader *reader, enum bus_element element,
+                      struct bus_list *list)
+{
+    if (!msgpack_read_array(reader, &list->count)) {
+        return false;
+    }
+    union {
+        struct bus_member member;
+        struct bus_stored_message stored;
+        struct bus_agent agent;
+        struct bus_peer peer;
+        struct bus_text text;
+    } scratch;
+    const char *start = (const char *)reader->at;
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (!bus_list_next(reader, element, &scratch)) {
+            return false;
+        }
+    }
+    list->elements = slice_of(start, (size_t)((const char *)reader->at - start));
+    return list->elements.length <= BUS_PAYLOAD_MAX;
+}
+
+static bool read_field(struct msgpack_reader *reader, const struct field *field, char *base)
+{
+    void *at = base + field->offset;
+    switch (field->kind) {
+    case FIELD_UNSIGNED:
+        return msgpack_read_unsigned(reader, at);
+    case FIELD_SIGNED:
+        return msgpack_read_signed(reader, at);
+    case FIELD_BOOLEAN:
+        return msgpack_read_boolean(reader, at);
+    case FIELD_TEXT:
+        return msgpack_read_text(reader, field->most, at);
+    case FIELD_PAYLOAD:
+        return msgpack_read_binary(reader, field->most, at);
+    case FIELD_LIST:
+        return read_list(reader, field->element, at);
+    }
+    return false;
+}
+
+static bool read_fields(struct msgpack_reader *reader, const struct layout *layout, char *base)
+{
+    for (uint32_t i = 0; i < layout->count; i++) {
+        if (!read_field(reader, &layout->fields[i], base)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void bus_encode(struct buffer *out, const struct bus_message *message)
+{
+    const struct layout *layout = layout_of(message->type);
+    assert(layout != NULL);
+    msgpack_write_array(out, layout->count + 2);
+    msgpack_write_unsigned(out, message->type);
+    msgpack_write_unsigned(out, message->trace);
+    for (uint32_t i = 0; i < layout->count; i++) {
+        write_field(out, &layout->fields[i], (const char *)&message->hello);
+    }
+}
+
+int bus_decode(struct msgpack_reader *reader, struct bus_message *message)
+{
+    uint32_t count;
+    uint64_t type;
+    if (!msgpack_read_array(reader, &count) || !msgpack_read_unsigned(reader, &type) ||
+        !msgpack_read_unsigned(reader, &message->trace) || type > INT32_MAX) {
+        return ERROR_BUS_MALFORMED;
+    }
+    const struct layout *layout = layout_of((enum bus_type)type);
+    if (layout == NULL || count != layout->count + 2) {
+        return ERROR_BUS_MALFORMED;
+    }
+    message->type = (enum bus_type)type;
+    return read_fields(reader, layout, (char *)&message->hello) ? 0 : ERROR_BUS_MALFORMED;
+}
+
+void bus_list_add(struct bus_list_builder *builder, enum bus_element kind, const void *element)
+{
+    const struct layout *layout = element_layout(kind);
+    msgpack_write_array(&builder->bytes, layout->count);
+    for (uint32_t i = 0; i < layout->count; i++) {
+        write_field(&builder->bytes, &layout->fields[i], element);
+    }
+    builder->count++;
+}
+
+struct msgpack_reader bus_list_read(const struct bus_list *list)
+{
+    return msgpack_reader_of(list->elements);
+}
+
+bool bus_list_next(struct msgpack_reader *reader, enum bus_element kind, void *element)
+{
+    const struct layout *layout = element_layout(kind);
+    uint32_t count;
+    if (reader->at == reader->end && !reader->failed) {
+        return false; /* the end of an accepted list */
+    }
+    return msgpack_read_array(reader, &count) && count == layout->count &&
+           read_fields(reader, layout, element);
+}

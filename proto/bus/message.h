@@ -1,0 +1,428 @@
+/*
+ * Bus messages: one enum, one struct per message, one table of their fields, and one codec that the
+ * table drives. BUS.md is the grammar and the prose; this header is its C form.
+ *
+ * A message on the wire is a MessagePack array [type, trace, field, …] with the fields in the order
+ * of the table. The decoder refuses unknown types, a wrong number of fields, a field of another
+ * kind or over its bound; a frame's reader refuses bytes that remain. Decoded slices borrow from
+ * the frame.
+ */
+#ifndef PROTO_BUS_MESSAGE_H
+#define PROTO_BUS_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "proto/base/buffer.h"
+#include "proto/base/id.h"
+#include "proto/base/slice.h"
+#include "proto/bus/msgpack.h"
+
+enum {
+    BUS_VERSION = 1,
+    BUS_ID_MAX = USER_ID_MAX,          /* room, entity, message ids: bytes */
+    BUS_NAME_MAX = 1024,               /* display names, addresses, short texts */
+    BUS_PAYLOAD_MAX = 4 * 1024 * 1024, /* an opaque payload, or a list's bytes */
+    BUS_FRAME_MAX = 8 * 1024 * 1024
+};
+
+/*
+ * A list field: elements of one kind, kept encoded. Read it with bus_list_next(); build it with
+ * bus_list_add() into a buffer and bus_list_of().
+ */
+struct bus_list {
+    uint32_t count;
+    struct slice elements; /* encoded elements, one after the other */
+};
+
+/* --- elements of lists ------------------------------------------------------------------------ */
+
+struct bus_member {
+    struct slice entity;
+    struct slice name;
+    uint64_t connections; /* sockets of this entity in the room */
+};
+
+struct bus_stored_message {
+    struct slice id;
+    uint64_t seq;
+    uint64_t kind; /* enum message_kind of the store */
+    int64_t created_at;
+    struct slice sender;
+    struct slice client_message_id;
+    struct slice in_reply_to;
+    struct slice body;
+};
+
+struct bus_agent {
+    struct slice id;
+    struct slice name;
+    struct slice details; /* raw JSON object */
+};
+
+struct bus_peer {
+    struct slice incarnation;
+    struct slice address; /* ZeroMQ endpoint for relays */
+};
+
+struct bus_text {
+    struct slice text;
+};
+
+/* --- edge to router --------------------------------------------------------------------------- */
+
+/* After (re)connecting: what this edge holds of a room. */
+struct bus_room_sync {
+    struct slice room;
+    uint64_t epoch;
+    uint64_t last_seq;       /* delivered to this edge's sockets so far */
+    struct bus_list members; /* bus_member */
+};
+struct bus_sync_done {
+    uint64_t rooms;
+};
+
+enum bus_since { BUS_SINCE_NOTHING, BUS_SINCE_SEQ, BUS_SINCE_ID, BUS_SINCE_TIME };
+
+struct bus_join {
+    uint64_t request;
+    struct slice room;
+    struct slice entity;
+    struct slice name;
+    struct slice server_id;
+    bool is_again;  /* the socket is in the room already: no further connection */
+    uint64_t since; /* enum bus_since */
+    uint64_t since_seq;
+    uint64_t since_epoch; /* 0: any */
+    int64_t since_time;
+    struct slice since_id;
+};
+struct bus_leave {
+    struct slice room;
+    struct slice entity;
+    bool is_explicit; /* the user meant it: no grace period */
+    uint64_t silence; /* ms since the last sign of life of the socket */
+};
+
+struct bus_send {
+    uint64_t request;
+    struct slice room;
+    struct slice sender;
+    struct slice message_id; /* makes the send idempotent; '~' and a UUID: minted by the edge */
+    struct slice server_id;
+    bool asks_agent;               /* false: type MESSAGE, broadcast only */
+    struct slice channel_type;     /* "DM", "GROUP" or empty: when the room is created by this */
+    struct slice channel_metadata; /* raw JSON object or empty */
+    struct slice body;             /* JSON members of the broadcast, see BUS.md */
+};
+
+enum bus_signal_kind { BUS_SIGNAL_TYPING, BUS_SIGNAL_THINKING, BUS_SIGNAL_CONTROL };
+
+/* Passing events that nobody stores; both directions. */
+struct bus_signal {
+    struct slice room;
+    uint64_t kind; /* enum bus_signal_kind */
+    struct slice entity;
+    bool is_on;          /* typing, thinking */
+    struct slice action; /* control */
+};
+struct bus_receipt {
+    uint64_t request;
+    struct slice room;
+    struct slice message_id;
+    struct slice user;
+    struct slice status;
+};
+struct bus_history {
+    uint64_t request;
+    struct slice room;
+    uint64_t limit;
+    int64_t before;
+    int64_t after;
+};
+struct bus_members {
+    uint64_t request;
+    struct slice room;
+    uint64_t offset;
+    uint64_t limit;
+};
+struct bus_channel_put {
+    uint64_t request;
+    struct slice server_id;
+    struct slice name;
+    struct slice type;
+    struct slice metadata;        /* raw JSON object */
+    struct bus_list participants; /* bus_text */
+};
+
+/* --- router to edge --------------------------------------------------------------------------- */
+
+struct bus_joined {
+    uint64_t request;
+    int64_t error;
+    struct slice room;
+    uint64_t epoch;
+    uint64_t last_seq; /* everything up to here was broadcast before this join */
+    struct slice server_id;
+    uint64_t member_count;
+    struct bus_list members; /* bus_member, at most presence_limit */
+    bool replay_complete;
+    struct bus_list replay; /* bus_stored_message, oldest first */
+};
+struct bus_send_done {
+    uint64_t request;
+    int64_t error;
+    struct slice message_id;
+    uint64_t seq;
+    uint64_t epoch;
+    int64_t created_at;
+    bool is_duplicate;
+    bool no_agent;        /* accepted, and nobody will answer */
+    uint64_t jobs;        /* answers to come */
+    uint64_t retry_after; /* ms, with ERROR_OVERLOADED */
+};
+struct bus_room_message {
+    struct slice room;
+    uint64_t epoch;
+    uint64_t seq;
+    struct slice id;
+    uint64_t kind;
+    int64_t created_at;
+    struct slice sender;
+    struct slice in_reply_to;
+    struct slice asker;      /* of a reply: who sent the question */
+    struct slice origin;     /* incarnation of the sending edge; empty: none */
+    uint64_t origin_request; /* that edge's bus_send.request */
+    struct slice body;
+};
+struct bus_presence {
+    struct slice room;
+    bool is_joined;
+    struct slice entity;
+    struct slice name;
+    uint64_t member_count;
+};
+struct bus_chunk {
+    struct slice room;
+    struct slice reply; /* id of the message being written */
+    struct slice question;
+    struct slice agent;
+    uint64_t index;
+    struct slice text;
+};
+
+enum bus_run_state { BUS_RUN_STARTED, BUS_RUN_COMPLETED, BUS_RUN_FAILED, BUS_RUN_CANCELLED };
+
+struct bus_run {
+    struct slice room;
+    uint64_t state; /* enum bus_run_state */
+    struct slice agent;
+    struct slice question;
+    struct slice reply;
+    struct slice asker;
+    struct slice server_id;
+    struct slice reason; /* FAILED: error code */
+};
+struct bus_receipt_note {
+    struct slice room;
+    struct slice message_id;
+    struct slice author;
+    struct slice user;
+    struct slice status;
+};
+struct bus_done {
+    uint64_t request;
+    int64_t error;
+};
+struct bus_history_page {
+    uint64_t request;
+    int64_t error;
+    uint64_t epoch;
+    struct slice server_id;
+    struct bus_list messages; /* bus_stored_message, newest first */
+};
+struct bus_members_page {
+    uint64_t request;
+    int64_t error;
+    uint64_t total;
+    struct bus_list members; /* bus_member */
+};
+struct bus_channel {
+    uint64_t request;
+    int64_t error;
+    struct slice id;
+    uint64_t epoch;
+    struct slice server_id;
+    struct slice name;
+    struct slice type;
+    struct slice source_type;
+    struct slice metadata;
+    int64_t created_at;
+    int64_t updated_at;
+    struct bus_list participants; /* bus_text */
+};
+struct bus_peers {
+    struct bus_list peers; /* bus_peer: every edge with a relay address */
+};
+
+/* --- bridge to router ------------------------------------------------------------------------- */
+
+struct bus_register_agents {
+    uint64_t credit;        /* jobs this bridge works on at once */
+    struct bus_list agents; /* bus_agent; the first one is a candidate for default agent */
+};
+struct bus_work_chunk {
+    uint64_t job;
+    uint64_t attempt;
+    uint64_t index;
+    struct slice text;
+};
+struct bus_work_done {
+    uint64_t job;
+    uint64_t attempt;
+    struct slice body; /* JSON members of the reply's broadcast */
+};
+struct bus_work_failed {
+    uint64_t job;
+    uint64_t attempt;
+    int64_t error;
+};
+
+/* --- router to bridge ------------------------------------------------------------------------- */
+
+struct bus_registered {
+    uint64_t agents;
+};
+struct bus_work {
+    uint64_t job;
+    uint64_t attempt;
+    struct slice room;
+    struct slice server_id;
+    struct slice agent;
+    struct slice question; /* message id */
+    struct slice reply;    /* message id of the answer */
+    struct slice sender;
+    int64_t created_at;
+    uint64_t backlog;  /* questions waiting behind this one in the room */
+    struct slice body; /* of the question */
+};
+struct bus_work_cancel {
+    uint64_t job;
+    uint64_t attempt;
+};
+
+/* --- edge to edge ----------------------------------------------------------------------------- */
+
+enum bus_relay_method { BUS_RELAY_GET, BUS_RELAY_POST };
+
+struct bus_relay_request {
+    uint64_t request;
+    uint64_t method;   /* enum bus_relay_method */
+    uint64_t revision; /* of Engine.IO */
+    struct slice sid;
+    struct slice body;
+};
+struct bus_relay_response {
+    uint64_t request;
+    uint64_t status; /* HTTP */
+    struct slice content_type;
+    struct slice body;
+};
+struct bus_relay_gone {
+    uint64_t request; /* the client left before the answer */
+};
+
+/* --- link handshake --------------------------------------------------------------------------- */
+
+enum bus_role { BUS_ROLE_EDGE, BUS_ROLE_BRIDGE, BUS_ROLE_ROUTER };
+
+struct bus_hello {
+    uint64_t role; /* enum bus_role */
+    struct slice incarnation;
+    struct slice name;
+    struct slice peer_address; /* of an edge, for relays; empty: none */
+    struct slice program_version;
+};
+
+/* X(enum name, member and struct name, number): the numbers are the wire's. */
+#define BUS_MESSAGES(X)                                                                            \
+    X(HELLO, hello, 1)                                                                             \
+    X(ROOM_SYNC, room_sync, 10)                                                                    \
+    X(SYNC_DONE, sync_done, 11)                                                                    \
+    X(JOIN, join, 12)                                                                              \
+    X(LEAVE, leave, 13)                                                                            \
+    X(SEND, send, 14)                                                                              \
+    X(SIGNAL, signal, 15)                                                                          \
+    X(RECEIPT, receipt, 16)                                                                        \
+    X(HISTORY, history, 17)                                                                        \
+    X(MEMBERS, members, 18)                                                                        \
+    X(CHANNEL_PUT, channel_put, 19)                                                                \
+    X(JOINED, joined, 40)                                                                          \
+    X(SEND_DONE, send_done, 41)                                                                    \
+    X(ROOM_MESSAGE, room_message, 42)                                                              \
+    X(PRESENCE, presence, 43)                                                                      \
+    X(CHUNK, chunk, 44)                                                                            \
+    X(RUN, run, 45)                                                                                \
+    X(RECEIPT_NOTE, receipt_note, 46)                                                              \
+    X(DONE, done, 47)                                                                              \
+    X(HISTORY_PAGE, history_page, 48)                                                              \
+    X(MEMBERS_PAGE, members_page, 49)                                                              \
+    X(CHANNEL, channel, 50)                                                                        \
+    X(PEERS, peers, 51)                                                                            \
+    X(REGISTER, register_agents, 70)                                                               \
+    X(WORK_CHUNK, work_chunk, 71)                                                                  \
+    X(WORK_DONE, work_done, 72)                                                                    \
+    X(WORK_FAILED, work_failed, 73)                                                                \
+    X(REGISTERED, registered, 80)                                                                  \
+    X(WORK, work, 81)                                                                              \
+    X(WORK_CANCEL, work_cancel, 82)                                                                \
+    X(RELAY_REQUEST, relay_request, 90)                                                            \
+    X(RELAY_RESPONSE, relay_response, 91)                                                          \
+    X(RELAY_GONE, relay_gone, 92)
+
+enum bus_type {
+#define X(name, member, number) BUS_##name = (number),
+    BUS_MESSAGES(X)
+#undef X
+};
+
+struct bus_message {
+    enum bus_type type;
+    uint64_t trace; /* follows one client event through the cluster's logs; 0: none */
+    union {
+#define X(name, member, number) struct bus_##member member;
+        BUS_MESSAGES(X)
+#undef X
+    };
+};
+
+/* Appends the encoded message. What we encode ourselves is within bounds: asserted. */
+void bus_encode(struct buffer *out, const struct bus_message *message);
+/* Reads one message; 0 or ERROR_BUS_MALFORMED. */
+int bus_decode(struct msgpack_reader *reader, struct bus_message *message);
+const char *bus_type_name(enum bus_type type);
+
+/* Lists: one add/next pair per kind of element. */
+enum bus_element {
+    BUS_ELEMENT_MEMBER,
+    BUS_ELEMENT_STORED,
+    BUS_ELEMENT_AGENT,
+    BUS_ELEMENT_PEER,
+    BUS_ELEMENT_TEXT
+};
+
+/* A list under construction; owns its buffer. */
+struct bus_list_builder {
+    struct buffer bytes;
+    uint32_t count;
+};
+void bus_list_add(struct bus_list_builder *builder, enum bus_element kind, const void *element);
+static inline struct bus_list bus_list_of(const struct bus_list_builder *builder)
+{
+    return (struct bus_list){builder->count, buffer_slice(&builder->bytes)};
+}
+/* Walks a list that bus_decode() accepted; every element was checked there. */
+struct msgpack_reader bus_list_read(const struct bus_list *list);
+bool bus_list_next(struct msgpack_reader *reader, enum bus_element kind, void *element);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * Socket.IO packets: pure codec of the JSON parser, protocol revision 5 (clients 3.x, 4.x). A
+ * combination of revision and parser is one `struct socketio_codec`; revision 4 (clients 1.x, 2.x)
+ * and the msgpack parser are further entries.
+ *
+ * Implements: Socket.IO protocol, revision 5, "Packet encoding".
+ */
+#ifndef PROTO_WIRE_SOCKETIO_H
+#define PROTO_WIRE_SOCKETIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "proto/base/buffer.h"
+#include "proto/base/json.h"
+#include "proto/base/slice.h"
+
+enum socketio_type {
+    SOCKETIO_CONNECT = 0,
+    SOCKETIO_DISCONNECT = 1,
+    SOCKETIO_EVENT = 2,
+    SOCKETIO_ACK = 3,
+    SOCKETIO_CONNECT_ERROR = 4,
+    SOCKETIO_BINARY_EVENT = 5,
+    SOCKETIO_BINARY_ACK = 6
+};
+
+enum {
+    SOCKETIO_NAMESPACE_MAX = 256,  /* bytes */
+    SOCKETIO_ATTACHMENTS_MAX = 64, /* binary attachments of one packet */
+    SOCKETIO_EVENT_DEPTH = JSON_MAX_DEPTH
+};
+
+/* Says how an event's JSON was refused although the packet around it is well-formed. */
+enum socketio_data_state {
+    SOCKETIO_DATA_VALID,
+    SOCKETIO_DATA_TOO_DEEP /* valid JSON, nested over the limit: a chat error, not a protocol error
+                            */
+};
+
+struct socketio_packet {
+    enum socketio_type type;
+    struct slice name_space; /* "/" when the packet names none; without a query */
+    bool has_ack_id;
+    uint64_t ack_id;
+    unsigned attachments;   /* announced binary attachments */
+    struct slice data;      /* raw JSON: object, array, or empty; borrows the input */
+    struct slice event;     /* EVENT: raw JSON string (or number) of the event's name */
+    struct slice arguments; /* EVENT, ACK: the raw JSON array; see socketio_next_argument */
+    enum socketio_data_state data_state;
+};
+
+struct socketio_codec {
+    int revision;
+    /*
+     * Decodes the data of an Engine.IO message. 0, or ERROR_MALFORMED: unknown type, bad
+     * namespace, bad or oversized ack id, payload not valid JSON or not of the kind the type
+     * demands (EVENT: non-empty array that starts with a string that is no reserved event name, or
+     * with a number, which some clients use as a name; ACK: array; CONNECT: object or nothing;
+     * CONNECT_ERROR: object, string or nothing; DISCONNECT: nothing).
+     */
+    int (*decode)(struct slice text, struct socketio_packet *out);
+};
+const struct socketio_codec *socketio_codec(int revision);
+
+/* Arguments of an event after its name, or of an ack. */
+struct json_iterator socketio_arguments(const struct socketio_packet *packet);
+
+/* Encoders append the whole Engine.IO message, that is with the leading '4'. */
+void socketio_write_connect(struct buffer *out, struct slice name_space, struct slice sid);
+void socketio_write_connect_error(struct buffer *out, struct slice name_space, const char *message);
+void socketio_write_disconnect(struct buffer *out, struct slice name_space);
+/* arguments: raw JSON values joined by commas, without the name; may be empty. */
+void socketio_write_event(struct buffer *out, struct slice name_space, const char *event,
+                          struct slice arguments, bool has_ack_id, uint64_t ack_id);
+void socketio_write_ack(struct buffer *out, struct slice name_space, uint64_t ack_id,
+                        struct slice arguments);
+
+#endif
