@@ -1,0 +1,385 @@
+/*
+ * What the files of the router's core share: the state and who may touch it. Not included outside
+ * router/core.
+ *
+ *   router.c    entry points, batches, flush       peers.c     links to edges and bridges
+ *   room.c      rooms and attachments              presence.c  members, grace, joins and leaves
+ *   send.c      messages: order, idempotence       replay.c    what a joiner or an edge missed
+ *   work.c      agents and jobs                    lookup.c    history, members, receipts, channels
+ */
+#ifndef ROUTER_CORE_INTERNAL_H
+#define ROUTER_CORE_INTERNAL_H
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/heap.h"
+#include "proto/base/log.h"
+#include "proto/base/memory.h"
+#include "router/core/dedupe.h"
+#include "proto/base/version.h"
+#include "router/core/router.h"
+
+enum {
+    ROUTING_ID_MAX = 255,
+    REPLAY_PAGE = 500,             /* messages of one query */
+    REPLAY_BYTES_MAX = 3 << 20,    /* of one join's replay: it must fit one bus payload */
+    PAGE_BYTES_MAX = 3 << 20,      /* of a history or members page, likewise */
+    STREAMED_MAX = 1 << 20,        /* bytes of an unfinished reply kept for comparison */
+    QUESTION_BYTES_MAX = 64 << 20, /* bodies of waiting questions kept in memory, all together */
+};
+
+/* Fixed text for ids that come and go with their owner. */
+struct text {
+    char *data; /* owns, NUL-terminated */
+    size_t length;
+};
+static inline struct text text_copy(struct slice slice)
+{
+    return (struct text){memory_copy_string(slice.data, slice.length), slice.length};
+}
+static inline struct slice text_slice(const struct text *text)
+{
+    return slice_of(text->data, text->length);
+}
+static inline void text_replace(struct text *text, struct slice slice)
+{
+    free(text->data);
+    *text = text_copy(slice);
+}
+
+struct room;
+struct member;
+struct attachment;
+
+/* --- peers ------------------------------------------------------------------------------------ */
+
+/* A process at the other end of a link. */
+struct peer {
+    struct router *router;
+    enum router_side side;
+    struct link link;
+    uint64_t link_id; /* key of hh */
+    char routing_id[ROUTING_ID_MAX];
+    size_t routing_id_length;
+    struct text incarnation;
+    struct text name;
+    struct text address;            /* of an edge, for relays */
+    struct attachment *attachments; /* of an edge: its rooms */
+    bool is_synchronised;           /* of an edge: SYNC_DONE came */
+    uint64_t credit;                /* of a bridge */
+    uint64_t working;               /* jobs it has now */
+    bool is_dead;                   /* to be freed at the end of the entry point */
+    struct peer *next_dead;
+    UT_hash_handle hh; /* router->peers, by link id */
+};
+
+/* --- rooms ------------------------------------------------------------------------------------ */
+
+/* An edge that has members of a room. */
+struct attachment {
+    struct room *room;
+    struct peer *peer;
+    struct presence *presences;
+    uint64_t sent_through;                    /* while catching up: the last seq this edge has */
+    bool is_catching_up;                      /* gets no live messages yet, see replay.c */
+    struct attachment *prev, *next;           /* room->attachments */
+    struct attachment *peer_prev, *peer_next; /* peer->attachments */
+};
+
+/* An entity on one edge in one room. */
+struct presence {
+    struct member *member;
+    struct attachment *attachment;
+    uint64_t connections;
+    struct presence *prev, *next; /* attachment->presences */
+    struct presence *sibling;     /* member->presences: the same entity on other edges */
+};
+
+/* An entity in a room: one, however many tabs and edges. */
+struct member {
+    struct heap_entry leaving; /* set while it has no connection left and the grace period runs */
+    struct room *room;
+    struct text entity;
+    struct text name;
+    struct presence *presences;
+    UT_hash_handle hh; /* room->members, by entity */
+};
+
+struct participant {
+    struct text id;
+    struct participant *next;
+};
+
+struct room {
+    struct text id;
+    uint64_t number;
+    uint64_t epoch;
+    uint64_t assigned;  /* last sequence number given */
+    uint64_t published; /* last one broadcast */
+    int64_t last_at;    /* created_at of the last message: never falls */
+    struct text server_id;
+    struct text name;
+    struct text type;
+    struct text source_type;
+    struct text metadata;
+    int64_t created_at;
+    int64_t updated_at;
+    bool is_stored; /* its row is committed, or in the batch that is under way */
+    bool has_participants;
+    struct participant *participants;
+    struct member *members;
+    struct attachment *attachments;
+    struct work_queue *queues; /* by agent */
+    UT_hash_handle hh;         /* router->rooms, by id */
+    UT_hash_handle by_number;  /* router->rooms_by_number */
+};
+
+/* --- agents and jobs -------------------------------------------------------------------------- */
+
+struct agent {
+    struct text id;
+    struct text name;
+    struct text details;
+    struct offer *offers; /* bridges that run it now */
+    UT_hash_handle hh;    /* router->agents, by id, in order of first registration */
+};
+
+struct offer {
+    struct agent *agent;
+    struct peer *bridge;
+    struct offer *next;
+};
+
+enum job_phase {
+    JOB_PHASE_WAITING, /* made in a batch that is not committed yet */
+    JOB_PHASE_QUEUED,
+    JOB_PHASE_READING, /* its question is being read from the store */
+    JOB_PHASE_WORKING, /* a bridge has it */
+    JOB_PHASE_ENDING   /* its end is in a batch */
+};
+
+struct job {
+    uint64_t number;
+    struct work_queue *queue;
+    struct text question;
+    struct text asker;      /* entity that sent the question */
+    struct text asker_edge; /* incarnation */
+    uint64_t question_seq;
+    int64_t question_at;
+    char reply[UUID_TEXT_SIZE];
+    enum job_phase phase;
+    enum job_state end; /* while ENDING */
+    int end_error;
+    uint64_t attempt;
+    struct peer *bridge;     /* while WORKING */
+    struct buffer body;      /* of the question; empty: to be read from the store */
+    struct buffer streamed;  /* what viewers have got of the reply so far */
+    uint64_t chunks;         /* handed to viewers */
+    size_t matched;          /* bytes of this attempt that agree with streamed */
+    bool has_diverged;       /* this attempt says something else: viewers wait for the end */
+    bool was_announced;      /* RUN started went out */
+    struct job *prev, *next; /* queue->jobs */
+    UT_hash_handle hh;       /* router->jobs, by number */
+};
+
+/* The questions of one room to one agent, in order; the first one may be with a bridge. */
+struct work_queue {
+    struct room *room;
+    struct agent *agent;
+    struct job *jobs;
+    size_t count;
+    struct job *active; /* borrows: the one that is READING or WORKING */
+    bool is_ready;      /* in router->ready */
+    struct work_queue *ready_prev, *ready_next;
+    struct work_queue *next; /* room->queues */
+};
+
+/* --- what a commit or an answer sets off -------------------------------------------------------
+ */
+
+enum pending_kind { PENDING_MESSAGE, PENDING_DUPLICATE, PENDING_JOB_END, PENDING_CHANNEL };
+
+/* Waits for its batch. Done in order when the batch is committed. */
+struct pending {
+    enum pending_kind kind;
+    struct room *room;
+    const struct message_record *message; /* borrows from the batch: MESSAGE */
+    struct text origin;                   /* incarnation of the edge that asked */
+    uint64_t request;
+    uint64_t trace;
+    bool no_agent;
+    uint64_t first_job; /* of a question: its jobs have successive numbers */
+    uint64_t jobs;
+    struct dedupe_key key;
+    uint64_t job; /* JOB_END, and a MESSAGE that is a reply */
+    struct pending *next;
+};
+
+struct open_batch {
+    struct store_batch *batch; /* owns until handed to the store */
+    struct pending *first;
+    struct pending *last;
+};
+
+enum question_kind {
+    QUESTION_JOIN,     /* a join with since */
+    QUESTION_CATCH_UP, /* an edge that missed messages of a room */
+    QUESTION_HISTORY,
+    QUESTION_RECEIPT,
+    QUESTION_JOB /* the body of a question for a bridge */
+};
+
+/* Waits for a page of the store; key is the query's token. */
+struct question {
+    uint64_t token;
+    enum question_kind kind;
+    uint64_t trace;
+    struct text origin; /* incarnation of the edge that asked */
+    uint64_t request;
+    uint64_t room;    /* number */
+    uint64_t link_id; /* CATCH_UP: of the attachment's peer */
+    uint64_t job;
+    struct text entity; /* JOIN: entity, name; RECEIPT: user, status */
+    struct text name;
+    struct bus_list_builder replay; /* JOIN: what was found so far */
+    bool is_again;                  /* JOIN */
+    uint64_t through;               /* JOIN, CATCH_UP: the pages so far hold all up to this seq */
+    UT_hash_handle hh;
+};
+
+struct router {
+    struct router_settings settings;
+    const struct router_operations *operations;
+    void *context;
+    struct id_source *ids;
+    struct text incarnation;
+    struct instant time; /* of the entry point that runs */
+    int64_t started_at;
+
+    struct peer *peers;
+    struct peer *dead;
+    struct room *rooms;
+    struct room *rooms_by_number;
+    struct agent *agents;
+    struct job *jobs;
+    struct work_queue *ready;
+    struct question *questions;
+    struct heap leaving; /* members in their grace period */
+    struct dedupe *dedupe;
+
+    struct open_batch open;       /* fills */
+    struct open_batch with_store; /* is being committed */
+    uint64_t last_batch;
+    uint64_t last_room;
+    uint64_t last_job;
+    uint64_t last_token;
+    size_t question_bytes;
+    size_t member_count;
+    size_t edge_count;
+    size_t bridge_count;
+    int64_t bridge_seen_at; /* when the last bridge was there; -1: never one */
+    bool store_failed;      /* the last commit failed */
+    struct buffer scratch;  /* one encoded message */
+    struct router_counters counters;
+};
+
+/* router.c */
+struct store_batch *router_batch(struct router *router); /* the open batch, made when needed */
+bool router_batch_is_full(const struct router *router);
+struct pending *router_pend(struct router *router, enum pending_kind kind); /* in the open batch */
+struct question *router_ask(struct router *router, enum question_kind kind,
+                            struct store_query *query);
+struct slice router_encode(struct router *router, const struct bus_message *message); /* scratch */
+
+/* peers.c */
+struct peer *peer_by_incarnation(struct router *router, struct slice incarnation);
+void peer_receive(struct router *router, enum router_side side, struct slice routing_id,
+                  struct slice frame);
+/* Sends to one peer; one that cannot take it is given up and has to synchronise anew. */
+void peer_send_encoded(struct peer *peer, struct slice message);
+void peer_send(struct peer *peer, const struct bus_message *message);
+void peer_drop(struct peer *peer, const char *why); /* its members enter their grace period */
+void peers_reap(struct router *router);
+void peers_announce(struct router *router); /* PEERS to all edges */
+
+/* room.c */
+struct room *room_find(struct router *router, struct slice id);
+struct room *room_by_number(struct router *router, uint64_t number);
+/* Finds or makes; NULL when rooms_max is reached. */
+struct room *room_obtain(struct router *router, struct slice id, struct slice server_id,
+                         struct slice type, struct slice metadata);
+struct room *room_new(struct router *router, const struct room_record *record);
+void room_destroy(struct router *router, struct room *room);
+void room_store(struct router *router, struct room *room); /* puts its row into the open batch */
+void room_add_participant(struct room *room, struct slice id);
+struct attachment *room_attachment(struct room *room, const struct peer *peer);
+struct attachment *room_attach(struct room *room, struct peer *peer);
+void room_detach(struct attachment *attachment); /* has no presences any more */
+/* To every edge that has members, but those catching up when it is a room message. */
+void room_publish(struct router *router, struct room *room, const struct bus_message *message,
+                  const struct peer *also);
+
+/* presence.c */
+void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync);
+void presence_receive_join(struct peer *peer, const struct bus_message *message);
+void presence_receive_leave(struct peer *peer, const struct bus_leave *leave);
+/* Records the member and answers the join. */
+struct admission {
+    uint64_t request;
+    uint64_t trace;
+    struct slice entity;
+    struct slice name;
+    bool is_again;
+    bool replay_complete;
+    struct bus_list replay;
+};
+void presence_admit(struct peer *peer, struct room *room, const struct admission *admission);
+void presence_drop_edge(struct peer *peer, int64_t last_life);
+void presence_tick(struct router *router);
+size_t presence_count(const struct room *room);
+void presence_list(const struct room *room, size_t offset, size_t limit,
+                   struct bus_list_builder *list);
+void member_destroy(struct router *router, struct member *member);
+bool room_has_entity_on(const struct attachment *attachment, struct slice entity);
+
+/* send.c */
+void send_receive(struct peer *peer, const struct bus_message *message);
+void send_committed(struct router *router, struct pending *pending, int result);
+void send_reply(struct router *router, struct job *job, struct slice body);
+
+/* replay.c */
+void replay_begin_join(struct peer *peer, struct room *room, const struct bus_message *message);
+void replay_begin_catch_up(struct attachment *attachment);
+void replay_answered(struct router *router, struct question *question, struct store_page *page);
+
+/* work.c */
+void work_receive(struct peer *peer, const struct bus_message *message);
+void work_bridge_lost(struct peer *peer);
+/* Which agents answer in this room; calls visit for each. Returns how many. */
+size_t work_for_agents(struct router *router, struct room *room, struct slice sender,
+                       void (*visit)(void *context, struct agent *agent), void *context);
+bool work_can_wait(struct router *router); /* a bridge is there, or was within agent_grace */
+struct job *work_job_new(struct router *router, struct room *room, struct agent *agent,
+                         const struct job_record *record, struct slice asker);
+void work_job_ready(struct router *router, struct job *job); /* its question is committed */
+void work_job_drop(struct router *router, struct job *job);  /* its question was not */
+void work_job_ended(struct router *router, struct pending *pending, int result);
+void work_cancel_room(struct router *router, struct room *room);
+void work_question_read(struct router *router, struct question *question, struct store_page *page);
+void work_dispatch(struct router *router);
+struct agent *work_agent_obtain(struct router *router, struct slice id, struct slice name,
+                                struct slice details);
+struct job *work_find(struct router *router, uint64_t number);
+void work_destroy(struct router *router);
+
+/* lookup.c */
+void lookup_receive(struct peer *peer, const struct bus_message *message);
+void lookup_answered(struct router *router, struct question *question, struct store_page *page);
+void lookup_channel_stored(struct router *router, struct pending *pending, int result);
+
+#endif

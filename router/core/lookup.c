@@ -1,0 +1,257 @@
+#include "router/core/internal.h"
+
+enum { HISTORY_LIMIT_MAX = 1000, MEMBERS_LIMIT_MAX = 10000, PARTICIPANTS_MAX = 10000 };
+
+static void receive_signal(struct peer *peer, const struct bus_message *message)
+{
+    struct router *router = peer->router;
+    struct room *room = room_find(router, message->signal.room);
+    if (room == NULL) {
+        return; /* nobody is there to see it */
+    }
+    router->counters.signals++;
+    room_publish(router, room, message, NULL);
+    if (message->signal.kind == BUS_SIGNAL_CONTROL && slice_is(message->signal.action, "stop")) {
+        work_cancel_room(router, room);
+    }
+}
+
+static void receive_receipt(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_receipt *receipt = &message->receipt;
+    struct router *router = peer->router;
+    struct store_query query = {.type = STORE_QUERY_MESSAGE, .limit = 1};
+    memcpy(query.id, receipt->message_id.data, receipt->message_id.length);
+    struct question *question = router_ask(router, QUESTION_RECEIPT, &query);
+    question->origin = text_copy(text_slice(&peer->incarnation));
+    question->request = receipt->request;
+    question->entity = text_copy(receipt->user);
+    question->name = text_copy(receipt->status);
+    question->trace = message->trace;
+}
+
+static void receipt_answered(struct router *router, const struct question *question,
+                             const struct store_page *page)
+{
+    struct bus_message done = {.type = BUS_DONE,
+                               .trace = question->trace,
+                               .done = {.request = question->request, .error = page->error}};
+    if (page->error == 0 && page->count == 0) {
+        done.done.error = ERROR_NOT_FOUND;
+    }
+    struct room *room =
+        done.done.error != 0 ? NULL : room_by_number(router, page->messages[0].room);
+    if (room != NULL) {
+        const struct message_record *record = &page->messages[0];
+        struct bus_message note = {.type = BUS_RECEIPT_NOTE,
+                                   .trace = question->trace,
+                                   .receipt_note = {.room = text_slice(&room->id),
+                                                    .message_id = record->id,
+                                                    .author = record->sender,
+                                                    .user = text_slice(&question->entity),
+                                                    .status = text_slice(&question->name)}};
+        struct attachment *attachment, *next;
+        DL_FOREACH_SAFE (room->attachments, attachment, next) {
+            if (room_has_entity_on(attachment, record->sender)) {
+                peer_send(attachment->peer, &note);
+            }
+        }
+    }
+    struct peer *peer = peer_by_incarnation(router, text_slice(&question->origin));
+    if (peer != NULL) {
+        peer_send(peer, &done);
+    }
+}
+
+static void answer_history(struct router *router, struct peer *peer, uint64_t request,
+                           const struct room *room, const struct store_page *page)
+{
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    for (size_t i = 0; page != NULL && i < page->count; i++) {
+        const struct message_record *record = &page->messages[i];
+        struct bus_stored_message element = {.id = record->id,
+                                             .seq = record->seq,
+                                             .kind = record->kind,
+                                             .created_at = record->created_at,
+                                             .sender = record->sender,
+                                             .client_message_id = record->client_message_id,
+                                             .in_reply_to = record->in_reply_to,
+                                             .body = record->body};
+        if (list.bytes.length + record->body.length > PAGE_BYTES_MAX) {
+            break; /* the caller pages on with `before` */
+        }
+        bus_list_add(&list, BUS_ELEMENT_STORED, &element);
+    }
+    struct bus_message message = {
+        .type = BUS_HISTORY_PAGE,
+        .history_page = {.request = request,
+                         .error = page == NULL ? 0 : page->error,
+                         .epoch = room == NULL ? 0 : room->epoch,
+                         .server_id = room == NULL ? SLICE_EMPTY : text_slice(&room->server_id),
+                         .messages = bus_list_of(&list)}};
+    (void)router;
+    peer_send(peer, &message);
+    buffer_deinit(&list.bytes);
+}
+
+static void receive_history(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_history *history = &message->history;
+    struct router *router = peer->router;
+    struct room *room = room_find(router, history->room);
+    if (room == NULL || history->limit == 0) {
+        answer_history(router, peer, history->request, room, NULL);
+        return;
+    }
+    struct store_query query = {.type = STORE_QUERY_HISTORY,
+                                .room = room->number,
+                                .before_ms = history->before,
+                                .after_ms = history->after,
+                                .limit = history->limit > HISTORY_LIMIT_MAX ? HISTORY_LIMIT_MAX
+                                                                            : history->limit};
+    struct question *question = router_ask(router, QUESTION_HISTORY, &query);
+    question->origin = text_copy(text_slice(&peer->incarnation));
+    question->request = history->request;
+    question->room = room->number;
+    question->trace = message->trace;
+}
+
+static void receive_members(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_members *members = &message->members;
+    struct router *router = peer->router;
+    struct room *room = room_find(router, members->room);
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    if (room != NULL) {
+        uint64_t limit = members->limit > MEMBERS_LIMIT_MAX ? MEMBERS_LIMIT_MAX : members->limit;
+        presence_list(room, (size_t)members->offset, (size_t)limit, &list);
+    }
+    struct bus_message answer = {.type = BUS_MEMBERS_PAGE,
+                                 .members_page = {.request = members->request,
+                                                  .total = room == NULL ? 0 : presence_count(room),
+                                                  .members = bus_list_of(&list)}};
+    peer_send(peer, &answer);
+    buffer_deinit(&list.bytes);
+}
+
+static void answer_channel(struct peer *peer, uint64_t request, uint64_t trace, int error,
+                           const struct room *room)
+{
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    struct bus_message message = {
+        .type = BUS_CHANNEL, .trace = trace, .channel = {.request = request, .error = error}};
+    if (room != NULL) {
+        struct participant *participant;
+        LL_FOREACH (room->participants, participant) {
+            struct bus_text element = {text_slice(&participant->id)};
+            bus_list_add(&list, BUS_ELEMENT_TEXT, &element);
+        }
+        message.channel = (struct bus_channel){.request = request,
+                                               .error = error,
+                                               .id = text_slice(&room->id),
+                                               .epoch = room->epoch,
+                                               .server_id = text_slice(&room->server_id),
+                                               .name = text_slice(&room->name),
+                                               .type = text_slice(&room->type),
+                                               .source_type = text_slice(&room->source_type),
+                                               .metadata = text_slice(&room->metadata),
+                                               .created_at = room->created_at,
+                                               .updated_at = room->updated_at,
+                                               .participants = bus_list_of(&list)};
+    }
+    peer_send(peer, &message);
+    buffer_deinit(&list.bytes);
+}
+
+static void receive_channel_put(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_channel_put *put = &message->channel_put;
+    struct router *router = peer->router;
+    int error = 0;
+    if (HASH_COUNT(router->rooms) >= (size_t)router->settings.rooms_max ||
+        put->participants.count > PARTICIPANTS_MAX) {
+        error = ERROR_LIMIT;
+    } else if (router_batch_is_full(router)) {
+        error = ERROR_OVERLOADED;
+    }
+    if (error != 0) {
+        router->counters.refused++;
+        answer_channel(peer, put->request, message->trace, error, NULL);
+        return;
+    }
+    char id[UUID_TEXT_SIZE];
+    uuid_random(router->ids, id);
+    struct room_record record = {.number = ++router->last_room,
+                                 .id = slice_of(id, UUID_TEXT_LENGTH),
+                                 .epoch = (id_random_u64(router->ids) >> 12) | 1,
+                                 .server_id = put->server_id,
+                                 .name = put->name,
+                                 .type = put->type,
+                                 .source_type = SLICE_EMPTY,
+                                 .metadata = put->metadata,
+                                 .has_participants = put->participants.count > 0,
+                                 .created_at = router->time.wall,
+                                 .updated_at = router->time.wall};
+    struct room *room = room_new(router, &record);
+    room_store(router, room);
+    struct msgpack_reader reader = bus_list_read(&put->participants);
+    struct bus_text element;
+    while (bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
+        room_add_participant(room, element.text);
+        store_batch_add_participant(router_batch(router), room->number, element.text);
+    }
+    struct pending *pending = router_pend(router, PENDING_CHANNEL);
+    pending->room = room;
+    pending->origin = text_copy(text_slice(&peer->incarnation));
+    pending->request = put->request;
+    pending->trace = message->trace;
+}
+
+void lookup_channel_stored(struct router *router, struct pending *pending, int result)
+{
+    struct peer *peer = peer_by_incarnation(router, text_slice(&pending->origin));
+    if (peer != NULL) {
+        answer_channel(peer, pending->request, pending->trace, result == 0 ? 0 : ERROR_OVERLOADED,
+                       result == 0 ? pending->room : NULL);
+    }
+    if (result != 0) {
+        room_destroy(router, pending->room); /* its id was never told to anyone */
+    }
+}
+
+void lookup_receive(struct peer *peer, const struct bus_message *message)
+{
+    switch (message->type) {
+    case BUS_SIGNAL:
+        receive_signal(peer, message);
+        break;
+    case BUS_RECEIPT:
+        receive_receipt(peer, message);
+        break;
+    case BUS_HISTORY:
+        receive_history(peer, message);
+        break;
+    case BUS_MEMBERS:
+        receive_members(peer, message);
+        break;
+    case BUS_CHANNEL_PUT:
+        receive_channel_put(peer, message);
+        break;
+    default:
+        peer->router->counters.frames_refused++; /* not an edge's to say */
+        break;
+    }
+}
+
+void lookup_answered(struct router *router, struct question *question, struct store_page *page)
+{
+    if (question->kind == QUESTION_RECEIPT) {
+        receipt_answered(router, question, page);
+        return;
+    }
+    struct peer *peer = peer_by_incarnation(router, text_slice(&question->origin));
+    if (peer != NULL) {
+        answer_history(router, peer, question->request, room_by_number(router, question->room),
+                       page);
+    }
+}

@@ -1,0 +1,251 @@
+#include "router/core/internal.h"
+
+static bool transmit(void *context, struct link *link, struct slice header, struct slice body)
+{
+    struct peer *peer = context;
+    struct router *router = peer->router;
+    (void)link;
+    return router->operations->transmit(router->context, peer->side,
+                                        slice_of(peer->routing_id, peer->routing_id_length), header,
+                                        body);
+}
+
+static void deliver(void *context, struct link *link, const struct bus_message *message,
+                    int64_t now)
+{
+    struct peer *peer = context;
+    (void)link;
+    (void)now;
+    if (peer->side == ROUTER_SIDE_BRIDGES) {
+        work_receive(peer, message);
+        return;
+    }
+    switch (message->type) {
+    case BUS_ROOM_SYNC:
+        presence_receive_sync(peer, &message->room_sync);
+        break;
+    case BUS_SYNC_DONE:
+        peer->is_synchronised = true;
+        log_info("edge_synchronised", "edge=%s rooms=%" PRIu64, peer->incarnation.data,
+                 message->sync_done.rooms);
+        break;
+    case BUS_JOIN:
+        presence_receive_join(peer, message);
+        break;
+    case BUS_LEAVE:
+        presence_receive_leave(peer, &message->leave);
+        break;
+    case BUS_SEND:
+        send_receive(peer, message);
+        break;
+    default:
+        lookup_receive(peer, message);
+        break;
+    }
+}
+
+static void closed(void *context, struct link *link, int error, int64_t now)
+{
+    struct peer *peer = context;
+    (void)link;
+    (void)now;
+    peer_drop(peer, error == 0 ? "goodbye" : error_code(error));
+}
+
+static void opened(void *context, struct link *link, const struct bus_hello *hello, int64_t now)
+{
+    /* An accepting side opens in peer_hello(); nothing comes here. */
+    (void)context;
+    (void)link;
+    (void)hello;
+    (void)now;
+}
+
+static const struct link_operations operations = {transmit, deliver, opened, closed};
+
+struct peer *peer_by_incarnation(struct router *router, struct slice incarnation)
+{
+    struct peer *peer, *next;
+    /* One per process of the cluster: a handful. */
+    HASH_ITER (hh, router->peers, peer, next) {
+        if (slice_equals(text_slice(&peer->incarnation), incarnation)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+static struct peer *peer_new(struct router *router, enum router_side side, uint64_t link_id,
+                             const struct bus_hello *hello)
+{
+    struct peer *peer = memory_allocate_zeroed(sizeof(*peer));
+    peer->router = router;
+    peer->side = side;
+    peer->link_id = link_id;
+    peer->incarnation = text_copy(hello->incarnation);
+    peer->name = text_copy(hello->name);
+    peer->address = text_copy(hello->peer_address);
+    struct bus_hello self = {.role = BUS_ROLE_ROUTER,
+                             .incarnation = text_slice(&router->incarnation),
+                             .name = SLICE_LITERAL("router"),
+                             .program_version = SLICE_LITERAL(ELIZAMQ_VERSION)};
+    link_init(&peer->link, &router->settings.link, &operations, peer, false, &self,
+              router->time.now);
+    HASH_ADD(hh, router->peers, link_id, sizeof(peer->link_id), peer);
+    *(side == ROUTER_SIDE_EDGES ? &router->edge_count : &router->bridge_count) += 1;
+    return peer;
+}
+
+static void remember_route(struct peer *peer, struct slice routing_id)
+{
+    if (routing_id.length <= sizeof(peer->routing_id)) {
+        memcpy(peer->routing_id, routing_id.data, routing_id.length);
+        peer->routing_id_length = routing_id.length;
+    }
+}
+
+static void receive_hello(struct router *router, enum router_side side, struct slice routing_id,
+                          const struct link_header *header, struct msgpack_reader *body)
+{
+    struct bus_message message;
+    enum bus_role role = side == ROUTER_SIDE_EDGES ? BUS_ROLE_EDGE : BUS_ROLE_BRIDGE;
+    if (header->link == 0 || bus_decode(body, &message) != 0 || message.type != BUS_HELLO ||
+        message.hello.role != role || message.hello.incarnation.length == 0) {
+        router->counters.frames_refused++;
+        return;
+    }
+    struct peer *peer;
+    HASH_FIND(hh, router->peers, &header->link, sizeof(header->link), peer);
+    if (peer == NULL) {
+        /* The same process on a new link: what hung on the old one enters its grace period and
+         * is taken up again by what follows. */
+        struct peer *former = peer_by_incarnation(router, message.hello.incarnation);
+        if (former != NULL) {
+            peer_drop(former, "replaced");
+        }
+        peer = peer_new(router, side, header->link, &message.hello);
+        log_info("peer_connected", "role=%s incarnation=%s name=%s address=%s",
+                 side == ROUTER_SIDE_EDGES ? "edge" : "bridge", peer->incarnation.data,
+                 peer->name.data, peer->address.data);
+    }
+    remember_route(peer, routing_id);
+    link_accept(&peer->link, header->link, router->time.now);
+    if (side == ROUTER_SIDE_EDGES) {
+        peers_announce(router);
+    }
+}
+
+static void answer_reset(struct router *router, enum router_side side, struct slice routing_id,
+                         uint64_t link_id)
+{
+    struct buffer bytes = BUFFER_EMPTY;
+    struct link_header header = {BUS_VERSION, LINK_RESET, link_id, 0, 0};
+    link_header_encode(&bytes, &header);
+    router->operations->transmit(router->context, side, routing_id, buffer_slice(&bytes),
+                                 SLICE_EMPTY);
+    buffer_deinit(&bytes);
+}
+
+void peer_receive(struct router *router, enum router_side side, struct slice routing_id,
+                  struct slice frame)
+{
+    struct link_header header;
+    struct msgpack_reader reader = msgpack_reader_of(frame);
+    struct peer *peer;
+    int error = link_header_decode(&reader, &header);
+    if (error != 0) {
+        router->counters.frames_refused++;
+        log_warn("frame_refused", "reason=%s bytes=%zu", error_code(error), frame.length);
+        return;
+    }
+    if (header.kind == LINK_HELLO) {
+        receive_hello(router, side, routing_id, &header, &reader);
+        return;
+    }
+    HASH_FIND(hh, router->peers, &header.link, sizeof(header.link), peer);
+    if (peer == NULL || peer->side != side) {
+        router->counters.frames_refused++;
+        if (header.kind != LINK_GOODBYE && header.kind != LINK_RESET) {
+            answer_reset(router, side, routing_id, header.link);
+        }
+        return;
+    }
+    remember_route(peer, routing_id);
+    link_receive(&peer->link, &header, &reader, router->time.now);
+}
+
+void peer_send_encoded(struct peer *peer, struct slice message)
+{
+    if (peer->is_dead) {
+        return;
+    }
+    if (link_send_encoded(&peer->link, message) == ERROR_OVERLOADED) {
+        peer->router->counters.links_overflowed++;
+        peer_drop(peer, "overflow");
+    }
+}
+
+void peer_send(struct peer *peer, const struct bus_message *message)
+{
+    peer_send_encoded(peer, router_encode(peer->router, message));
+}
+
+void peer_drop(struct peer *peer, const char *why)
+{
+    struct router *router = peer->router;
+    if (peer->is_dead) {
+        return;
+    }
+    peer->is_dead = true;
+    HASH_DELETE(hh, router->peers, peer);
+    peer->next_dead = router->dead;
+    router->dead = peer;
+    log_info("peer_lost", "role=%s incarnation=%s why=%s",
+             peer->side == ROUTER_SIDE_EDGES ? "edge" : "bridge", peer->incarnation.data, why);
+    if (peer->side == ROUTER_SIDE_EDGES) {
+        router->edge_count--;
+        router->counters.edges_lost++;
+        presence_drop_edge(peer, peer->link.heard_at);
+    } else {
+        router->bridge_count--;
+        router->counters.bridges_lost++;
+        work_bridge_lost(peer);
+    }
+}
+
+void peers_reap(struct router *router)
+{
+    bool edges_changed = false;
+    while (router->dead != NULL) {
+        struct peer *peer = router->dead;
+        router->dead = peer->next_dead;
+        edges_changed = edges_changed || peer->side == ROUTER_SIDE_EDGES;
+        link_deinit(&peer->link);
+        free(peer->incarnation.data);
+        free(peer->name.data);
+        free(peer->address.data);
+        free(peer);
+    }
+    if (edges_changed) {
+        peers_announce(router);
+    }
+}
+
+void peers_announce(struct router *router)
+{
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    struct peer *peer, *next;
+    HASH_ITER (hh, router->peers, peer, next) {
+        if (peer->side == ROUTER_SIDE_EDGES && peer->address.length > 0) {
+            struct bus_peer element = {text_slice(&peer->incarnation), text_slice(&peer->address)};
+            bus_list_add(&list, BUS_ELEMENT_PEER, &element);
+        }
+    }
+    struct bus_message message = {.type = BUS_PEERS, .peers = {bus_list_of(&list)}};
+    HASH_ITER (hh, router->peers, peer, next) {
+        if (peer->side == ROUTER_SIDE_EDGES) {
+            peer_send(peer, &message);
+        }
+    }
+    buffer_deinit(&list.bytes);
+}

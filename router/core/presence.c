@@ -1,0 +1,286 @@
+#include "router/core/internal.h"
+
+enum {
+    REBUILD_MS = 10000,   /* after a start, what edges bring back is no news to anyone */
+    PRESENCE_SAMPLE = 100 /* members a join lists in a room above the presence limit */
+};
+
+static struct member *member_find(struct room *room, struct slice entity)
+{
+    struct member *member;
+    HASH_FIND(hh, room->members, entity.data, entity.length, member);
+    return member;
+}
+
+void member_destroy(struct router *router, struct member *member)
+{
+    heap_remove(&router->leaving, &member->leaving);
+    HASH_DELETE(hh, member->room->members, member);
+    router->member_count--;
+    free(member->entity.data);
+    free(member->name.data);
+    free(member);
+}
+
+size_t presence_count(const struct room *room)
+{
+    return HASH_COUNT(room->members);
+}
+
+static uint64_t connections_of(const struct member *member)
+{
+    uint64_t connections = 0;
+    for (struct presence *presence = member->presences; presence != NULL;
+         presence = presence->sibling) {
+        connections += presence->connections;
+    }
+    return connections;
+}
+
+/* Tells the room, unless it is so large that telling everybody of everybody would be quadratic. */
+static void announce(struct router *router, struct member *member, bool is_joined)
+{
+    struct room *room = member->room;
+    if (presence_count(room) > (size_t)router->settings.presence_limit) {
+        return;
+    }
+    struct bus_message message = {
+        .type = BUS_PRESENCE,
+        .presence = {.room = text_slice(&room->id),
+                     .is_joined = is_joined,
+                     .entity = text_slice(&member->entity),
+                     .name = text_slice(&member->name),
+                     .member_count = presence_count(room) - (is_joined ? 0 : 1)}};
+    router->counters.presence_events++;
+    room_publish(router, room, &message, NULL);
+}
+
+/* Adds connections of an entity on an edge; says so to the room when it is new there. */
+static struct presence *add_connections(struct router *router, struct attachment *attachment,
+                                        struct slice entity, struct slice name,
+                                        uint64_t connections, bool is_news)
+{
+    struct room *room = attachment->room;
+    struct member *member = member_find(room, entity);
+    bool is_new = member == NULL;
+    if (is_new) {
+        member = memory_allocate_zeroed(sizeof(*member));
+        member->room = room;
+        member->entity = text_copy(entity);
+        member->name = text_copy(name);
+        HASH_ADD_KEYPTR(hh, room->members, member->entity.data, member->entity.length, member);
+        router->member_count++;
+    } else if (name.length > 0 && !slice_equals(name, text_slice(&member->name))) {
+        text_replace(&member->name, name);
+    }
+    heap_remove(&router->leaving, &member->leaving);
+    struct presence *presence = member->presences;
+    while (presence != NULL && presence->attachment != attachment) {
+        presence = presence->sibling;
+    }
+    if (presence == NULL) {
+        presence = memory_allocate_zeroed(sizeof(*presence));
+        presence->member = member;
+        presence->attachment = attachment;
+        presence->sibling = member->presences;
+        member->presences = presence;
+        DL_APPEND(attachment->presences, presence);
+    }
+    presence->connections += connections;
+    if (is_new && is_news) {
+        announce(router, member, true);
+    }
+    return presence;
+}
+
+static void member_leaves(struct router *router, struct member *member)
+{
+    announce(router, member, false);
+    member_destroy(router, member);
+}
+
+static void remove_presence(struct presence *presence)
+{
+    struct attachment *attachment = presence->attachment;
+    LL_DELETE2(presence->member->presences, presence, sibling);
+    DL_DELETE(attachment->presences, presence);
+    free(presence);
+}
+
+/* The last connection of a member ended: now, or when its grace period has passed. */
+static void member_disconnected(struct router *router, struct member *member, bool is_explicit,
+                                int64_t last_life)
+{
+    int64_t deadline = last_life + router->settings.presence_grace;
+    if (is_explicit || deadline <= router->time.now) {
+        member_leaves(router, member);
+    } else {
+        heap_set(&router->leaving, &member->leaving, deadline);
+    }
+}
+
+void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync)
+{
+    struct router *router = peer->router;
+    struct room *room = room_obtain(router, sync->room, SLICE_EMPTY, SLICE_EMPTY, SLICE_EMPTY);
+    if (room == NULL) {
+        return;
+    }
+    bool is_news = router->time.now - router->started_at > REBUILD_MS;
+    struct attachment *attachment = room_attach(room, peer);
+    struct msgpack_reader reader = bus_list_read(&sync->members);
+    struct bus_member element;
+    while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
+        add_connections(router, attachment, element.entity, element.name, element.connections,
+                        is_news);
+    }
+    if (attachment->presences == NULL) {
+        room_detach(attachment);
+        return;
+    }
+    if (sync->epoch == room->epoch && sync->last_seq < room->published &&
+        !attachment->is_catching_up) {
+        attachment->sent_through = sync->last_seq;
+        replay_begin_catch_up(attachment);
+    }
+}
+
+void presence_receive_join(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_join *join = &message->join;
+    struct router *router = peer->router;
+    struct room *room = room_obtain(router, join->room, join->server_id, SLICE_EMPTY, SLICE_EMPTY);
+    int error = room == NULL ? ERROR_LIMIT : 0;
+    if (room != NULL && presence_count(room) >= (size_t)router->settings.room_members_max &&
+        member_find(room, join->entity) == NULL) {
+        error = ERROR_LIMIT;
+    }
+    if (error != 0) {
+        struct bus_message answer = {
+            .type = BUS_JOINED,
+            .trace = message->trace,
+            .joined = {.request = join->request, .error = error, .room = join->room}};
+        router->counters.refused++;
+        peer_send(peer, &answer);
+        return;
+    }
+    if (join->since != BUS_SINCE_NOTHING) {
+        replay_begin_join(peer, room, message);
+        return;
+    }
+    struct admission admission = {.request = join->request,
+                                  .trace = message->trace,
+                                  .entity = join->entity,
+                                  .name = join->name,
+                                  .is_again = join->is_again,
+                                  .replay_complete = true};
+    presence_admit(peer, room, &admission);
+}
+
+void presence_admit(struct peer *peer, struct room *room, const struct admission *admission)
+{
+    struct router *router = peer->router;
+    struct bus_list_builder members = {BUFFER_EMPTY, 0};
+    struct attachment *attachment = room_attach(room, peer);
+    bool is_counted = admission->is_again && room_has_entity_on(attachment, admission->entity);
+    add_connections(router, attachment, admission->entity, admission->name, is_counted ? 0 : 1,
+                    true);
+    size_t limit = (size_t)router->settings.presence_limit;
+    bool is_large = presence_count(room) > limit && limit > PRESENCE_SAMPLE;
+    presence_list(room, 0, is_large ? PRESENCE_SAMPLE : limit, &members);
+    struct bus_message answer = {.type = BUS_JOINED,
+                                 .trace = admission->trace,
+                                 .joined = {.request = admission->request,
+                                            .room = text_slice(&room->id),
+                                            .epoch = room->epoch,
+                                            .last_seq = room->published,
+                                            .server_id = text_slice(&room->server_id),
+                                            .member_count = presence_count(room),
+                                            .members = bus_list_of(&members),
+                                            .replay_complete = admission->replay_complete,
+                                            .replay = admission->replay}};
+    peer_send(peer, &answer);
+    buffer_deinit(&members.bytes);
+}
+
+void presence_receive_leave(struct peer *peer, const struct bus_leave *leave)
+{
+    struct router *router = peer->router;
+    struct room *room = room_find(router, leave->room);
+    struct member *member = room == NULL ? NULL : member_find(room, leave->entity);
+    struct attachment *attachment = room == NULL ? NULL : room_attachment(room, peer);
+    if (member == NULL || attachment == NULL) {
+        return; /* said twice, or before a resynchronisation that did not bring it */
+    }
+    struct presence *presence = member->presences;
+    while (presence != NULL && presence->attachment != attachment) {
+        presence = presence->sibling;
+    }
+    if (presence == NULL) {
+        return;
+    }
+    if (--presence->connections == 0) {
+        remove_presence(presence);
+    }
+    if (connections_of(member) == 0) {
+        int64_t silence = (int64_t)(leave->silence & INT32_MAX);
+        member_disconnected(router, member, leave->is_explicit, router->time.now - silence);
+    }
+    if (attachment->presences == NULL) {
+        room_detach(attachment);
+    }
+}
+
+void presence_drop_edge(struct peer *peer, int64_t last_life)
+{
+    struct router *router = peer->router;
+    while (peer->attachments != NULL) {
+        struct attachment *attachment = peer->attachments;
+        while (attachment->presences != NULL) {
+            struct member *member = attachment->presences->member;
+            remove_presence(attachment->presences);
+            if (connections_of(member) == 0) {
+                heap_set(&router->leaving, &member->leaving,
+                         last_life + router->settings.presence_grace);
+            }
+        }
+        room_detach(attachment);
+    }
+}
+
+void presence_tick(struct router *router)
+{
+    struct heap_entry *entry;
+    while ((entry = heap_pop_due(&router->leaving, router->time.now)) != NULL) {
+        struct member *member = (struct member *)((char *)entry - offsetof(struct member, leaving));
+        member_leaves(router, member);
+    }
+}
+
+void presence_list(const struct room *room, size_t offset, size_t limit,
+                   struct bus_list_builder *list)
+{
+    size_t position = 0;
+    for (struct member *member = room->members; member != NULL && list->count < limit;
+         member = member->hh.next, position++) {
+        if (position < offset) {
+            continue;
+        }
+        if (list->bytes.length > PAGE_BYTES_MAX) {
+            return;
+        }
+        struct bus_member element = {text_slice(&member->entity), text_slice(&member->name),
+                                     connections_of(member)};
+        bus_list_add(list, BUS_ELEMENT_MEMBER, &element);
+    }
+}
+
+bool room_has_entity_on(const struct attachment *attachment, struct slice entity)
+{
+    struct member *member = member_find(attachment->room, entity);
+    struct presence *presence = member == NULL ? NULL : member->presences;
+    while (presence != NULL && presence->attachment != attachment) {
+        presence = presence->sibling;
+    }
+    return presence != NULL;
+}

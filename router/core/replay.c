@@ -1,0 +1,204 @@
+#include "router/core/internal.h"
+
+/*
+ * Two kinds of catching up, both reading the store page by page until they meet the live stream:
+ * a join with `since` collects what the client missed and is admitted in the same step in which
+ * nothing is missing; an edge that missed frames of a room is sent them, and turned live likewise.
+ */
+
+static bool fits_edge(struct router *router, const struct question *question, struct peer **peer,
+                      struct room **room)
+{
+    *peer = peer_by_incarnation(router, text_slice(&question->origin));
+    *room = room_by_number(router, question->room);
+    return *peer != NULL && *room != NULL && (*peer)->side == ROUTER_SIDE_EDGES;
+}
+
+static void admit(struct router *router, struct question *question, bool complete)
+{
+    struct peer *peer;
+    struct room *room;
+    if (!fits_edge(router, question, &peer, &room)) {
+        return; /* the edge is gone, and its client with it */
+    }
+    router->counters.replays++;
+    struct admission admission = {.request = question->request,
+                                  .trace = question->trace,
+                                  .entity = text_slice(&question->entity),
+                                  .name = text_slice(&question->name),
+                                  .is_again = question->is_again,
+                                  .replay_complete = complete};
+    if (complete) {
+        admission.replay = bus_list_of(&question->replay);
+    }
+    presence_admit(peer, room, &admission);
+}
+
+void replay_begin_join(struct peer *peer, struct room *room, const struct bus_message *message)
+{
+    const struct bus_join *join = &message->join;
+    struct router *router = peer->router;
+    struct store_query query = {.room = room->number,
+                                .after_seq = join->since_seq,
+                                .after_ms = join->since_time,
+                                .limit = (size_t)router->settings.replay_max + 1};
+    bool is_other_epoch =
+        join->since == BUS_SINCE_SEQ && join->since_epoch != 0 && join->since_epoch != room->epoch;
+    bool is_future = join->since == BUS_SINCE_SEQ && join->since_seq > room->assigned;
+    if (is_other_epoch || is_future) {
+        struct admission admission = {.request = join->request,
+                                      .trace = message->trace,
+                                      .entity = join->entity,
+                                      .name = join->name,
+                                      .is_again = join->is_again};
+        presence_admit(peer, room, &admission);
+        return;
+    }
+    switch (join->since) {
+    case BUS_SINCE_ID:
+        query.type = STORE_QUERY_AFTER_ID;
+        memcpy(query.id, join->since_id.data, join->since_id.length);
+        break;
+    case BUS_SINCE_TIME:
+        query.type = STORE_QUERY_AFTER_TIME;
+        break;
+    default:
+        query.type = STORE_QUERY_AFTER_SEQ;
+        break;
+    }
+    struct question *question = router_ask(router, QUESTION_JOIN, &query);
+    question->origin = text_copy(text_slice(&peer->incarnation));
+    question->request = join->request;
+    question->room = room->number;
+    question->entity = text_copy(join->entity);
+    question->name = text_copy(join->name);
+    question->is_again = join->is_again;
+    question->trace = message->trace;
+    question->through = room->published; /* all of it is in the store: the page will have it */
+}
+
+static struct bus_stored_message element_of(const struct message_record *record)
+{
+    return (struct bus_stored_message){.id = record->id,
+                                       .seq = record->seq,
+                                       .kind = record->kind,
+                                       .created_at = record->created_at,
+                                       .sender = record->sender,
+                                       .client_message_id = record->client_message_id,
+                                       .in_reply_to = record->in_reply_to,
+                                       .body = record->body};
+}
+
+/* Asks for what came after, keeping what was collected. */
+static void ask_on(struct router *router, struct question *question, struct room *room)
+{
+    struct store_query query = {.type = STORE_QUERY_AFTER_SEQ,
+                                .room = question->room,
+                                .after_seq = question->through,
+                                .limit = (size_t)router->settings.replay_max + 1};
+    struct question *next = router_ask(router, question->kind, &query);
+    next->origin = question->origin;
+    next->entity = question->entity;
+    next->name = question->name;
+    next->request = question->request;
+    next->room = question->room;
+    next->trace = question->trace;
+    next->is_again = question->is_again;
+    next->replay = question->replay;
+    next->through = room->published;
+    question->origin = question->entity = question->name = (struct text){NULL, 0};
+    question->replay = (struct bus_list_builder){BUFFER_EMPTY, 0};
+}
+
+static void join_answered(struct router *router, struct question *question,
+                          const struct store_page *page)
+{
+    struct room *room = room_by_number(router, question->room);
+    bool complete = page->error == 0 && page->complete && room != NULL &&
+                    (page->type != STORE_QUERY_AFTER_ID || page->found);
+    for (size_t i = 0; complete && i < page->count; i++) {
+        const struct message_record *record = &page->messages[i];
+        if (record->seq > room->published) {
+            break; /* committed, but not broadcast yet: the joiner will get it live */
+        }
+        struct bus_stored_message element = element_of(record);
+        bus_list_add(&question->replay, BUS_ELEMENT_STORED, &element);
+        question->through = record->seq > question->through ? record->seq : question->through;
+        complete = question->replay.count <= (size_t)router->settings.replay_max &&
+                   question->replay.bytes.length <= REPLAY_BYTES_MAX;
+    }
+    if (complete && question->through < room->published) {
+        ask_on(router, question, room); /* broadcast while the store was reading */
+        return;
+    }
+    admit(router, question, complete);
+}
+
+void replay_begin_catch_up(struct attachment *attachment)
+{
+    struct router *router = attachment->peer->router;
+    struct store_query query = {.type = STORE_QUERY_AFTER_SEQ,
+                                .room = attachment->room->number,
+                                .after_seq = attachment->sent_through,
+                                .limit = REPLAY_PAGE};
+    struct question *question = router_ask(router, QUESTION_CATCH_UP, &query);
+    question->room = attachment->room->number;
+    question->link_id = attachment->peer->link_id;
+    question->through = attachment->room->published;
+    attachment->is_catching_up = true;
+}
+
+static void catch_up_answered(struct router *router, const struct question *question,
+                              const struct store_page *page)
+{
+    struct peer *peer;
+    struct room *room = room_by_number(router, question->room);
+    HASH_FIND(hh, router->peers, &question->link_id, sizeof(question->link_id), peer);
+    struct attachment *attachment =
+        peer == NULL || room == NULL ? NULL : room_attachment(room, peer);
+    if (attachment == NULL || !attachment->is_catching_up) {
+        return;
+    }
+    if (page->error != 0) {
+        peer_drop(peer, "store_failed"); /* it comes back and asks again */
+        return;
+    }
+    for (size_t i = 0; i < page->count; i++) {
+        const struct message_record *record = &page->messages[i];
+        if (record->seq > room->published) {
+            break;
+        }
+        struct bus_message message = {.type = BUS_ROOM_MESSAGE,
+                                      .room_message = {.room = text_slice(&room->id),
+                                                       .epoch = room->epoch,
+                                                       .seq = record->seq,
+                                                       .id = record->id,
+                                                       .kind = record->kind,
+                                                       .created_at = record->created_at,
+                                                       .sender = record->sender,
+                                                       .in_reply_to = record->in_reply_to,
+                                                       .body = record->body}};
+        peer_send(peer, &message);
+        if (peer->is_dead) {
+            return;
+        }
+        attachment->sent_through = record->seq;
+    }
+    if (page->complete && attachment->sent_through < question->through) {
+        attachment->sent_through = question->through; /* numbers without a message lie between */
+    }
+    if (attachment->sent_through < room->published) {
+        replay_begin_catch_up(attachment);
+    } else {
+        attachment->is_catching_up = false;
+    }
+}
+
+void replay_answered(struct router *router, struct question *question, struct store_page *page)
+{
+    if (question->kind == QUESTION_JOIN) {
+        join_answered(router, question, page);
+    } else {
+        catch_up_answered(router, question, page);
+    }
+}

@@ -1,0 +1,183 @@
+#include "router/core/internal.h"
+
+enum { EPOCH_MASK_BITS = 52 }; /* below 2^53, so that JSON numbers carry it exactly */
+
+struct room *room_find(struct router *router, struct slice id)
+{
+    struct room *room;
+    HASH_FIND(hh, router->rooms, id.data, id.length, room);
+    return room;
+}
+
+struct room *room_by_number(struct router *router, uint64_t number)
+{
+    struct room *room;
+    HASH_FIND(by_number, router->rooms_by_number, &number, sizeof(number), room);
+    return room;
+}
+
+struct room *room_new(struct router *router, const struct room_record *record)
+{
+    struct room *room = memory_allocate_zeroed(sizeof(*room));
+    room->id = text_copy(record->id);
+    room->number = record->number;
+    room->epoch = record->epoch;
+    room->assigned = record->last_seq;
+    room->published = record->last_seq;
+    room->last_at = record->last_at;
+    room->server_id = text_copy(record->server_id);
+    room->name = text_copy(record->name);
+    room->type = text_copy(record->type);
+    room->source_type = text_copy(record->source_type);
+    room->metadata = text_copy(record->metadata);
+    room->created_at = record->created_at;
+    room->updated_at = record->updated_at;
+    room->has_participants = record->has_participants;
+    HASH_ADD_KEYPTR(hh, router->rooms, room->id.data, room->id.length, room);
+    HASH_ADD(by_number, router->rooms_by_number, number, sizeof(room->number), room);
+    return room;
+}
+
+void room_destroy(struct router *router, struct room *room)
+{
+    while (room->attachments != NULL) {
+        struct attachment *attachment = room->attachments;
+        while (attachment->presences != NULL) {
+            struct presence *presence = attachment->presences;
+            DL_DELETE(attachment->presences, presence);
+            free(presence);
+        }
+        room_detach(attachment);
+    }
+    struct member *member, *next;
+    HASH_ITER (hh, room->members, member, next) {
+        member_destroy(router, member);
+    }
+    while (room->participants != NULL) {
+        struct participant *participant = room->participants;
+        room->participants = participant->next;
+        free(participant->id.data);
+        free(participant);
+    }
+    HASH_DELETE(hh, router->rooms, room);
+    HASH_DELETE(by_number, router->rooms_by_number, room);
+    free(room->id.data);
+    free(room->server_id.data);
+    free(room->name.data);
+    free(room->type.data);
+    free(room->source_type.data);
+    free(room->metadata.data);
+    free(room);
+}
+
+struct room *room_obtain(struct router *router, struct slice id, struct slice server_id,
+                         struct slice type, struct slice metadata)
+{
+    struct room *room = room_find(router, id);
+    if (room != NULL) {
+        return room;
+    }
+    if (HASH_COUNT(router->rooms) >= (size_t)router->settings.rooms_max) {
+        router->counters.refused++;
+        return NULL;
+    }
+    char name[64];
+    bool is_direct = slice_is(type, "DM");
+    snprintf(name, sizeof(name), "%s %.*s", is_direct ? "DM" : "Chat",
+             (int)(id.length < 8 ? id.length : 8), id.data);
+    struct room_record record = {
+        .number = ++router->last_room,
+        .id = id,
+        .epoch = (id_random_u64(router->ids) >> (64 - EPOCH_MASK_BITS)) | 1,
+        .server_id = server_id.length > 0 ? server_id : SLICE_LITERAL(NIL_UUID),
+        .name = slice_of_string(name),
+        .type = is_direct ? type : SLICE_LITERAL("GROUP"),
+        .source_type = SLICE_LITERAL("auto_created"),
+        .metadata = metadata.length > 0 ? metadata : SLICE_LITERAL("{}"),
+        .created_at = router->time.wall,
+        .updated_at = router->time.wall,
+    };
+    return room_new(router, &record);
+}
+
+void room_store(struct router *router, struct room *room)
+{
+    if (room->is_stored) {
+        return;
+    }
+    struct room_record record = {
+        .number = room->number,
+        .id = text_slice(&room->id),
+        .epoch = room->epoch,
+        .server_id = text_slice(&room->server_id),
+        .name = text_slice(&room->name),
+        .type = text_slice(&room->type),
+        .source_type = text_slice(&room->source_type),
+        .metadata = text_slice(&room->metadata),
+        .has_participants = room->has_participants,
+        .created_at = room->created_at,
+        .updated_at = room->updated_at,
+    };
+    store_batch_put_room(router_batch(router), &record);
+    room->is_stored = true;
+}
+
+void room_add_participant(struct room *room, struct slice id)
+{
+    struct participant *participant = memory_allocate_zeroed(sizeof(*participant));
+    participant->id = text_copy(id);
+    LL_APPEND(room->participants, participant);
+}
+
+struct attachment *room_attachment(struct room *room, const struct peer *peer)
+{
+    struct attachment *attachment;
+    /* One entry per edge: a handful. */
+    DL_FOREACH (room->attachments, attachment) {
+        if (attachment->peer == peer) {
+            return attachment;
+        }
+    }
+    return NULL;
+}
+
+struct attachment *room_attach(struct room *room, struct peer *peer)
+{
+    struct attachment *attachment = room_attachment(room, peer);
+    if (attachment == NULL) {
+        attachment = memory_allocate_zeroed(sizeof(*attachment));
+        attachment->room = room;
+        attachment->peer = peer;
+        DL_APPEND(room->attachments, attachment);
+        DL_APPEND2(peer->attachments, attachment, peer_prev, peer_next);
+    }
+    return attachment;
+}
+
+void room_detach(struct attachment *attachment)
+{
+    DL_DELETE(attachment->room->attachments, attachment);
+    DL_DELETE2(attachment->peer->attachments, attachment, peer_prev, peer_next);
+    free(attachment);
+}
+
+void room_publish(struct router *router, struct room *room, const struct bus_message *message,
+                  const struct peer *also)
+{
+    struct slice encoded = router_encode(router, message);
+    bool is_message = message->type == BUS_ROOM_MESSAGE;
+    bool also_done = also == NULL;
+    struct attachment *attachment, *next;
+    DL_FOREACH_SAFE (room->attachments, attachment, next) {
+        also_done = also_done || attachment->peer == also;
+        if (is_message && attachment->is_catching_up) {
+            continue; /* its catch-up reads this one from the store */
+        }
+        router->counters.room_frames++;
+        peer_send_encoded(attachment->peer, encoded);
+    }
+    if (!also_done && !also->is_dead) {
+        router->counters.room_frames++;
+        peer_send_encoded((struct peer *)also, encoded);
+    }
+}

@@ -1,0 +1,357 @@
+#include "router/core/internal.h"
+
+enum {
+    QUESTIONS_MAX = 100000
+}; /* asked of the store and not answered; far above what edges may ask */
+
+const struct router_settings router_default_settings = {
+    .presence_limit = 1000,
+    .presence_grace = 5000,
+    .agent_grace = 30000,
+    .dedupe_window = 10 * 60 * 1000,
+    .dedupe_limit = 4000000,
+    .rooms_max = 1000000,
+    .room_members_max = 100000,
+    .jobs_max = 100000,
+    .replay_max = 1000,
+    .batch_bytes_max = 64 << 20,
+    .link = {.heartbeat = 500,
+             .timeout = 3000,
+             .retained_max = 64 << 20,
+             .frame_max = BUS_FRAME_MAX},
+};
+
+struct router *router_new(const struct router_settings *settings,
+                          const struct router_operations *operations, void *context,
+                          struct id_source *ids, struct slice incarnation, struct instant now)
+{
+    struct router *router = memory_allocate_zeroed(sizeof(*router));
+    router->settings = *settings;
+    router->operations = operations;
+    router->context = context;
+    router->ids = ids;
+    router->incarnation = text_copy(incarnation);
+    router->time = now;
+    router->started_at = now.now;
+    router->bridge_seen_at = -1;
+    router->dedupe = dedupe_new(ids, settings->dedupe_window, settings->dedupe_limit);
+    heap_init(&router->leaving);
+    return router;
+}
+
+static void pending_destroy(struct pending *pending)
+{
+    free(pending->origin.data);
+    free(pending);
+}
+
+static void open_batch_destroy(struct open_batch *open)
+{
+    while (open->first != NULL) {
+        struct pending *pending = open->first;
+        open->first = pending->next;
+        pending_destroy(pending);
+    }
+    store_batch_destroy(&open->batch);
+}
+
+static void question_destroy(struct router *router, struct question *question)
+{
+    HASH_DEL(router->questions, question);
+    free(question->origin.data);
+    free(question->entity.data);
+    free(question->name.data);
+    buffer_deinit(&question->replay.bytes);
+    free(question);
+}
+
+void router_destroy(struct router **self)
+{
+    struct router *router = *self;
+    *self = NULL;
+    if (router == NULL) {
+        return;
+    }
+    work_destroy(router);
+    struct peer *peer, *next_peer;
+    HASH_ITER (hh, router->peers, peer, next_peer) {
+        peer_drop(peer, "stopping");
+    }
+    struct room *room, *next_room;
+    HASH_ITER (hh, router->rooms, room, next_room) {
+        room_destroy(router, room);
+    }
+    peers_reap(router);
+    struct question *question, *next_question;
+    HASH_ITER (hh, router->questions, question, next_question) {
+        question_destroy(router, question);
+    }
+    open_batch_destroy(&router->open);
+    router->with_store.batch = NULL; /* the store's */
+    open_batch_destroy(&router->with_store);
+    dedupe_destroy(&router->dedupe);
+    heap_deinit(&router->leaving);
+    buffer_deinit(&router->scratch);
+    free(router->incarnation.data);
+    free(router);
+}
+
+/* --- loading ------------------------------------------------------------------------------------
+ */
+
+static void load_room(void *context, const struct room_record *record)
+{
+    room_new(context, record)->is_stored = true;
+}
+
+static void load_participant(void *context, uint64_t number, struct slice id)
+{
+    struct room *room = room_by_number(context, number);
+    if (room != NULL && room->has_participants) {
+        room_add_participant(room, id);
+    }
+}
+
+static void load_agent(void *context, const struct agent_record *record)
+{
+    struct router *router = context;
+    work_agent_obtain(router, record->id, record->name, record->details);
+    router->bridge_seen_at = router->time.now; /* one was there before this start */
+}
+
+static void load_job(void *context, const struct job_record *record)
+{
+    struct router *router = context;
+    struct room *room = room_by_number(router, record->room);
+    struct agent *agent;
+    HASH_FIND(hh, router->agents, record->agent.data, record->agent.length, agent);
+    if (room == NULL || agent == NULL) {
+        log_error("job_orphaned", "job=%" PRIu64, record->number);
+        return;
+    }
+    work_job_ready(router, work_job_new(router, room, agent, record, SLICE_EMPTY));
+}
+
+static void load_recent(void *context, const struct message_record *record)
+{
+    struct router *router = context;
+    struct room *room = room_by_number(router, record->room);
+    if (room == NULL || record->client_message_id.length == 0 ||
+        record->id.length != UUID_TEXT_LENGTH) {
+        return;
+    }
+    struct dedupe_entry entry = {.key = dedupe_key_of(router->dedupe, record->room, record->sender,
+                                                      record->client_message_id),
+                                 .seq = record->seq,
+                                 .epoch = room->epoch,
+                                 .created_at = record->created_at,
+                                 .is_committed = true};
+    memcpy(entry.id, record->id.data, UUID_TEXT_LENGTH);
+    if (dedupe_find(router->dedupe, entry.key) == NULL) {
+        dedupe_add(router->dedupe, &entry);
+    }
+}
+
+struct store_loader router_loader(struct router *router, struct instant now)
+{
+    router->time = now;
+    return (struct store_loader){.context = router,
+                                 .room = load_room,
+                                 .participant = load_participant,
+                                 .agent = load_agent,
+                                 .open_job = load_job,
+                                 .recent = load_recent,
+                                 .recent_since = now.wall - router->settings.dedupe_window};
+}
+
+void router_loaded(struct router *router, const struct store_loader *loader)
+{
+    router->last_room = loader->last_room;
+    router->last_job = loader->last_job;
+}
+
+/* --- batches and questions
+ * ------------------------------------------------------------------------ */
+
+struct store_batch *router_batch(struct router *router)
+{
+    if (router->open.batch == NULL) {
+        router->open.batch = store_batch_new(++router->last_batch);
+    }
+    return router->open.batch;
+}
+
+bool router_batch_is_full(const struct router *router)
+{
+    return router->open.batch != NULL &&
+           router->open.batch->bytes >= (size_t)router->settings.batch_bytes_max;
+}
+
+struct pending *router_pend(struct router *router, enum pending_kind kind)
+{
+    struct pending *pending = memory_allocate_zeroed(sizeof(*pending));
+    pending->kind = kind;
+    router_batch(router); /* a batch of nothing but answers still has its turn */
+    if (router->open.last == NULL) {
+        router->open.first = pending;
+    } else {
+        router->open.last->next = pending;
+    }
+    router->open.last = pending;
+    return pending;
+}
+
+struct question *router_ask(struct router *router, enum question_kind kind,
+                            struct store_query *query)
+{
+    struct question *question = memory_allocate_zeroed(sizeof(*question));
+    question->token = ++router->last_token;
+    question->kind = kind;
+    HASH_ADD(hh, router->questions, token, sizeof(question->token), question);
+    query->token = question->token;
+    router->operations->query(router->context, query);
+    return question;
+}
+
+struct slice router_encode(struct router *router, const struct bus_message *message)
+{
+    buffer_clear(&router->scratch);
+    bus_encode(&router->scratch, message);
+    return buffer_slice(&router->scratch);
+}
+
+/* --- entry points
+ * ---------------------------------------------------------------------------------- */
+
+void router_receive(struct router *router, enum router_side side, struct slice routing_id,
+                    struct slice frame, struct instant now)
+{
+    router->time = now;
+    peer_receive(router, side, routing_id, frame);
+    peers_reap(router);
+}
+
+void router_committed(struct router *router, struct store_batch *batch, int result,
+                      struct instant now)
+{
+    router->time = now;
+    router->with_store.batch = batch;
+    router->store_failed = result != 0;
+    *(result == 0 ? &router->counters.commits : &router->counters.commit_failures) += 1;
+    if (result != 0) {
+        log_error("commit_failed", "batch=%" PRIu64 " operations=%zu", batch->number,
+                  batch->operations);
+    }
+    while (router->with_store.first != NULL) {
+        struct pending *pending = router->with_store.first;
+        router->with_store.first = pending->next;
+        switch (pending->kind) {
+        case PENDING_MESSAGE:
+        case PENDING_DUPLICATE:
+            send_committed(router, pending, result);
+            break;
+        case PENDING_JOB_END:
+            work_job_ended(router, pending, result);
+            break;
+        case PENDING_CHANNEL:
+            lookup_channel_stored(router, pending, result);
+            break;
+        }
+        pending_destroy(pending);
+    }
+    router->with_store.last = NULL;
+    store_batch_destroy(&router->with_store.batch);
+    peers_reap(router);
+}
+
+void router_answered(struct router *router, struct store_page *page, struct instant now)
+{
+    struct question *question;
+    router->time = now;
+    HASH_FIND(hh, router->questions, &page->token, sizeof(page->token), question);
+    if (question != NULL) {
+        switch (question->kind) {
+        case QUESTION_JOIN:
+        case QUESTION_CATCH_UP:
+            replay_answered(router, question, page);
+            break;
+        case QUESTION_HISTORY:
+        case QUESTION_RECEIPT:
+            lookup_answered(router, question, page);
+            break;
+        case QUESTION_JOB:
+            work_question_read(router, question, page);
+            break;
+        }
+        question_destroy(router, question);
+    }
+    store_page_destroy(&page);
+    peers_reap(router);
+}
+
+void router_tick(struct router *router, struct instant now)
+{
+    router->time = now;
+    struct peer *peer, *next;
+    HASH_ITER (hh, router->peers, peer, next) {
+        if (!link_is_alive(&peer->link, now.now)) {
+            peer_drop(peer, "silent");
+        } else {
+            link_tick(&peer->link, now.now);
+        }
+    }
+    presence_tick(router);
+    dedupe_expire(router->dedupe, now.wall);
+    peers_reap(router);
+}
+
+void router_flush(struct router *router, struct instant now)
+{
+    router->time = now;
+    work_dispatch(router);
+    if (router->with_store.batch == NULL && router->with_store.first == NULL &&
+        router->open.batch != NULL) {
+        struct store_batch *batch = router->open.batch;
+        router->with_store = router->open;
+        router->open = (struct open_batch){NULL, NULL, NULL};
+        router->with_store.batch = batch;
+        router->operations->commit(router->context, batch);
+    }
+    struct peer *peer, *next;
+    HASH_ITER (hh, router->peers, peer, next) {
+        link_flush(&peer->link, now.now);
+    }
+    peers_reap(router);
+}
+
+bool router_is_settled(const struct router *router)
+{
+    return router->open.batch == NULL && router->with_store.batch == NULL;
+}
+
+void router_say_goodbye(struct router *router, struct instant now)
+{
+    router->time = now;
+    struct peer *peer, *next;
+    HASH_ITER (hh, router->peers, peer, next) {
+        link_close(&peer->link, now.now);
+    }
+    peers_reap(router);
+}
+
+bool router_is_ready(const struct router *router, const char **reason)
+{
+    *reason = router->store_failed ? "store" : "";
+    return !router->store_failed;
+}
+
+const struct router_counters *router_counters(struct router *router)
+{
+    struct router_counters *counters = &router->counters;
+    counters->rooms = HASH_COUNT(router->rooms);
+    counters->members = router->member_count;
+    counters->edges = router->edge_count;
+    counters->bridges = router->bridge_count;
+    counters->jobs = HASH_COUNT(router->jobs);
+    return counters;
+}

@@ -1,0 +1,271 @@
+#include "router/core/internal.h"
+
+static void answer(struct peer *peer, const struct bus_message *question, struct bus_send_done done)
+{
+    struct bus_message message = {
+        .type = BUS_SEND_DONE, .trace = question->trace, .send_done = done};
+    message.send_done.request = question->send.request;
+    peer_send(peer, &message);
+}
+
+static void refuse(struct peer *peer, const struct bus_message *question, int error)
+{
+    peer->router->counters.refused++;
+    answer(peer, question,
+           (struct bus_send_done){.error = error,
+                                  .retry_after = error_is_retryable(error) ? 1000 : 0});
+}
+
+/* The first send of this messageId decides; a repeat gets the same answer when it has one. */
+static void answer_duplicate(struct peer *peer, const struct bus_message *question,
+                             const struct dedupe_entry *entry)
+{
+    struct router *router = peer->router;
+    router->counters.duplicates++;
+    if (!entry->is_committed) {
+        struct pending *pending = router_pend(router, PENDING_DUPLICATE);
+        pending->origin = text_copy(text_slice(&peer->incarnation));
+        pending->request = question->send.request;
+        pending->trace = question->trace;
+        pending->key = entry->key;
+        return;
+    }
+    answer(peer, question,
+           (struct bus_send_done){.message_id = slice_of(entry->id, UUID_TEXT_LENGTH),
+                                  .seq = entry->seq,
+                                  .epoch = entry->epoch,
+                                  .created_at = entry->created_at,
+                                  .is_duplicate = true,
+                                  .no_agent = entry->no_agent});
+}
+
+/* What making the jobs of one message needs. */
+struct job_making {
+    struct router *router;
+    struct room *room;
+    const struct bus_send *send;
+    const struct message_record *message;
+    struct slice asker_edge;
+    uint64_t made;
+};
+
+static void make_job(void *context, struct agent *agent)
+{
+    struct job_making *making = context;
+    struct router *router = making->router;
+    char reply[UUID_TEXT_SIZE];
+    uuid_of_reply(making->message->id, text_slice(&agent->id), reply);
+    struct job_record record = {.number = ++router->last_job,
+                                .room = making->room->number,
+                                .question_seq = making->message->seq,
+                                .question = making->message->id,
+                                .agent = text_slice(&agent->id),
+                                .reply = slice_of(reply, UUID_TEXT_LENGTH),
+                                .asker_edge = making->asker_edge,
+                                .state = JOB_OPEN,
+                                .created_at = making->message->created_at};
+    store_batch_add_job(router_batch(router), &record);
+    struct job *job = work_job_new(router, making->room, agent, &record, making->send->sender);
+    if (router->question_bytes + making->send->body.length <= QUESTION_BYTES_MAX) {
+        buffer_append_slice(&job->body, making->send->body);
+        router->question_bytes += making->send->body.length;
+    }
+    making->made++;
+}
+
+static const struct message_record *append(struct router *router, struct room *room,
+                                           struct message_record *record)
+{
+    room_store(router, room);
+    record->room = room->number;
+    record->seq = ++room->assigned;
+    record->created_at = router->time.wall > room->last_at ? router->time.wall : room->last_at;
+    room->last_at = record->created_at;
+    return store_batch_add_message(router_batch(router), record);
+}
+
+static bool is_overloaded(struct router *router, const struct bus_send *send)
+{
+    return router_batch_is_full(router) ||
+           (send->asks_agent && HASH_COUNT(router->jobs) >= (size_t)router->settings.jobs_max);
+}
+
+void send_receive(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_send *send = &message->send;
+    struct router *router = peer->router;
+    if (is_overloaded(router, send)) {
+        refuse(peer, message, ERROR_OVERLOADED);
+        return;
+    }
+    struct room *room = room_obtain(router, send->room, send->server_id, send->channel_type,
+                                    send->channel_metadata);
+    if (room == NULL) {
+        refuse(peer, message, ERROR_LIMIT);
+        return;
+    }
+    struct dedupe_key key =
+        dedupe_key_of(router->dedupe, room->number, send->sender, send->message_id);
+    const struct dedupe_entry *known = dedupe_find(router->dedupe, key);
+    if (known != NULL) {
+        answer_duplicate(peer, message, known);
+        return;
+    }
+    char id[UUID_TEXT_SIZE];
+    uuid_by_time(router->ids, router->time.wall, id);
+    struct message_record record = {
+        .id = slice_of(id, UUID_TEXT_LENGTH),
+        .kind = MESSAGE_KIND_USER,
+        .sender = send->sender,
+        /* Ours or the client's: a repeat is a repeat, also after a restart. */
+        .client_message_id = send->message_id,
+        .body = send->body,
+    };
+    const struct message_record *stored = append(router, room, &record);
+    struct job_making making = {.router = router,
+                                .room = room,
+                                .send = send,
+                                .message = stored,
+                                .asker_edge = text_slice(&peer->incarnation)};
+    bool no_agent = false;
+    if (send->asks_agent) {
+        size_t agents = work_can_wait(router)
+                            ? work_for_agents(router, room, send->sender, make_job, &making)
+                            : 0;
+        no_agent = agents == 0;
+    }
+    struct dedupe_entry entry = {.key = key,
+                                 .seq = stored->seq,
+                                 .epoch = room->epoch,
+                                 .created_at = stored->created_at,
+                                 .no_agent = no_agent};
+    memcpy(entry.id, id, sizeof(entry.id));
+    router->counters.dedupe_evicted += dedupe_add(router->dedupe, &entry);
+    struct pending *pending = router_pend(router, PENDING_MESSAGE);
+    pending->room = room;
+    pending->message = stored;
+    pending->origin = text_copy(text_slice(&peer->incarnation));
+    pending->request = send->request;
+    pending->trace = message->trace;
+    pending->no_agent = no_agent;
+    pending->jobs = making.made;
+    pending->first_job = router->last_job - making.made + 1;
+    pending->key = key;
+}
+
+void send_reply(struct router *router, struct job *job, struct slice body)
+{
+    struct work_queue *queue = job->queue;
+    struct message_record record = {.id = slice_of(job->reply, UUID_TEXT_LENGTH),
+                                    .kind = MESSAGE_KIND_AGENT,
+                                    .sender = text_slice(&queue->agent->id),
+                                    .in_reply_to = text_slice(&job->question),
+                                    .body = body};
+    const struct message_record *stored = append(router, queue->room, &record);
+    store_batch_finish_job(router_batch(router), job->number, JOB_DONE, router->time.wall);
+    struct pending *pending = router_pend(router, PENDING_MESSAGE);
+    pending->room = queue->room;
+    pending->message = stored;
+    pending->origin = text_copy(text_slice(&job->asker_edge));
+    pending->job = job->number;
+}
+
+static void publish(struct router *router, const struct pending *pending, struct peer *origin)
+{
+    const struct message_record *record = pending->message;
+    struct room *room = pending->room;
+    struct job *job = pending->job == 0 ? NULL : work_find(router, pending->job);
+    bool is_reply = record->kind == MESSAGE_KIND_AGENT;
+    struct bus_message message = {
+        .type = BUS_ROOM_MESSAGE,
+        .trace = pending->trace,
+        .room_message = {.room = text_slice(&room->id),
+                         .epoch = room->epoch,
+                         .seq = record->seq,
+                         .id = record->id,
+                         .kind = record->kind,
+                         .created_at = record->created_at,
+                         .sender = record->sender,
+                         .in_reply_to = record->in_reply_to,
+                         .asker = job == NULL ? SLICE_EMPTY : text_slice(&job->asker),
+                         .origin = is_reply ? SLICE_EMPTY : text_slice(&pending->origin),
+                         .origin_request = pending->request,
+                         .body = record->body}};
+    room->published = record->seq;
+    room_publish(router, room, &message, origin);
+    *(is_reply ? &router->counters.replies : &router->counters.messages) += 1;
+}
+
+/* Jobs of a question become workable with its commit, or never were. */
+static void settle_jobs(struct router *router, const struct pending *pending, int result)
+{
+    for (uint64_t i = 0; i < pending->jobs; i++) {
+        struct job *job = work_find(router, pending->first_job + i);
+        if (job == NULL) {
+            continue; /* cancelled meanwhile */
+        }
+        if (result == 0) {
+            work_job_ready(router, job);
+        } else {
+            work_job_drop(router, job);
+        }
+    }
+}
+
+void send_committed(struct router *router, struct pending *pending, int result)
+{
+    struct peer *origin = peer_by_incarnation(router, text_slice(&pending->origin));
+    struct dedupe_entry *entry = NULL;
+    if (pending->kind == PENDING_MESSAGE && result == 0) {
+        publish(router, pending, origin);
+    } else if (pending->kind == PENDING_MESSAGE) {
+        pending->room->is_stored = false; /* maybe its row was in the batch that failed */
+    }
+    if (pending->kind == PENDING_MESSAGE && pending->job != 0) {
+        work_job_ended(router, pending, result);
+        return;
+    }
+    if (pending->kind == PENDING_MESSAGE) {
+        if (result == 0) {
+            entry = dedupe_find(router->dedupe, pending->key);
+            if (entry != NULL) {
+                entry->is_committed = true;
+            }
+        } else {
+            dedupe_remove(router->dedupe, pending->key);
+        }
+        settle_jobs(router, pending, result);
+    }
+    if (origin == NULL) {
+        return; /* that edge is gone; its clients repeat and get `duplicate` */
+    }
+    struct bus_message message = {
+        .type = BUS_SEND_DONE,
+        .trace = pending->trace,
+        .send_done = {.request = pending->request,
+                      .error = result == 0 ? 0 : ERROR_OVERLOADED,
+                      .retry_after = result == 0 ? 0 : 1000,
+                      .is_duplicate = pending->kind == PENDING_DUPLICATE}};
+    struct bus_send_done *done = &message.send_done;
+    if (pending->kind == PENDING_DUPLICATE) {
+        entry = dedupe_find(router->dedupe, pending->key);
+        done->error = entry == NULL ? ERROR_OVERLOADED : 0;
+    }
+    if (done->error == 0 && entry != NULL) {
+        done->message_id = slice_of(entry->id, UUID_TEXT_LENGTH);
+        done->seq = entry->seq;
+        done->epoch = entry->epoch;
+        done->created_at = entry->created_at;
+        done->no_agent = entry->no_agent;
+        done->jobs = pending->jobs;
+    } else if (done->error == 0) {
+        /* Forgotten already: the dedupe limit is smaller than one batch. */
+        done->message_id = pending->message->id;
+        done->seq = pending->message->seq;
+        done->epoch = pending->room->epoch;
+        done->created_at = pending->message->created_at;
+        done->no_agent = pending->no_agent;
+        done->jobs = pending->jobs;
+    }
+    peer_send(origin, &message);
+}

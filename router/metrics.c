@@ -1,0 +1,63 @@
+#include "router/metrics.h"
+
+#include "proto/base/metrics.h"
+
+void router_metrics_render(struct router *router, const struct store_thread *store,
+                           struct buffer *out)
+{
+    const struct router_counters *c = router_counters(router);
+    struct store_thread_figures figures;
+    store_thread_figures(store, &figures);
+#define COUNTER(name, field, help)                                                                 \
+    {                                                                                              \
+        "elizamq_router_" name, NULL, help, METRIC_COUNTER, field, 0,                              \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+#define GAUGE(name, field, help)                                                                   \
+    {                                                                                              \
+        "elizamq_router_" name, NULL, help, METRIC_GAUGE, field, 0,                                \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+    const struct metric table[] = {
+        GAUGE("edges", c->edges, "Edges connected"),
+        GAUGE("bridges", c->bridges, "Agent bridges connected"),
+        GAUGE("rooms", c->rooms, "Rooms known"),
+        GAUGE("members", c->members, "Entities present, counted per room"),
+        GAUGE("jobs", c->jobs, "Questions to agents not answered yet"),
+        COUNTER("messages_total", c->messages, "Messages of users committed and broadcast"),
+        COUNTER("replies_total", c->replies, "Replies of agents committed and broadcast"),
+        COUNTER("duplicates_total", c->duplicates, "Sends repeated with a known messageId"),
+        COUNTER("refused_total", c->refused, "Requests refused for a limit or overload"),
+        COUNTER("presence_events_total", c->presence_events, "Joins and leaves announced"),
+        COUNTER("signals_total", c->signals, "Typing, thinking and control events relayed"),
+        COUNTER("chunks_total", c->chunks, "Pieces of replies relayed"),
+        COUNTER("room_frames_total", c->room_frames, "Room events handed to edges"),
+        COUNTER("frames_refused_total", c->frames_refused,
+                "Frames malformed, of another version, or for an unknown link"),
+        COUNTER("dedupe_evicted_total", c->dedupe_evicted,
+                "messageIds forgotten before their time because of --dedupe-limit"),
+        COUNTER("jobs_made_total", c->jobs_made, "Questions given to agents"),
+        COUNTER("jobs_redelivered_total", c->jobs_redelivered, "Questions given out again"),
+        COUNTER("jobs_finished_total", c->jobs_finished, "Questions ended"),
+        COUNTER("jobs_late_total", c->jobs_late, "Answers of bridges that no longer had the job"),
+        COUNTER("edges_lost_total", c->edges_lost, "Edges gone, for any reason"),
+        COUNTER("bridges_lost_total", c->bridges_lost, "Bridges gone, for any reason"),
+        COUNTER("links_overflowed_total", c->links_overflowed,
+                "Links given up because of --bus-buffer"),
+        COUNTER("replays_total", c->replays, "Joins that asked for what they missed"),
+        COUNTER("commits_total", c->commits, "Batches committed"),
+        COUNTER("commit_failures_total", c->commit_failures, "Batches the store refused"),
+        COUNTER("store_operations_total", figures.operations, "Rows written"),
+        COUNTER("store_queries_total", figures.queries, "Queries answered by the store"),
+    };
+    metrics_render(table, sizeof(table) / sizeof(table[0]), "router", out);
+    buffer_append_format(out,
+                         "# HELP elizamq_router_commit_seconds_total Time spent committing\n"
+                         "# TYPE elizamq_router_commit_seconds_total counter\n"
+                         "elizamq_router_commit_seconds_total %.6f\n",
+                         figures.commit_seconds_total);
+}

@@ -1,0 +1,135 @@
+#include "router/store/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proto/base/memory.h"
+
+struct store_batch *store_batch_new(uint64_t number)
+{
+    struct store_batch *batch = memory_allocate_zeroed(sizeof(*batch));
+
+    batch->number = number;
+    arena_init(&batch->arena);
+    return batch;
+}
+
+void store_batch_destroy(struct store_batch **batch)
+{
+    if (*batch == NULL)
+        return;
+    arena_deinit(&(*batch)->arena);
+    free(*batch);
+    *batch = NULL;
+}
+
+static struct store_operation *add(struct store_batch *batch, enum store_operation_type type)
+{
+    struct store_operation *operation = arena_allocate(&batch->arena, sizeof(*operation));
+
+    operation->type = type;
+    operation->next = NULL;
+    if (batch->last == NULL)
+        batch->first = operation;
+    else
+        batch->last->next = operation;
+    batch->last = operation;
+    batch->operations++;
+    return operation;
+}
+
+static void copy(struct store_batch *batch, struct slice *slice)
+{
+    batch->bytes += slice->length;
+    *slice = arena_copy(&batch->arena, *slice);
+}
+
+void store_batch_put_room(struct store_batch *batch, const struct room_record *room)
+{
+    struct room_record *own = &add(batch, STORE_PUT_ROOM)->room;
+
+    assert(room->number > 0 && room->id.length > 0);
+    *own = *room;
+    copy(batch, &own->id);
+    copy(batch, &own->server_id);
+    copy(batch, &own->name);
+    copy(batch, &own->type);
+    copy(batch, &own->source_type);
+    copy(batch, &own->metadata);
+}
+
+static void put_participants(struct store_batch *batch, enum store_operation_type type,
+                             uint64_t room, const struct slice *ids, size_t count)
+{
+    struct store_operation *operation = add(batch, type);
+    struct slice *own = arena_allocate(&batch->arena, count * sizeof(*own));
+
+    assert(room > 0);
+    for (size_t i = 0; i < count; i++) {
+        assert(ids[i].length > 0);
+        own[i] = ids[i];
+        copy(batch, &own[i]);
+    }
+    operation->participants.room = room;
+    operation->participants.ids = own;
+    operation->participants.count = count;
+}
+
+void store_batch_set_participants(struct store_batch *batch, uint64_t room, const struct slice *ids,
+                                  size_t count)
+{
+    put_participants(batch, STORE_SET_PARTICIPANTS, room, ids, count);
+}
+
+void store_batch_add_participant(struct store_batch *batch, uint64_t room, struct slice id)
+{
+    put_participants(batch, STORE_ADD_PARTICIPANT, room, &id, 1);
+}
+
+const struct message_record *store_batch_add_message(struct store_batch *batch,
+                                                     const struct message_record *message)
+{
+    struct message_record *own = &add(batch, STORE_ADD_MESSAGE)->message;
+
+    assert(message->room > 0 && message->seq > 0 && message->id.length > 0);
+    *own = *message;
+    copy(batch, &own->id);
+    copy(batch, &own->sender);
+    copy(batch, &own->client_message_id);
+    copy(batch, &own->in_reply_to);
+    copy(batch, &own->body);
+    batch->messages++;
+    return own;
+}
+
+void store_batch_add_job(struct store_batch *batch, const struct job_record *job)
+{
+    struct job_record *own = &add(batch, STORE_ADD_JOB)->job;
+
+    assert(job->number > 0 && job->room > 0);
+    *own = *job;
+    copy(batch, &own->question);
+    copy(batch, &own->agent);
+    copy(batch, &own->reply);
+    copy(batch, &own->asker_edge);
+}
+
+void store_batch_finish_job(struct store_batch *batch, uint64_t job, enum job_state state,
+                            int64_t finished_at)
+{
+    struct job_record *own = &add(batch, STORE_FINISH_JOB)->job;
+
+    assert(job > 0 && state != JOB_OPEN);
+    *own = (struct job_record){.number = job, .state = state, .finished_at = finished_at};
+}
+
+void store_batch_put_agent(struct store_batch *batch, const struct agent_record *agent)
+{
+    struct agent_record *own = &add(batch, STORE_PUT_AGENT)->agent;
+
+    assert(agent->id.length > 0);
+    *own = *agent;
+    copy(batch, &own->id);
+    copy(batch, &own->name);
+    copy(batch, &own->details);
+}

@@ -1,0 +1,73 @@
+/*
+ * A batch: what one transaction writes, in order. Filled by the router's core (which never waits),
+ * committed by the store's writer thread, handed back with the result. Pure.
+ */
+#ifndef ROUTER_STORE_BATCH_H
+#define ROUTER_STORE_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "proto/base/arena.h"
+#include "router/store/record.h"
+
+enum store_operation_type {
+    STORE_PUT_ROOM,         /* insert, or replace all but number, id, epoch and created_at */
+    STORE_SET_PARTICIPANTS, /* replace a room's list */
+    STORE_ADD_PARTICIPANT,  /* add one, if not there */
+    STORE_ADD_MESSAGE,
+    STORE_ADD_JOB,
+    STORE_FINISH_JOB, /* state and finished_at of job.number */
+    STORE_PUT_AGENT
+};
+
+struct store_operation {
+    enum store_operation_type type;
+    struct store_operation *next;
+    union {
+        struct room_record room;
+        struct {
+            uint64_t room;
+            const struct slice *ids;
+            size_t count;
+        } participants; /* SET: all of them; ADD: one */
+        struct message_record message;
+        struct job_record job;
+        struct agent_record agent;
+    };
+};
+
+struct store_batch {
+    uint64_t number;               /* set by the core, rises */
+    struct store_operation *first; /* in the batch's arena */
+    struct store_operation *last;
+    size_t operations;
+    size_t messages;
+    size_t bytes; /* of copied payloads, to bound a batch */
+    /*
+     * Set by the store when the commit failed because this operation broke a constraint (a message
+     * id, or a room's seq, that is there already): a batch without it would not. NULL: any other
+     * failure, where the same batch may succeed later.
+     */
+    const struct store_operation *refused;
+    struct arena arena;
+};
+
+struct store_batch *store_batch_new(uint64_t number);
+void store_batch_destroy(struct store_batch **batch);
+
+/* Each copies the record and its bytes into the batch. */
+void store_batch_put_room(struct store_batch *batch, const struct room_record *room);
+void store_batch_set_participants(struct store_batch *batch, uint64_t room, const struct slice *ids,
+                                  size_t count);
+void store_batch_add_participant(struct store_batch *batch, uint64_t room, struct slice id);
+/* Returns the copy, which lives as long as the batch: the core broadcasts from it after the commit.
+ */
+const struct message_record *store_batch_add_message(struct store_batch *batch,
+                                                     const struct message_record *message);
+void store_batch_add_job(struct store_batch *batch, const struct job_record *job);
+void store_batch_finish_job(struct store_batch *batch, uint64_t job, enum job_state state,
+                            int64_t finished_at);
+void store_batch_put_agent(struct store_batch *batch, const struct agent_record *agent);
+
+#endif

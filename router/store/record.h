@@ -1,0 +1,67 @@
+/*
+ * What the store keeps, as plain records. Slices borrow from whoever hands the record over and are
+ * valid for that call, or as long as the page or batch that carries them.
+ */
+#ifndef ROUTER_STORE_RECORD_H
+#define ROUTER_STORE_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "proto/base/id.h"
+#include "proto/base/slice.h"
+
+/* A room (the API's channel). `number` is the store's short name for it, given by the router. */
+struct room_record {
+    uint64_t number; /* > 0, never reused */
+    struct slice id;
+    uint64_t epoch;         /* names this line of sequence numbers; < 2^53 */
+    struct slice server_id; /* message server */
+    struct slice name;
+    struct slice type; /* "DM", "GROUP", … */
+    struct slice source_type;
+    struct slice metadata; /* raw JSON object */
+    bool has_participants; /* made with a participant list of its own: it decides who answers */
+    int64_t created_at;    /* wall ms */
+    int64_t updated_at;
+    uint64_t last_seq; /* when loaded: the highest committed sequence number, 0 for none */
+    int64_t last_at;   /* when loaded: created_at of that message */
+};
+
+enum message_kind { MESSAGE_KIND_USER = 0, MESSAGE_KIND_AGENT = 1 };
+
+struct message_record {
+    uint64_t room; /* room_record.number */
+    uint64_t seq;  /* > 0, rises within the room, gaps are allowed */
+    struct slice id;
+    enum message_kind kind;
+    struct slice sender;
+    struct slice client_message_id; /* empty: the client chose none */
+    struct slice in_reply_to;       /* id of the question; empty: none */
+    int64_t created_at;             /* wall ms, never falls within a room */
+    struct slice body;              /* opaque: the JSON members of the broadcast, see BUS.md */
+};
+
+enum job_state { JOB_OPEN = 0, JOB_DONE = 1, JOB_FAILED = 2, JOB_CANCELLED = 3 };
+
+/* Work for an agent: one per (question, agent). */
+struct job_record {
+    uint64_t number; /* > 0, rises with the order of the questions */
+    uint64_t room;
+    uint64_t question_seq;
+    struct slice question; /* message id */
+    struct slice agent;
+    struct slice reply;      /* id the final reply will have */
+    struct slice asker_edge; /* incarnation of the edge the question came from */
+    enum job_state state;
+    int64_t created_at;
+    int64_t finished_at; /* 0 while open */
+};
+
+struct agent_record {
+    struct slice id;
+    struct slice name;
+    struct slice details; /* raw JSON object as the bridge registered it */
+    int64_t updated_at;
+};
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * The SQLite backend's insides, shared by its own files and nobody else:
+ *
+ *   store_sqlite.c         the handle: opening, closing, checkpoints
+ *   store_sqlite_schema.c  tables and migrations; looking at a file without changing it
+ *   store_sqlite_write.c   committing batches
+ *   store_sqlite_load.c    loading what the router needs at start
+ *   store_sqlite_query.c   answering queries
+ *   store_sqlite_row.c     reading rows, for the two above
+ *   store_sqlite_log.c     few large writes to the log instead of many small ones
+ *
+ * The database is PATH, with SQLite's own PATH-wal and PATH-shm beside it while a router runs. A
+ * writer holds an advisory lock (flock) on PATH itself, so that there is one router per database
+ * and no lock file to go stale; sqlite3(1) and backups are not in its way.
+ */
+#ifndef ROUTER_STORE_STORE_SQLITE_H
+#define ROUTER_STORE_STORE_SQLITE_H
+
+#include <sqlite3.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "router/store/packed_id.h"
+#include "router/store/store.h"
+
+enum {
+    STORE_SQLITE_APPLICATION_ID = 0x456c4d51, /* "ElMQ" */
+    STORE_SQLITE_BUSY_MS = 5000,              /* how long another program may hold the database */
+    STORE_SQLITE_WRITER_CACHE_KIB = 32 * 1024,
+    STORE_SQLITE_READER_CACHE_KIB = 8 * 1024,
+    STORE_SQLITE_LOG_KEPT = 64 * 1024 * 1024, /* bytes a WAL that once grew larger is cut back to */
+    STORE_SQLITE_CHECK_MAX =
+        64 * 1024 * 1024 /* bytes; a larger file is not read through at start */
+};
+
+#define STORE_SQLITE_MESSAGE_COLUMNS                                                               \
+    "room, seq, id, kind, sender, client_message_id, in_reply_to, created_at, body"
+
+/* X(name, SQL) */
+#define STORE_SQLITE_WRITER_STATEMENTS(X)                                                          \
+    X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                              \
+    X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(PUT_ROOM,                                                                                    \
+      "INSERT INTO room (number, id, epoch, server_id, name, type, source_type, metadata,"         \
+      " has_participants, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"        \
+      " ON CONFLICT (number) DO UPDATE SET server_id = excluded.server_id, name = excluded.name,"  \
+      " type = excluded.type, source_type = excluded.source_type, metadata = excluded.metadata,"   \
+      " has_participants = excluded.has_participants, updated_at = excluded.updated_at")           \
+    X(DELETE_PARTICIPANTS, "DELETE FROM participant WHERE room = ?")                               \
+    X(ADD_PARTICIPANT,                                                                             \
+      "INSERT INTO participant (room, id) VALUES (?, ?) ON CONFLICT (room, id) DO NOTHING")        \
+    X(ADD_MESSAGE,                                                                                 \
+      "INSERT INTO message (" STORE_SQLITE_MESSAGE_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)") \
+    X(ADD_JOB,                                                                                     \
+      "INSERT INTO job (number, room, question_seq, question, agent, reply, asker_edge, state,"    \
+      " created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                           \
+    X(FINISH_JOB, "UPDATE job SET state = ?, finished_at = ? WHERE number = ?")                    \
+    X(PUT_AGENT,                                                                                   \
+      "INSERT INTO agent (id, name, details, updated_at) VALUES (?, ?, ?, ?)"                      \
+      " ON CONFLICT (id) DO UPDATE SET name = excluded.name, details = excluded.details,"          \
+      " updated_at = excluded.updated_at")
+
+#define STORE_SQLITE_READER_STATEMENTS(X)                                                          \
+    X(BEGIN_READ, "BEGIN")                                                                         \
+    X(END, "COMMIT")                                                                               \
+    X(ROOMS, "SELECT number, id, epoch, server_id, name, type, source_type, metadata,"             \
+             " has_participants, created_at, updated_at FROM room ORDER BY number")                \
+    X(LISTED_PARTICIPANTS,                                                                         \
+      "SELECT p.room, p.id FROM room AS r CROSS JOIN participant AS p ON p.room = r.number"        \
+      " WHERE r.has_participants ORDER BY r.number, p.number")                                     \
+    X(AGENTS, "SELECT id, name, details, updated_at FROM agent ORDER BY id")                       \
+    X(OPEN_JOBS,                                                                                   \
+      "SELECT number, room, question_seq, question, agent, reply, asker_edge, state, created_at,"  \
+      " finished_at FROM job WHERE state = 0 ORDER BY number")                                     \
+    X(NEWEST_TIMES, "SELECT number, created_at FROM message ORDER BY number DESC")                 \
+    X(MESSAGES_FROM, "SELECT room, seq, id, kind, sender, client_message_id, in_reply_to,"         \
+                     " created_at FROM message WHERE number >= ? ORDER BY number")                 \
+    X(LAST_NUMBERS, "SELECT (SELECT max(number) FROM room), (SELECT max(number) FROM job)")        \
+    X(FIRST_SEQ_FROM, "SELECT seq, created_at FROM message WHERE room = ? AND seq >= ?"            \
+                      " ORDER BY seq LIMIT 1")                                                     \
+    X(LAST_SEQ, "SELECT seq, created_at FROM message WHERE room = ? ORDER BY seq DESC LIMIT 1")    \
+    X(SEQ_OF_ID, "SELECT seq FROM message WHERE id = ? AND room = ?")                              \
+    X(MESSAGE, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message WHERE id = ?")                \
+    X(OLDEST_BETWEEN, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message"                       \
+                      " WHERE room = ? AND seq >= ? AND seq < ? ORDER BY seq")                     \
+    X(NEWEST_BETWEEN, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message"                       \
+                      " WHERE room = ? AND seq >= ? AND seq < ? ORDER BY seq DESC")                \
+    X(PARTICIPANTS, "SELECT id FROM participant WHERE room = ? ORDER BY number")
+
+enum store_sqlite_statement {
+#define X(name, sql) STATEMENT_##name,
+    STORE_SQLITE_READER_STATEMENTS(X) STORE_SQLITE_WRITER_STATEMENTS(X)
+#undef X
+        STATEMENT_COUNT
+};
+
+struct store_sqlite_log;
+
+struct store_sqlite {
+    struct store base;
+    sqlite3 *database;                         /* owns */
+    sqlite3_stmt *statements[STATEMENT_COUNT]; /* owns; kept prepared */
+    char *path;                                /* owns; real path */
+    int lock;                     /* the writer's descriptor of PATH, locked; -1 for a reader */
+    struct store_sqlite_log *log; /* owns; the writer's, may be NULL */
+    int page_size;                /* bytes */
+};
+
+extern const struct store_backend store_sqlite_backend;
+
+/* Runs a statement that yields no rows. */
+int store_sqlite_run(struct store_sqlite *self, enum store_sqlite_statement statement);
+
+/* Members of the backend. */
+int store_sqlite_commit(struct store *store, const struct store_batch *batch);
+int store_sqlite_load(struct store *store, struct store_loader *loader);
+int store_sqlite_query(struct store *store, const struct store_query *query,
+                       struct store_page *page);
+
+/* store_sqlite_schema.c. Results are SQLite's unless said otherwise. */
+
+/*
+ * 0 when a router may open the file: it is empty, or one of ours up to STORE_SCHEMA_VERSION; else
+ * ERROR_SCHEMA or ERROR_STORE with a reason. Changes neither the file nor those beside it, and
+ * makes none. `file` is a descriptor of it, or -1 when it does not exist.
+ */
+int store_sqlite_inspect(const char *path, int file, char *reason, size_t reason_size);
+/* The one integer that sql yields, 0 if it yields no row. */
+int store_sqlite_ask(sqlite3 *database, const char *sql, int *out);
+/* 0 or ERROR_SCHEMA: is the opened database ours, and of a version up to ours? */
+int store_sqlite_identify(sqlite3 *database, int *version, char *reason, size_t reason_size);
+/* Runs steps[from] to steps[to - 1] and notes version `to`, all in one transaction. */
+int store_sqlite_migrate(sqlite3 *database, const char *const *steps, int from, int to);
+extern const char *const store_sqlite_migrations[STORE_SCHEMA_VERSION];
+
+#endif

@@ -1,0 +1,250 @@
+#include <string.h>
+
+#include "proto/base/error.h"
+#include "proto/base/log.h"
+#include "router/store/store_sqlite_row.h"
+
+enum { FIRST_PAGE_CAPACITY = 16 };
+
+/*
+ * The seq at which the room's messages have reached `time`: all with created_at >= time are at or
+ * behind it, all others before it. created_at never falls within a room, so bisection finds it;
+ * sequence numbers may have gaps, so each probe looks for the first message from there on.
+ */
+static int find_time(struct store_sqlite *self, uint64_t room, int64_t time, int64_t *seq)
+{
+    sqlite3_stmt *probe = self->statements[STATEMENT_FIRST_SEQ_FROM];
+    int64_t low = 0;
+    int64_t high = 0;
+    int64_t created_at = 0;
+    bool found;
+    int rc = sqlite_row_last_message(self, room, &found, &high, &created_at);
+
+    if (rc == SQLITE_OK && found && created_at < time)
+        low = ++high;
+    sqlite3_bind_int64(probe, 1, (int64_t)room);
+    while (rc == SQLITE_OK && low < high) {
+        int64_t middle = low + (high - low) / 2;
+        int64_t at = 0;
+
+        sqlite3_bind_int64(probe, 2, middle);
+        rc = sqlite_row_first(probe, &found, &at, &created_at);
+        if (!found || created_at >= time)
+            high = middle;
+        else
+            low = at + 1;
+    }
+    *seq = low;
+    return rc;
+}
+
+static struct message_record *page_add(struct store_page *page, size_t *capacity)
+{
+    if (page->count == *capacity) {
+        size_t more = *capacity == 0 ? FIRST_PAGE_CAPACITY : *capacity * 2;
+        struct message_record *grown = arena_allocate(&page->arena, more * sizeof(*page->messages));
+
+        if (page->count > 0)
+            memcpy(grown, page->messages, page->count * sizeof(*page->messages));
+        page->messages = grown;
+        *capacity = more;
+    }
+    return &page->messages[page->count++];
+}
+
+/* Steps through a statement of messages until limit, the page's bound in bytes, or the end. */
+static int read_messages(struct sqlite_row *row, size_t limit, struct store_page *page)
+{
+    size_t capacity = 0;
+    size_t bytes = 0;
+    int rc = SQLITE_OK;
+
+    page->complete = true;
+    while (sqlite_row_next(row, &rc)) {
+        struct message_record message;
+        struct message_record *own;
+
+        if (page->count == limit || bytes > STORE_PAGE_BYTES_MAX) {
+            page->complete = false;
+            return sqlite_row_stop(row);
+        }
+        message = sqlite_row_message(row, true);
+        bytes += message.body.length;
+        own = page_add(page, &capacity);
+        *own = message;
+        own->id = arena_copy(&page->arena, message.id);
+        own->sender = arena_copy(&page->arena, message.sender);
+        own->client_message_id = arena_copy(&page->arena, message.client_message_id);
+        own->in_reply_to = arena_copy(&page->arena, message.in_reply_to);
+        own->body = arena_copy(&page->arena, message.body);
+    }
+    return rc;
+}
+
+/* Messages with from <= seq < until, of one end of that range. */
+static int read_between(struct store_sqlite *self, enum store_sqlite_statement statement,
+                        const struct store_query *query, int64_t from, int64_t until,
+                        struct store_page *page)
+{
+    struct sqlite_row row = sqlite_row_of(self, statement);
+
+    sqlite3_bind_int64(row.statement, 1, (int64_t)query->room);
+    sqlite3_bind_int64(row.statement, 2, from);
+    sqlite3_bind_int64(row.statement, 3, until);
+    return read_messages(&row, query->limit, page);
+}
+
+static int read_after(struct store_sqlite *self, const struct store_query *query, int64_t seq,
+                      struct store_page *page)
+{
+    page->found = true;
+    return read_between(self, STATEMENT_OLDEST_BETWEEN, query, seq, INT64_MAX, page);
+}
+
+static void reverse(struct message_record *messages, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        struct message_record swap = messages[i];
+
+        messages[i] = messages[count - 1 - i];
+        messages[count - 1 - i] = swap;
+    }
+}
+
+static int64_t time_after(int64_t time)
+{
+    return time == INT64_MAX ? time : time + 1;
+}
+
+static int read_history(struct store_sqlite *self, const struct store_query *query,
+                        struct store_page *page)
+{
+    int64_t from = 0;
+    int64_t until = INT64_MAX;
+    int rc = SQLITE_OK;
+
+    page->found = true;
+    if (query->after_ms != 0)
+        rc = find_time(self, query->room, time_after(query->after_ms), &from);
+    if (rc == SQLITE_OK && query->before_ms != 0)
+        rc = find_time(self, query->room, query->before_ms, &until);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (query->after_ms == 0)
+        return read_between(self, STATEMENT_NEWEST_BETWEEN, query, from, until, page);
+    rc = read_between(self, STATEMENT_OLDEST_BETWEEN, query, from, until, page);
+    reverse(page->messages, page->count);
+    return rc;
+}
+
+/* `packed` lives until the statement is reset. */
+static void bind_id(sqlite3_stmt *statement, const char *id, unsigned char packed[PACKED_ID_LENGTH])
+{
+    if (packed_id_from_text(slice_of_string(id), packed))
+        sqlite3_bind_blob(statement, 1, packed, PACKED_ID_LENGTH, SQLITE_STATIC);
+    else
+        sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
+}
+
+static int read_after_id(struct store_sqlite *self, const struct store_query *query,
+                         struct store_page *page)
+{
+    sqlite3_stmt *statement = self->statements[STATEMENT_SEQ_OF_ID];
+    unsigned char packed[PACKED_ID_LENGTH];
+    int64_t seq = 0;
+    int64_t unused = 0;
+    int rc;
+
+    bind_id(statement, query->id, packed);
+    sqlite3_bind_int64(statement, 2, (int64_t)query->room);
+    rc = sqlite_row_first(statement, &page->found, &seq, &unused);
+    return rc == SQLITE_OK && page->found ? read_after(self, query, seq + 1, page) : rc;
+}
+
+static int read_message(struct store_sqlite *self, const struct store_query *query,
+                        struct store_page *page)
+{
+    struct sqlite_row row = sqlite_row_of(self, STATEMENT_MESSAGE);
+    unsigned char packed[PACKED_ID_LENGTH];
+    int rc;
+
+    bind_id(row.statement, query->id, packed);
+    rc = read_messages(&row, 1, page);
+    page->found = page->count == 1;
+    return rc;
+}
+
+static int read_participants(struct store_sqlite *self, const struct store_query *query,
+                             struct store_page *page)
+{
+    struct sqlite_row row = sqlite_row_of(self, STATEMENT_PARTICIPANTS);
+    size_t capacity = 0;
+    int rc = SQLITE_OK;
+
+    page->found = true;
+    page->complete = true;
+    sqlite3_bind_int64(row.statement, 1, (int64_t)query->room);
+    while (sqlite_row_next(&row, &rc)) {
+        if (query->limit > 0 && page->id_count == query->limit) {
+            page->complete = false;
+            return sqlite_row_stop(&row);
+        }
+        if (page->id_count == capacity) {
+            size_t more = capacity == 0 ? FIRST_PAGE_CAPACITY : capacity * 2;
+            struct slice *grown = arena_allocate(&page->arena, more * sizeof(*grown));
+
+            if (page->id_count > 0)
+                memcpy(grown, page->ids, page->id_count * sizeof(*grown));
+            page->ids = grown;
+            capacity = more;
+        }
+        page->ids[page->id_count++] = arena_copy(&page->arena, sqlite_row_id(&row, 0));
+    }
+    return rc;
+}
+
+static int answer(struct store_sqlite *self, const struct store_query *query,
+                  struct store_page *page)
+{
+    int64_t seq = 0;
+    int rc;
+
+    switch (query->type) {
+    case STORE_QUERY_AFTER_SEQ:
+        seq = query->after_seq < INT64_MAX ? (int64_t)query->after_seq + 1 : INT64_MAX;
+        return read_after(self, query, seq, page);
+    case STORE_QUERY_AFTER_ID:
+        return read_after_id(self, query, page);
+    case STORE_QUERY_AFTER_TIME:
+        rc = find_time(self, query->room, time_after(query->after_ms), &seq);
+        return rc == SQLITE_OK ? read_after(self, query, seq, page) : rc;
+    case STORE_QUERY_HISTORY:
+        return read_history(self, query, page);
+    case STORE_QUERY_MESSAGE:
+        return read_message(self, query, page);
+    case STORE_QUERY_PARTICIPANTS:
+        return read_participants(self, query, page);
+    }
+    return SQLITE_MISUSE;
+}
+
+/* In one transaction: one snapshot, and one pair of locks instead of one for each statement. */
+int store_sqlite_query(struct store *store, const struct store_query *query,
+                       struct store_page *page)
+{
+    struct store_sqlite *self = (struct store_sqlite *)store;
+    int rc = store_sqlite_run(self, STATEMENT_BEGIN_READ);
+
+    if (rc == SQLITE_OK)
+        rc = answer(self, query, page);
+    if (rc != SQLITE_OK) {
+        log_error("store_query_failed", "file=%s type=%d code=%d reason=%s", self->path,
+                  (int)query->type, rc, sqlite3_errmsg(self->database));
+        arena_reset(&page->arena);
+        *page = (struct store_page){
+            .token = page->token, .type = page->type, .error = ERROR_STORE, .arena = page->arena};
+    }
+    if (sqlite3_get_autocommit(self->database) == 0)
+        store_sqlite_run(self, STATEMENT_END);
+    return page->error;
+}

@@ -1,0 +1,38 @@
+/*
+ * Reading rows of the SQLite backend: a cursor over one prepared statement.
+ */
+#ifndef ROUTER_STORE_STORE_SQLITE_ROW_H
+#define ROUTER_STORE_STORE_SQLITE_ROW_H
+
+#include <stdbool.h>
+#include "router/store/store_sqlite.h"
+
+enum { STORE_SQLITE_ROW_IDS_MAX = 4 };
+
+/* What a row's functions return borrows from the row, until the next sqlite_row_next(). */
+struct sqlite_row {
+    sqlite3_stmt *statement; /* borrows */
+    int ids;
+    char unpacked[STORE_SQLITE_ROW_IDS_MAX][UUID_TEXT_LENGTH];
+};
+
+struct sqlite_row sqlite_row_of(struct store_sqlite *store, enum store_sqlite_statement statement);
+/* False after the last row, with the statement reset and its result in *rc. */
+bool sqlite_row_next(struct sqlite_row *row, int *rc);
+/* Ends before the last row. */
+int sqlite_row_stop(struct sqlite_row *row);
+
+uint64_t sqlite_row_number(const struct sqlite_row *row, int column);
+int64_t sqlite_row_time(const struct sqlite_row *row, int column);
+struct slice sqlite_row_bytes(const struct sqlite_row *row, int column); /* text or blob */
+struct slice sqlite_row_id(struct sqlite_row *row, int column);
+/* A row that begins with STORE_SQLITE_MESSAGE_COLUMNS, body left out or not. */
+struct message_record sqlite_row_message(struct sqlite_row *row, bool has_body);
+
+/* The two integers of the first row only; both untouched when *found is false. */
+int sqlite_row_first(sqlite3_stmt *statement, bool *found, int64_t *first, int64_t *second);
+/* seq and created_at of a room's last message. */
+int sqlite_row_last_message(struct store_sqlite *store, uint64_t room, bool *found, int64_t *seq,
+                            int64_t *created_at);
+
+#endif
