@@ -1,0 +1,381 @@
+#include "agent-bridge/jobs.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/json.h"
+#include "proto/base/log.h"
+#include "proto/base/memory.h"
+#include "proto/wire/chat_event.h"
+
+enum { SCRATCH_KEPT = 64 * 1024 }; /* bytes of a scratch buffer that outlive their use */
+
+enum job_state {
+    JOB_WAITING, /* in jobs->waiting */
+    JOB_RUNNING, /* the runtime has it */
+    JOB_OVER     /* in jobs->over and out of the table; freed when no runtime is on the stack */
+};
+
+struct job {
+    struct jobs *jobs;
+    uint64_t number;
+    enum job_state state;
+    const struct agent *agent;  /* borrows */
+    struct bus_message message; /* the WORK; its slices borrow from `encoded` */
+    struct buffer encoded;
+    struct runtime_run *run; /* NULL: not begun, or ended by the runtime itself */
+    uint64_t chunks;
+    size_t streamed; /* bytes of text in them */
+    int64_t started_at;
+    struct job *prev, *next; /* jobs->waiting, jobs->over */
+    UT_hash_handle hh;       /* jobs->table, by number */
+};
+
+struct jobs {
+    size_t credit;
+    const struct agents *agents;
+    struct runtime *runtime;
+    jobs_say *say;
+    void *context;
+    struct job *table;    /* owns: waiting and running */
+    struct job *waiting;  /* in the order they came */
+    struct job *over;     /* owns */
+    int64_t now;          /* of the entry point that runs */
+    int64_t deadline;     /* of the runtime's tick; -1: none */
+    bool is_stale;        /* run() or cancel() may have changed the deadline */
+    bool is_runtime_full; /* it said so */
+    struct buffer question; /* scratch: the JSON of a question that begins */
+    struct buffer reply;    /* scratch: the body of a reply */
+    struct arena arena;     /* decoded members of the question */
+    struct jobs_counters counters;
+};
+
+/* --- ends --------------------------------------------------------------------------------------- */
+
+static void end(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+    if (job->state == JOB_WAITING) {
+        DL_DELETE(jobs->waiting, job);
+        jobs->counters.waiting--;
+    } else {
+        jobs->counters.running--;
+    }
+    HASH_DEL(jobs->table, job);
+    job->state = JOB_OVER;
+    DL_APPEND(jobs->over, job);
+}
+
+static void say_failed(struct jobs *jobs, const struct bus_message *work, int error)
+{
+    struct bus_message message = {
+        .type = BUS_WORK_FAILED,
+        .trace = work->trace,
+        .work_failed = {
+            .job = work->work.job, .attempt = work->work.attempt, .error = error}};
+    jobs->say(jobs->context, &message);
+}
+
+static void fail(struct job *job, int error, const char *why)
+{
+    log_warn("run_failed", "job=%" PRIu64 " attempt=%" PRIu64 " agent=%.*s code=%s why=%s",
+             job->number, job->message.work.attempt, (int)job->agent->name.length,
+             job->agent->name.data, error_code(error), why);
+    job->jobs->counters.failed++;
+    say_failed(job->jobs, &job->message, error);
+    end(job);
+}
+
+/* Frees what ended; the runtime has returned, so that it may be told to stop, too. */
+static void settle(struct jobs *jobs)
+{
+    while (jobs->over != NULL) {
+        struct job *job = jobs->over;
+        DL_DELETE(jobs->over, job);
+        if (job->run != NULL) {
+            jobs->runtime->class->cancel(job->run);
+            jobs->is_stale = true;
+        }
+        buffer_deinit(&job->encoded);
+        free(job);
+    }
+}
+
+/* --- what a run says ------------------------------------------------------------------------------ */
+
+static void on_chunk(void *context, struct slice text)
+{
+    struct job *job = context;
+    struct jobs *jobs = job->jobs;
+    if (job->state == JOB_OVER) {
+        return;
+    }
+    if (text.length > JOBS_REPLY_MAX - job->streamed) {
+        fail(job, ERROR_TOO_LARGE, "the answer is too long");
+        return;
+    }
+    struct bus_message message = {.type = BUS_WORK_CHUNK,
+                                  .trace = job->message.trace,
+                                  .work_chunk = {.job = job->number,
+                                                 .attempt = job->message.work.attempt,
+                                                 .index = job->chunks++,
+                                                 .text = text}};
+    job->streamed += text.length;
+    jobs->counters.chunks++;
+    jobs->say(jobs->context, &message);
+}
+
+static void write_reply(const struct job *job, const struct runtime_reply *reply,
+                        struct buffer *out)
+{
+    const struct bus_work *work = &job->message.work;
+    struct chat_reply body = {
+        .agent_id = job->agent->id,
+        .agent_name = job->agent->name,
+        .text = reply->text,
+        .room = work->room,
+        .server_id = work->server_id,
+        .in_reply_to = work->question,
+        .thought = reply->thought,
+        .raw_actions = reply->actions.length > 0 ? reply->actions : SLICE_LITERAL("[]"),
+        .raw_metadata = reply->metadata};
+    chat_write_reply_body(&body, out);
+}
+
+static void on_done(void *context, const struct runtime_reply *reply)
+{
+    struct job *job = context;
+    struct jobs *jobs = job->jobs;
+    job->run = NULL;
+    if (job->state == JOB_OVER) {
+        return;
+    }
+    write_reply(job, reply, &jobs->reply);
+    if (reply->text.length > JOBS_REPLY_MAX || jobs->reply.length > BUS_PAYLOAD_MAX) {
+        fail(job, ERROR_TOO_LARGE, "the answer is too long");
+    } else {
+        struct bus_message message = {.type = BUS_WORK_DONE,
+                                      .trace = job->message.trace,
+                                      .work_done = {.job = job->number,
+                                                    .attempt = job->message.work.attempt,
+                                                    .body = buffer_slice(&jobs->reply)}};
+        jobs->counters.done++;
+        jobs->counters.run_ms += (uint64_t)(jobs->now - job->started_at);
+        jobs->say(jobs->context, &message);
+        end(job);
+    }
+    buffer_shrink(&jobs->reply, SCRATCH_KEPT);
+}
+
+static void on_failed(void *context, int error, const char *message)
+{
+    struct job *job = context;
+    job->run = NULL;
+    if (job->state != JOB_OVER) {
+        fail(job, error, message);
+    }
+}
+
+static const struct runtime_events events = {on_chunk, on_done, on_failed};
+
+/* --- beginnings ----------------------------------------------------------------------------------- */
+
+static struct slice decode_text(struct jobs *jobs, struct slice value)
+{
+    return json_type(value) == JSON_STRING ? json_decode_string(value, &jobs->arena) : SLICE_EMPTY;
+}
+
+/* The members of the question that a runtime gets. 0, or why the body cannot be read. */
+static int read_question(struct jobs *jobs, const struct job *job,
+                         struct runtime_request *request)
+{
+    struct slice object, text = SLICE_EMPTY, name = SLICE_EMPTY;
+    const struct json_field fields[] = {{"text", &text}, {"senderName", &name}};
+    buffer_append_char(&jobs->question, '{');
+    buffer_append_slice(&jobs->question, job->message.work.body);
+    buffer_append_char(&jobs->question, '}');
+    int error = json_scan(buffer_slice(&jobs->question), JSON_MAX_DEPTH, &object);
+    if (error == 0) {
+        json_collect(object, fields, sizeof(fields) / sizeof(fields[0]));
+        request->text = decode_text(jobs, text);
+        request->sender_name = decode_text(jobs, name);
+    }
+    return error;
+}
+
+static void ask_runtime(struct jobs *jobs, struct job *job, const struct runtime_request *request)
+{
+    int error = jobs->runtime->class->run(jobs->runtime, request, &events, job, &job->run);
+    jobs->is_stale = true;
+    if (error == ERROR_OVERLOADED) {
+        job->state = JOB_WAITING;
+        DL_PREPEND(jobs->waiting, job);
+        jobs->counters.running--;
+        jobs->counters.waiting++;
+        jobs->counters.overloaded++;
+        jobs->is_runtime_full = true;
+    } else if (error != 0) {
+        fail(job, error, "the runtime refused");
+    }
+}
+
+bool jobs_start_next(struct jobs *jobs, int64_t now)
+{
+    struct job *job = jobs->waiting;
+    if (job == NULL || jobs->is_runtime_full) {
+        return false;
+    }
+    const struct bus_work *work = &job->message.work;
+    struct runtime_request request = {.room_id = work->room,
+                                      .agent_id = job->agent->id,
+                                      .agent_name = job->agent->name,
+                                      .sender_id = work->sender,
+                                      .has_backlog = work->backlog > 0,
+                                      .now = now};
+    jobs->now = now;
+    DL_DELETE(jobs->waiting, job);
+    jobs->counters.waiting--;
+    jobs->counters.running++;
+    job->state = JOB_RUNNING;
+    job->started_at = now;
+    int error = read_question(jobs, job, &request);
+    if (error == 0) {
+        ask_runtime(jobs, job, &request);
+    } else {
+        fail(job, error, "the question is malformed");
+    }
+    buffer_shrink(&jobs->question, SCRATCH_KEPT);
+    arena_reset(&jobs->arena);
+    settle(jobs);
+    return !jobs->is_runtime_full;
+}
+
+static void add(struct jobs *jobs, const struct agent *agent, const struct bus_message *message)
+{
+    struct job *job = memory_allocate_zeroed(sizeof(*job));
+    job->jobs = jobs;
+    job->number = message->work.job;
+    job->agent = agent;
+    bus_encode(&job->encoded, message);
+    struct msgpack_reader reader = msgpack_reader_of(buffer_slice(&job->encoded));
+    int error = bus_decode(&reader, &job->message);
+    assert(error == 0);
+    (void)error;
+    HASH_ADD(hh, jobs->table, number, sizeof(job->number), job);
+    DL_APPEND(jobs->waiting, job);
+    jobs->counters.waiting++;
+}
+
+static struct job *find(struct jobs *jobs, uint64_t number)
+{
+    struct job *job;
+    HASH_FIND(hh, jobs->table, &number, sizeof(number), job);
+    return job;
+}
+
+void jobs_take(struct jobs *jobs, const struct bus_message *message)
+{
+    const struct agent *agent = agents_find(jobs->agents, message->work.agent);
+    struct job *former = find(jobs, message->work.job);
+    jobs->counters.given++;
+    if (former != NULL) {
+        jobs->counters.cancelled++;
+        end(former);
+        settle(jobs);
+    }
+    if (agent == NULL) {
+        jobs->counters.refused++;
+        say_failed(jobs, message, ERROR_NO_AGENT);
+    } else if (HASH_COUNT(jobs->table) >= jobs->credit) {
+        jobs->counters.refused++;
+        jobs->counters.over_credit++;
+        say_failed(jobs, message, ERROR_OVERLOADED);
+    } else {
+        add(jobs, agent, message);
+    }
+}
+
+/* --- the rest ------------------------------------------------------------------------------------- */
+
+void jobs_cancel(struct jobs *jobs, const struct bus_work_cancel *cancel)
+{
+    struct job *job = find(jobs, cancel->job);
+    /* None: the answer and the cancellation crossed. */
+    if (job != NULL && job->message.work.attempt == cancel->attempt) {
+        jobs->counters.cancelled++;
+        end(job);
+        settle(jobs);
+    }
+}
+
+void jobs_drop_all(struct jobs *jobs)
+{
+    struct job *job, *next;
+    HASH_ITER(hh, jobs->table, job, next) {
+        jobs->counters.dropped++;
+        end(job);
+    }
+    settle(jobs);
+}
+
+void jobs_offer_again(struct jobs *jobs)
+{
+    jobs->is_runtime_full = false;
+}
+
+void jobs_run_due(struct jobs *jobs, int64_t now)
+{
+    if (jobs->is_stale || (jobs->deadline >= 0 && jobs->deadline <= now)) {
+        jobs->now = now;
+        jobs->is_stale = false;
+        jobs->deadline = jobs->runtime->class->tick(jobs->runtime, now);
+        settle(jobs);
+    }
+}
+
+int64_t jobs_deadline(const struct jobs *jobs)
+{
+    return jobs->is_stale ? jobs->now : jobs->deadline;
+}
+
+size_t jobs_count(const struct jobs *jobs)
+{
+    return HASH_COUNT(jobs->table);
+}
+
+const struct jobs_counters *jobs_counters(struct jobs *jobs)
+{
+    return &jobs->counters;
+}
+
+struct jobs *jobs_new(size_t credit, const struct agents *agents, struct runtime *runtime,
+                      jobs_say *say, void *context)
+{
+    struct jobs *jobs = memory_allocate_zeroed(sizeof(*jobs));
+    jobs->credit = credit;
+    jobs->agents = agents;
+    jobs->runtime = runtime;
+    jobs->say = say;
+    jobs->context = context;
+    jobs->is_stale = true; /* a runtime may have something to do before the first run */
+    arena_init(&jobs->arena);
+    return jobs;
+}
+
+void jobs_destroy(struct jobs **self)
+{
+    struct jobs *jobs = *self;
+    *self = NULL;
+    if (jobs == NULL) {
+        return;
+    }
+    jobs_drop_all(jobs);
+    buffer_deinit(&jobs->question);
+    buffer_deinit(&jobs->reply);
+    arena_deinit(&jobs->arena);
+    free(jobs);
+}
