@@ -1,0 +1,66 @@
+/*
+ * Chat: the application on top of the session layer. Client events become bus messages to the
+ * router, bus messages become client events, each rendered once per message and shared by all
+ * sockets. Pure: below it are session tables and an uplink that tests and the simulator can drive.
+ *
+ * Implements: "Messaging" of the ElizaOS documentation, the server's side; BUS.md, the edge's side.
+ */
+#ifndef EDGE_CHAT_CHAT_H
+#define EDGE_CHAT_CHAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "edge/session/socket.h"
+#include "edge/uplink.h"
+#include "proto/base/clock.h"
+#include "proto/base/id.h"
+
+struct chat;
+
+struct chat_settings {
+    int64_t rooms_per_socket_max;
+    int64_t requests_per_socket_max; /* waiting for the router; beyond: overloaded */
+    const char *edge_name;           /* shown to clients in connection_established; borrowed */
+    struct slice incarnation;        /* of this edge; borrowed */
+};
+
+struct chat_counters {
+    uint64_t events, faults, refused, joins, sends, signals;
+    uint64_t deliveries;                /* packets queued to sockets for room events */
+    uint64_t rendered;                  /* packets made for them */
+    size_t rooms, memberships, watches; /* now */
+};
+
+struct chat *chat_new(const struct chat_settings *settings, struct id_source *ids);
+void chat_destroy(struct chat **chat);
+/* Both exist after the chat does and go before it: they call back into it. */
+void chat_set_uplink(struct chat *chat, struct uplink *uplink);
+void chat_set_wall_clock(struct chat *chat, int64_t (*wall)(void *context), void *context);
+
+/* What sits on the session layer: pass it to session_table_new() with the chat as context. */
+extern const struct socket_application chat_socket_application;
+
+/* Lets go of what is held back for senders that do not join; call every 50 ms or so. */
+void chat_tick(struct chat *chat, int64_t now);
+
+/* The uplink's upcalls. */
+uint64_t chat_synchronise(struct chat *chat, int64_t now);
+void chat_deliver(struct chat *chat, const struct bus_message *message, int64_t now);
+
+const struct chat_counters *chat_counters(struct chat *chat);
+
+/*
+ * Watching a run: a caller outside the room (REST, or a sender that has not joined) follows the
+ * answers to one question. Events come in order: CHUNK, ROOM_MESSAGE (a final reply) and RUN;
+ * whoever watches ends it, also from within event(). Embedded in the watcher, zeroed at first.
+ */
+struct chat_watch {
+    void (*event)(struct chat_watch *watch, const struct bus_message *event);
+    char question[UUID_TEXT_SIZE];
+    struct chat_watch *prev, *next; /* managed by chat */
+};
+void chat_watch(struct chat *chat, struct chat_watch *watch, struct slice question);
+void chat_unwatch(struct chat *chat, struct chat_watch *watch); /* no-op when not watching */
+
+#endif

@@ -1,0 +1,217 @@
+#include "edge/chat/internal.h"
+
+void socket_emit_event(struct chat_socket *socket, const char *event, struct slice argument)
+{
+    struct packet *packet = chat_event_packet(event, argument);
+    socket_emit(socket->socket, packet);
+    packet_release(&packet);
+}
+
+void socket_answer(struct chat_socket *socket, bool has_ack_id, uint64_t ack_id, struct slice json)
+{
+    if (has_ack_id) {
+        socket_acknowledge(socket->socket, ack_id, json);
+    }
+}
+
+void call_refuse(const struct chat_call *call, struct chat_fault fault,
+                 struct slice client_message_id, int64_t retry_after)
+{
+    struct buffer *out = &call->chat->scratch;
+    call->chat->counters.refused++;
+    buffer_clear(out);
+    chat_write_error(false, fault, client_message_id, retry_after, out);
+    socket_emit_event(call->from, "messageError", buffer_slice(out));
+    if (call->has_ack_id) {
+        buffer_clear(out);
+        chat_write_error(true, fault, client_message_id, retry_after, out);
+        socket_answer(call->from, true, call->ack_id, buffer_slice(out));
+    }
+}
+
+/* --- connecting
+ * ------------------------------------------------------------------------------------ */
+
+static void announce_identity(struct chat *chat, struct chat_socket *from)
+{
+    struct buffer *out = &chat->scratch;
+    buffer_clear(out);
+    buffer_append_char(out, '{');
+    json_write_string_member(out, "entityId", chat_text(from->entity));
+    json_write_signed_member(out, "timestamp", chat->wall(chat->wall_context));
+    buffer_append_char(out, '}');
+    socket_emit_event(from, "authenticated", buffer_slice(out));
+
+    buffer_clear(out);
+    buffer_append_char(out, '{');
+    json_write_string_member(out, "message", SLICE_LITERAL("Connected to Eliza Socket.IO server"));
+    json_write_string_member(out, "socketId", slice_of_string(socket_id(from->socket)));
+    json_write_string_member(out, "edge", slice_of_string(chat->settings.edge_name));
+    buffer_append_char(out, '}');
+    socket_emit_event(from, "connection_established", buffer_slice(out));
+}
+
+static void on_connect(void *context, struct socket *socket, struct slice name_space,
+                       struct slice auth, int64_t now)
+{
+    struct chat *chat = context;
+    (void)now;
+    if (!slice_is(name_space, "/")) {
+        socket_refuse(socket, "Invalid namespace");
+        return;
+    }
+    struct slice raw = auth.length == 0 ? SLICE_EMPTY : json_get(auth, "entityId");
+    struct slice entity = SLICE_EMPTY;
+    if (json_type(raw) == JSON_STRING) {
+        entity = json_decode_string(raw, &chat->arena);
+    }
+    struct chat_socket *from = memory_allocate_zeroed(sizeof(*from));
+    from->chat = chat;
+    from->socket = socket;
+    if (entity.length > 0 && entity.length <= USER_ID_MAX &&
+        memchr(entity.data, '\0', entity.length) == NULL) {
+        from->entity = memory_copy_string(entity.data, entity.length);
+    } else {
+        char guest[UUID_TEXT_SIZE];
+        uuid_random(chat->ids, guest);
+        from->entity = memory_copy_string(guest, UUID_TEXT_LENGTH);
+    }
+    arena_reset(&chat->arena);
+    socket_set_data(socket, from);
+    socket_accept(socket);
+    announce_identity(chat, from);
+}
+
+static void on_disconnected(void *context, struct socket *socket, enum session_close_reason reason,
+                            int64_t now)
+{
+    struct chat *chat = context;
+    struct chat_socket *from = socket_data(socket);
+    if (from == NULL) {
+        return;
+    }
+    int64_t silence = now - session_last_life(socket_session(socket));
+    chat_unfollow_all(from);
+    uplink_forget_owner(chat->uplink, &from->requests);
+    chat_leave_all(from, reason == SESSION_CLOSE_CLIENT, silence < 0 ? 0 : silence, now);
+    socket_set_data(socket, NULL);
+    free(from->entity);
+    free(from);
+}
+
+/* --- events
+ * ---------------------------------------------------------------------------------------- */
+
+static void handle_typed(const struct chat_call *call, enum chat_type type)
+{
+    switch (type) {
+    case CHAT_ROOM_JOINING:
+        chat_handle_join(call);
+        break;
+    case CHAT_SEND_MESSAGE:
+        chat_handle_send(call, true);
+        break;
+    case CHAT_MESSAGE:
+        chat_handle_send(call, false);
+        break;
+    case CHAT_ACK:
+        chat_handle_receipt(call);
+        break;
+    case CHAT_THINKING:
+        chat_handle_thinking(call);
+        break;
+    case CHAT_CONTROL:
+        chat_handle_control(call);
+        break;
+    }
+}
+
+static void handle_message(const struct chat_call *call)
+{
+    struct chat_call inner = *call;
+    enum chat_type type;
+    struct chat_fault fault = chat_decode_envelope(call->payload, &type, &inner.payload);
+    if (fault.error != 0) {
+        call_refuse(call, fault, chat_client_message_id(inner.payload, &call->chat->arena), 0);
+        return;
+    }
+    handle_typed(&inner, type);
+}
+
+/* Events named by the bare number of a type: old clients. */
+static void handle_numbered(const struct chat_call *call, enum chat_type type)
+{
+    if (json_type(call->payload) != JSON_OBJECT) {
+        call_refuse(call, (struct chat_fault){ERROR_MALFORMED, "payload"}, SLICE_EMPTY, 0);
+        return;
+    }
+    handle_typed(call, type);
+}
+
+static void handle_1(const struct chat_call *call)
+{
+    handle_numbered(call, CHAT_ROOM_JOINING);
+}
+
+static void handle_2(const struct chat_call *call)
+{
+    handle_numbered(call, CHAT_SEND_MESSAGE);
+}
+
+/* A new client event is one line here and one function. */
+static const struct {
+    const char *name;
+    void (*handle)(const struct chat_call *call);
+} events[] = {
+    {"message", handle_message},
+    {"typing", chat_handle_typing},
+    {"1", handle_1},
+    {"2", handle_2},
+};
+
+static void on_event(void *context, struct socket *socket, const struct socketio_packet *packet,
+                     int64_t now)
+{
+    struct chat *chat = context;
+    struct chat_call call = {.chat = chat,
+                             .from = socket_data(socket),
+                             .has_ack_id = packet->has_ack_id,
+                             .ack_id = packet->ack_id,
+                             .now = now};
+    struct json_iterator arguments = socketio_arguments(packet);
+    struct slice name = json_decode_string(packet->event, &chat->arena);
+    chat->counters.events++;
+    if (packet->data_state == SOCKETIO_DATA_TOO_DEEP) {
+        call_refuse(&call, (struct chat_fault){ERROR_TOO_DEEP, NULL}, SLICE_EMPTY, 0);
+        arena_reset(&chat->arena);
+        return;
+    }
+    json_next_element(&arguments, &call.payload);
+    size_t i = 0;
+    while (i < sizeof(events) / sizeof(events[0]) && !slice_is(name, events[i].name)) {
+        i++;
+    }
+    if (i < sizeof(events) / sizeof(events[0])) {
+        events[i].handle(&call);
+    } else if (packet->has_ack_id) {
+        /* Not an event of ours: ignored like everywhere, but nobody waits for ever. */
+        buffer_clear(&chat->scratch);
+        chat_write_error(true, (struct chat_fault){ERROR_UNKNOWN_TYPE, NULL}, SLICE_EMPTY, 0,
+                         &chat->scratch);
+        socket_answer(call.from, true, packet->ack_id, buffer_slice(&chat->scratch));
+    }
+    arena_reset(&chat->arena);
+}
+
+static void on_acknowledged(void *context, struct socket *socket,
+                            const struct socketio_packet *packet, int64_t now)
+{
+    /* Chat asks for no acknowledgements of its events: delivery is recovered by sequence. */
+    (void)context;
+    (void)socket;
+    (void)packet;
+    (void)now;
+}
+
+const struct socket_application chat_socket_application = {on_connect, on_event, on_acknowledged,
+                                                           on_disconnected};

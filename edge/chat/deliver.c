@@ -1,0 +1,312 @@
+#include "edge/chat/internal.h"
+
+void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
+                    struct slice except_entity)
+{
+    for (uint32_t i = 0; i < room->count; i++) {
+        struct chat_member *member = room->members[i];
+        if (except_entity.length > 0 && slice_equals(chat_text(member->entity), except_entity)) {
+            continue;
+        }
+        socket_emit(member->owner->socket, packet);
+        chat->counters.deliveries++;
+    }
+    chat->counters.rendered++;
+}
+
+/* --- rendering: each returns a packet with one reference ---------------------------------------
+ */
+
+static struct packet *finish(struct chat *chat, const char *event)
+{
+    buffer_append_char(&chat->argument, '}');
+    return chat_event_packet(event, buffer_slice(&chat->argument));
+}
+
+static struct buffer *begin(struct chat *chat, struct slice room)
+{
+    struct buffer *out = &chat->argument;
+    buffer_clear(out);
+    buffer_append_char(out, '{');
+    json_write_string_member(out, "roomId", room);
+    json_write_string_member(out, "channelId", room);
+    return out;
+}
+
+static struct packet *render_message(struct chat *chat, const struct bus_room_message *message)
+{
+    struct chat_stamp stamp = {message->id, message->seq, message->epoch, message->created_at};
+    buffer_clear(&chat->argument);
+    chat_write_broadcast(&stamp, message->body, SLICE_EMPTY, &chat->argument);
+    return chat_event_packet("messageBroadcast", buffer_slice(&chat->argument));
+}
+
+static struct packet *render_chunk(struct chat *chat, const struct bus_chunk *chunk)
+{
+    struct buffer *out = begin(chat, chunk->room);
+    json_write_string_member(out, "messageId", chunk->reply);
+    json_write_string_member(out, "chunk", chunk->text);
+    json_write_unsigned_member(out, "index", chunk->index);
+    json_write_string_member(out, "agentId", chunk->agent);
+    json_write_string_member(out, "inReplyTo", chunk->question);
+    return finish(chat, "messageStreamChunk");
+}
+
+static struct packet *render_complete(struct chat *chat, struct slice room, struct slice server,
+                                      struct slice reply, struct slice question, struct slice agent,
+                                      struct slice code)
+{
+    struct buffer *out = begin(chat, room);
+    json_write_string_member(out, "serverId", server);
+    json_write_string_member(out, "messageServerId", server);
+    json_write_string_member(out, "messageId", reply);
+    json_write_string_member(out, "inReplyTo", question);
+    json_write_string_member(out, "agentId", agent);
+    json_write_boolean_member(out, "success", code.length == 0);
+    if (code.length > 0) {
+        json_write_string_member(out, "code", code);
+    }
+    return finish(chat, "messageComplete");
+}
+
+static struct packet *render_thinking(struct chat *chat, struct slice room, struct slice user,
+                                      bool is_thinking)
+{
+    struct buffer *out = begin(chat, room);
+    json_write_string_member(out, "userId", user);
+    json_write_boolean_member(out, "isThinking", is_thinking);
+    return finish(chat, "thinking");
+}
+
+static struct packet *render_control(struct chat *chat, struct slice room, struct slice user,
+                                     struct slice action)
+{
+    struct buffer *out = begin(chat, room);
+    json_write_string_member(out, "action", action);
+    json_write_string_member(out, "userId", user);
+    return finish(chat, "controlMessage");
+}
+
+/* Broadcasts a packet that was just made, and lets go of it. */
+static void broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
+                      struct slice except_entity)
+{
+    room_broadcast(chat, room, packet, except_entity);
+    packet_release(&packet);
+}
+
+/* To the sockets in the room of the entity that asked; to all when it is not known any more. */
+static void control_asker(struct chat *chat, struct chat_room *room, struct slice asker,
+                          struct slice agent, const char *action)
+{
+    struct packet *packet =
+        render_control(chat, chat_text(room->id), agent, slice_of_string(action));
+    for (uint32_t i = 0; i < room->count; i++) {
+        struct chat_member *member = room->members[i];
+        if (asker.length == 0 || slice_equals(chat_text(member->entity), asker)) {
+            socket_emit(member->owner->socket, packet);
+            chat->counters.deliveries++;
+        }
+    }
+    packet_release(&packet);
+}
+
+/* --- one function per message of the router
+ * ------------------------------------------------------- */
+
+/* A final reply carries the end of its run: nothing is to be lost between the two. */
+static void end_run(struct chat *chat, struct chat_room *room, const struct bus_room_message *reply)
+{
+    struct slice id = chat_text(room->id);
+    broadcast(chat, room, render_thinking(chat, id, reply->sender, false), SLICE_EMPTY);
+    broadcast(chat, room,
+              render_complete(chat, id, chat_text(room->server_id), reply->id, reply->in_reply_to,
+                              reply->sender, SLICE_EMPTY),
+              SLICE_EMPTY);
+    control_asker(chat, room, reply->asker, reply->sender, "enable_input");
+}
+
+static void deliver_message(struct chat *chat, const struct bus_message *message)
+{
+    const struct bus_room_message *room_message = &message->room_message;
+    struct chat_room *room = room_lookup(chat, room_message->room);
+    bool is_reply = room_message->in_reply_to.length > 0;
+    bool is_repeated =
+        room != NULL && room->epoch == room_message->epoch && room_message->seq <= room->last_seq;
+    if (is_repeated) {
+        return; /* a catch-up overlapped what came live */
+    }
+    struct chat_socket *sender = send_echo(chat, room_message);
+    if (room != NULL) {
+        struct packet *packet = render_message(chat, room_message);
+        room->epoch = room_message->epoch;
+        room->last_seq = room_message->seq;
+        for (uint32_t i = 0; i < room->count; i++) {
+            struct chat_member *member = room->members[i];
+            if (member->owner != sender && room_message->seq > member->joined_seq) {
+                socket_emit(member->owner->socket, packet);
+                chat->counters.deliveries++;
+            }
+        }
+        chat->counters.rendered++;
+        packet_release(&packet);
+        if (is_reply) {
+            end_run(chat, room, room_message);
+        }
+    }
+    if (is_reply) {
+        watch_announce(chat, room_message->in_reply_to, message);
+    }
+}
+
+static void deliver_chunk(struct chat *chat, const struct bus_message *message)
+{
+    const struct bus_chunk *chunk = &message->chunk;
+    struct chat_room *room = room_lookup(chat, chunk->room);
+    if (room != NULL) {
+        broadcast(chat, room, render_chunk(chat, chunk), SLICE_EMPTY);
+    }
+    watch_announce(chat, chunk->question, message);
+}
+
+static struct slice run_code(const struct bus_run *run)
+{
+    return run->state == BUS_RUN_CANCELLED ? SLICE_LITERAL("cancelled") : run->reason;
+}
+
+static void deliver_run(struct chat *chat, const struct bus_message *message)
+{
+    const struct bus_run *run = &message->run;
+    struct chat_room *room = room_lookup(chat, run->room);
+    bool is_start = run->state == BUS_RUN_STARTED;
+    if (room != NULL) {
+        broadcast(chat, room, render_thinking(chat, run->room, run->agent, is_start), SLICE_EMPTY);
+        if (!is_start) {
+            broadcast(chat, room,
+                      render_complete(chat, run->room, run->server_id, run->reply, run->question,
+                                      run->agent, run_code(run)),
+                      SLICE_EMPTY);
+        }
+        control_asker(chat, room, run->asker, run->agent,
+                      is_start ? "disable_input" : "enable_input");
+    }
+    watch_announce(chat, run->question, message);
+}
+
+static void deliver_presence(struct chat *chat, const struct bus_presence *presence)
+{
+    struct chat_room *room = room_lookup(chat, presence->room);
+    if (room == NULL) {
+        return;
+    }
+    struct buffer *out = begin(chat, presence->room);
+    json_write_string_member(out, "userId", presence->entity);
+    if (presence->name.length > 0) {
+        json_write_string_member(out, "displayName", presence->name);
+    }
+    json_write_unsigned_member(out, "memberCount", presence->member_count);
+    broadcast(chat, room, finish(chat, presence->is_joined ? "userJoined" : "userLeft"),
+              presence->entity);
+}
+
+static void deliver_signal(struct chat *chat, const struct bus_signal *signal)
+{
+    struct chat_room *room = room_lookup(chat, signal->room);
+    struct buffer *out = &chat->argument;
+    if (room == NULL) {
+        return;
+    }
+    switch (signal->kind) {
+    case BUS_SIGNAL_TYPING:
+        buffer_clear(out);
+        buffer_append_char(out, '{');
+        json_write_string_member(out, "roomId", signal->room);
+        json_write_string_member(out, "userId", signal->entity);
+        json_write_boolean_member(out, "isTyping", signal->is_on);
+        broadcast(chat, room, finish(chat, "userTyping"), signal->entity);
+        break;
+    case BUS_SIGNAL_THINKING:
+        broadcast(chat, room, render_thinking(chat, signal->room, signal->entity, signal->is_on),
+                  SLICE_EMPTY);
+        break;
+    case BUS_SIGNAL_CONTROL:
+        broadcast(chat, room, render_control(chat, signal->room, signal->entity, signal->action),
+                  SLICE_EMPTY);
+        break;
+    default:
+        break; /* a newer router's: nothing this edge can say to its clients */
+    }
+}
+
+static void deliver_receipt(struct chat *chat, const struct bus_receipt_note *note)
+{
+    struct chat_room *room = room_lookup(chat, note->room);
+    if (room == NULL) {
+        return;
+    }
+    struct buffer *out = begin(chat, note->room);
+    json_write_string_member(out, "messageId", note->message_id);
+    json_write_string_member(out, "status", note->status);
+    json_write_string_member(out, "userId", note->user);
+    struct packet *packet = finish(chat, "messageAck");
+    for (uint32_t i = 0; i < room->count; i++) {
+        if (slice_equals(chat_text(room->members[i]->entity), note->author)) {
+            socket_emit(room->members[i]->owner->socket, packet);
+            chat->counters.deliveries++;
+        }
+    }
+    packet_release(&packet);
+}
+
+uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
+                             struct packet *packets[2])
+{
+    const struct bus_room_message *reply = &event->room_message;
+    const struct bus_run *run = &event->run;
+    switch (event->type) {
+    case BUS_CHUNK:
+        packets[0] = render_chunk(chat, &event->chunk);
+        return 1;
+    case BUS_ROOM_MESSAGE:
+        packets[0] = render_message(chat, reply);
+        packets[1] = render_complete(chat, reply->room, SLICE_LITERAL(NIL_UUID), reply->id,
+                                     reply->in_reply_to, reply->sender, SLICE_EMPTY);
+        return 2;
+    case BUS_RUN:
+        if (run->state == BUS_RUN_STARTED) {
+            return 0;
+        }
+        packets[0] = render_complete(chat, run->room, run->server_id, run->reply, run->question,
+                                     run->agent, run_code(run));
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+void chat_deliver(struct chat *chat, const struct bus_message *message, int64_t now)
+{
+    (void)now;
+    switch (message->type) {
+    case BUS_ROOM_MESSAGE:
+        deliver_message(chat, message);
+        break;
+    case BUS_CHUNK:
+        deliver_chunk(chat, message);
+        break;
+    case BUS_RUN:
+        deliver_run(chat, message);
+        break;
+    case BUS_PRESENCE:
+        deliver_presence(chat, &message->presence);
+        break;
+    case BUS_SIGNAL:
+        deliver_signal(chat, &message->signal);
+        break;
+    case BUS_RECEIPT_NOTE:
+        deliver_receipt(chat, &message->receipt_note);
+        break;
+    default:
+        break; /* PEERS is the relay's; the edge hands it there */
+    }
+}

@@ -1,0 +1,157 @@
+/*
+ * What the files of chat/ share. Not included outside edge/chat.
+ *
+ *   chat.c     state, rooms and memberships     connection.c  connect, disconnect, the event table
+ *   join.c     joining and leaving              send.c        messages
+ *   signal.c   typing, thinking, control, ack   deliver.c     bus messages to client events
+ *   watch.c    runs followed from outside
+ */
+#ifndef EDGE_CHAT_INTERNAL_H
+#define EDGE_CHAT_INTERNAL_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "edge/chat/chat.h"
+#include "proto/base/arena.h"
+#include "proto/base/error.h"
+#include "proto/base/json.h"
+#include "proto/base/log.h"
+#include "proto/base/memory.h"
+#include "proto/wire/chat_event.h"
+
+struct chat_room;
+struct chat_member;
+
+/* The chat's side of a socket. */
+struct chat_socket {
+    struct chat *chat;
+    struct socket *socket;
+    struct uplink_owner requests;
+    struct chat_member *memberships;
+    uint32_t membership_count;
+    struct follow *follows; /* questions asked in rooms it is not in */
+    char *entity;           /* owns: who this socket is unless an event says otherwise */
+};
+
+/* A socket in a room. */
+struct chat_member {
+    struct chat_socket *owner;
+    struct chat_room *room;
+    uint64_t joined_seq;             /* it gets what came after */
+    uint32_t position;               /* in room->members */
+    char *entity;                    /* owns */
+    char *name;                      /* owns; NULL: none given */
+    struct chat_member *prev, *next; /* owner->memberships */
+};
+
+struct chat_room {
+    char *id;        /* owns */
+    char *server_id; /* owns */
+    uint64_t epoch;
+    uint64_t last_seq;            /* the newest message handed to the room's sockets */
+    struct chat_member **members; /* owns the array; an order without meaning */
+    uint32_t count;
+    uint32_t capacity;
+    UT_hash_handle hh;
+};
+
+/*
+ * A socket that asked outside its rooms gets its own answers nevertheless. Clients often send first
+ * and join right after: for FOLLOW_HOLD_MS the answers are held, so that a join is answered first.
+ */
+struct follow {
+    struct chat_watch watch; /* first: found back from it */
+    struct chat_socket *socket;
+    char *room;           /* owns */
+    uint32_t answers;     /* still to come */
+    int64_t hold_until;   /* 0: not holding any more */
+    struct packet **held; /* owns the array and one reference each */
+    uint32_t held_count;
+    struct follow *prev, *next;           /* socket->follows */
+    struct follow *held_prev, *held_next; /* chat->holding, by hold_until */
+};
+
+struct watched {
+    char question[UUID_TEXT_SIZE];
+    struct chat_watch *watches;
+    UT_hash_handle hh;
+};
+
+struct chat {
+    struct chat_settings settings;
+    struct id_source *ids;
+    struct uplink *uplink; /* borrows */
+    int64_t (*wall)(void *context);
+    void *wall_context;
+    struct chat_room *rooms;
+    struct watched *watched;
+    struct follow *holding;
+    struct arena arena;     /* of one event */
+    struct buffer scratch;  /* of one rendering */
+    struct buffer argument; /* of one rendering */
+    struct chat_counters counters;
+};
+
+/* An event of a client on its way through a handler. */
+struct chat_call {
+    struct chat *chat;
+    struct chat_socket *from;
+    struct slice payload; /* raw JSON */
+    bool has_ack_id;
+    uint64_t ack_id;
+    int64_t now;
+};
+
+/* chat.c */
+struct chat_room *room_lookup(struct chat *chat, struct slice id);
+struct chat_room *room_make(struct chat *chat, struct slice id, struct slice server_id,
+                            uint64_t epoch, uint64_t last_seq);
+struct chat_member *member_of(const struct chat_socket *socket, struct slice room);
+struct chat_member *member_add(struct chat_room *room, struct chat_socket *socket,
+                               struct slice entity, struct slice name);
+void member_remove(struct chat_member *member); /* frees an empty room too */
+struct slice chat_text(const char *text);       /* slice of an owned text, empty for NULL */
+
+/* connection.c */
+void call_refuse(const struct chat_call *call, struct chat_fault fault,
+                 struct slice client_message_id, int64_t retry_after);
+/* Answers the ack, when one was asked for, with this JSON value. */
+void socket_answer(struct chat_socket *socket, bool has_ack_id, uint64_t ack_id, struct slice json);
+void socket_emit_event(struct chat_socket *socket, const char *event, struct slice argument);
+
+/* join.c */
+void chat_handle_join(const struct chat_call *call);
+void chat_leave_all(struct chat_socket *socket, bool is_explicit, int64_t silence, int64_t now);
+
+/* send.c */
+void chat_handle_send(const struct chat_call *call, bool asks_agent);
+/* Gives a message of this edge's own to its sender; that socket, or NULL when nobody waits for it.
+ */
+struct chat_socket *send_echo(struct chat *chat, const struct bus_room_message *message);
+
+/* signal.c */
+void chat_handle_typing(const struct chat_call *call);
+void chat_handle_thinking(const struct chat_call *call);
+void chat_handle_control(const struct chat_call *call);
+void chat_handle_receipt(const struct chat_call *call);
+
+/* deliver.c */
+/* To every socket of the room but those of `except` (a NULL filter: to all). */
+void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
+                    struct slice except_entity);
+/* What a follower sees of an event of its run: up to two packets, each with one reference. */
+uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
+                             struct packet *packets[2]);
+
+/* watch.c */
+void watch_announce(struct chat *chat, struct slice question, const struct bus_message *event);
+void chat_follow(struct chat_socket *socket, struct slice room, struct slice question,
+                 uint64_t answers, int64_t now);
+void chat_unfollow_all(struct chat_socket *socket);
+/* The socket has joined: what was held comes now, unless a replay has brought it already. */
+void chat_follow_joined(struct chat_socket *socket, struct slice room, bool was_replayed);
+
+#endif

@@ -1,0 +1,249 @@
+#include "edge/chat/internal.h"
+
+/* A join on its way to the router and back. */
+struct join_wait {
+    struct chat *chat;
+    struct chat_socket *from; /* invalid once forgotten */
+    bool has_ack_id;
+    uint64_t ack_id;
+    char *agent_id; /* owns; NULL: none given */
+};
+
+static void join_wait_destroy(struct join_wait *wait)
+{
+    free(wait->agent_id);
+    free(wait);
+}
+
+static void say_leave(struct chat *chat, struct slice room, struct slice entity, bool is_explicit,
+                      int64_t silence)
+{
+    struct bus_message message = {.type = BUS_LEAVE,
+                                  .leave = {.room = room,
+                                            .entity = entity,
+                                            .is_explicit = is_explicit,
+                                            .silence = (uint64_t)silence}};
+    uplink_notify(chat->uplink, &message);
+}
+
+void chat_leave_all(struct chat_socket *socket, bool is_explicit, int64_t silence, int64_t now)
+{
+    (void)now;
+    while (socket->memberships != NULL) {
+        struct chat_member *member = socket->memberships;
+        say_leave(socket->chat, chat_text(member->room->id), chat_text(member->entity), is_explicit,
+                  silence);
+        member_remove(member);
+    }
+}
+
+/* --- rendering
+ * ------------------------------------------------------------------------------------- */
+
+static void write_identity(struct buffer *out, const struct join_wait *wait, struct slice room)
+{
+    char message[USER_ID_MAX + 96];
+    int length = snprintf(message, sizeof(message), "Socket %s successfully joined channel %.*s.",
+                          socket_id(wait->from->socket), (int)room.length, room.data);
+    json_write_string_member(out, "message", slice_of(message, (size_t)length));
+    json_write_string_member(out, "channelId", room);
+    json_write_string_member(out, "roomId", room);
+    if (wait->agent_id != NULL) {
+        json_write_string_member(out, "agentId", chat_text(wait->agent_id));
+    }
+}
+
+static void write_members(struct buffer *out, const struct bus_list *members)
+{
+    struct msgpack_reader reader = bus_list_read(members);
+    struct bus_member element;
+    json_write_key(out, "members");
+    buffer_append_char(out, '[');
+    while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
+        if (out->data[out->length - 1] != '[') {
+            buffer_append_char(out, ',');
+        }
+        buffer_append_char(out, '{');
+        json_write_string_member(out, "userId", element.entity);
+        if (element.name.length > 0) {
+            json_write_string_member(out, "displayName", element.name);
+        }
+        buffer_append_char(out, '}');
+    }
+    buffer_append_char(out, ']');
+}
+
+static void write_room_joined(struct buffer *out, const struct join_wait *wait,
+                              const struct bus_joined *joined, bool asked_replay)
+{
+    write_identity(out, wait, joined->room);
+    json_write_string_member(out, "serverId", joined->server_id);
+    json_write_string_member(out, "messageServerId", joined->server_id);
+    json_write_unsigned_member(out, "epoch", joined->epoch);
+    json_write_unsigned_member(out, "seq", joined->last_seq);
+    json_write_unsigned_member(out, "memberCount", joined->member_count);
+    write_members(out, &joined->members);
+    if (asked_replay) {
+        json_write_key(out, "replay");
+        buffer_append_char(out, '{');
+        json_write_unsigned_member(out, "count", joined->replay.count);
+        json_write_boolean_member(out, "complete", joined->replay_complete);
+        buffer_append_char(out, '}');
+    }
+}
+
+static void emit_joined(const struct join_wait *wait, const struct bus_joined *joined,
+                        bool asked_replay)
+{
+    struct buffer *out = &wait->chat->scratch;
+    buffer_clear(out);
+    buffer_append_char(out, '{');
+    write_identity(out, wait, joined->room);
+    buffer_append_char(out, '}');
+    socket_emit_event(wait->from, "channel_joined", buffer_slice(out));
+
+    buffer_clear(out);
+    buffer_append_char(out, '{');
+    write_room_joined(out, wait, joined, asked_replay);
+    buffer_append_char(out, '}');
+    socket_emit_event(wait->from, "room_joined", buffer_slice(out));
+    if (wait->has_ack_id) {
+        out->length--;
+        json_write_boolean_member(out, "success", true);
+        buffer_append_char(out, '}');
+        socket_answer(wait->from, true, wait->ack_id, buffer_slice(out));
+    }
+}
+
+/* What the client missed, oldest first, each marked as a replay. */
+static void emit_replay(const struct join_wait *wait, const struct bus_joined *joined,
+                        struct slice entity)
+{
+    struct chat *chat = wait->chat;
+    struct msgpack_reader reader = bus_list_read(&joined->replay);
+    struct bus_stored_message element;
+    struct buffer extra = BUFFER_EMPTY;
+    while (bus_list_next(&reader, BUS_ELEMENT_STORED, &element)) {
+        struct chat_stamp stamp = {element.id, element.seq, joined->epoch, element.created_at};
+        bool is_own = slice_equals(element.sender, entity) &&
+                      element.client_message_id.length > 0 &&
+                      element.client_message_id.data[0] != '~';
+        buffer_clear(&extra);
+        buffer_append_string(&extra, "\"replay\":true");
+        if (is_own) {
+            json_write_string_member(&extra, "clientMessageId", element.client_message_id);
+        }
+        buffer_clear(&chat->scratch);
+        chat_write_broadcast(&stamp, element.body, buffer_slice(&extra), &chat->scratch);
+        socket_emit_event(wait->from, "messageBroadcast", buffer_slice(&chat->scratch));
+        chat->counters.deliveries++;
+    }
+    buffer_deinit(&extra);
+}
+
+/* --- the join
+ * ---------------------------------------------------------------------------------------- */
+
+static void record_membership(const struct join_wait *wait, const struct bus_joined *joined,
+                              const struct bus_join *join)
+{
+    struct chat_socket *from = wait->from;
+    struct chat_member *member = member_of(from, joined->room);
+    struct chat_room *room =
+        room_make(wait->chat, joined->room, joined->server_id, joined->epoch, joined->last_seq);
+    if (member != NULL && slice_equals(chat_text(member->entity), join->entity)) {
+        return;
+    }
+    struct chat_member *former = member;
+    member = member_add(room, from, join->entity, join->name);
+    member->joined_seq = joined->last_seq;
+    if (former != NULL) {
+        /* The same socket as somebody else: the former one has left. */
+        say_leave(wait->chat, joined->room, chat_text(former->entity), true, 0);
+        member_remove(former);
+    }
+}
+
+static void on_joined(void *context, const struct uplink_outcome *outcome)
+{
+    struct join_wait *wait = context;
+    const struct bus_join *join = &outcome->sent->join;
+    const struct bus_joined *joined = outcome->answer == NULL ? NULL : &outcome->answer->joined;
+    int error = joined == NULL ? outcome->error : (int)joined->error;
+    bool is_unclaimed = error == 0 ? outcome->is_forgotten : outcome->answer == NULL;
+    if (is_unclaimed && !join->is_again) {
+        /* The router has counted a connection, or will: it reads this after the join. */
+        say_leave(wait->chat, join->room, join->entity, false, 0);
+    }
+    if (outcome->is_forgotten) {
+        join_wait_destroy(wait);
+        return;
+    }
+    if (error != 0) {
+        struct chat_call call = {.chat = wait->chat,
+                                 .from = wait->from,
+                                 .has_ack_id = wait->has_ack_id,
+                                 .ack_id = wait->ack_id,
+                                 .now = outcome->now};
+        call_refuse(&call, (struct chat_fault){error, NULL}, SLICE_EMPTY,
+                    error_is_retryable(error) ? 1000 : 0);
+    } else {
+        bool asked_replay = join->since != BUS_SINCE_NOTHING;
+        wait->chat->counters.joins++;
+        record_membership(wait, joined, join);
+        emit_joined(wait, joined, asked_replay);
+        emit_replay(wait, joined, join->entity);
+        chat_follow_joined(wait->from, joined->room, asked_replay && joined->replay_complete);
+    }
+    join_wait_destroy(wait);
+}
+
+void chat_handle_join(const struct chat_call *call)
+{
+    struct chat *chat = call->chat;
+    struct chat_socket *from = call->from;
+    struct chat_join join;
+    struct chat_fault fault = chat_decode_join(call->payload, &chat->arena, &join);
+    if (fault.error == 0 &&
+        from->requests.count >= (size_t)chat->settings.requests_per_socket_max) {
+        fault = (struct chat_fault){ERROR_OVERLOADED, NULL};
+    }
+    struct chat_member *member = fault.error != 0 ? NULL : member_of(from, join.room);
+    if (fault.error == 0 && member == NULL &&
+        from->membership_count >= chat->settings.rooms_per_socket_max) {
+        fault = (struct chat_fault){ERROR_LIMIT, "roomId"};
+    }
+    if (fault.error != 0) {
+        chat->counters.faults++;
+        call_refuse(call, fault, SLICE_EMPTY, error_is_retryable(fault.error) ? 1000 : 0);
+        return;
+    }
+    struct slice entity = join.entity.length > 0 ? join.entity : chat_text(from->entity);
+    struct join_wait *wait = memory_allocate_zeroed(sizeof(*wait));
+    wait->chat = chat;
+    wait->from = from;
+    wait->has_ack_id = call->has_ack_id;
+    wait->ack_id = call->ack_id;
+    if (join.agent_id.length > 0) {
+        wait->agent_id = memory_copy_string(join.agent_id.data, join.agent_id.length);
+    }
+    struct bus_message message = {
+        .type = BUS_JOIN,
+        .trace = id_random_u64(chat->ids),
+        .join = {.room = join.room,
+                 .entity = entity,
+                 .name = join.name,
+                 .server_id = join.server_id,
+                 .is_again = member != NULL && slice_equals(chat_text(member->entity), entity),
+                 .since = (uint64_t)join.since,
+                 .since_seq = join.since_seq,
+                 .since_epoch = join.since_epoch,
+                 .since_time = join.since_time,
+                 .since_id = join.since_id}};
+    int error = uplink_request(chat->uplink, &message, &message.join.request, on_joined, wait,
+                               &from->requests, call->now);
+    if (error != 0) {
+        join_wait_destroy(wait);
+        call_refuse(call, (struct chat_fault){error, NULL}, SLICE_EMPTY, 1000);
+    }
+}

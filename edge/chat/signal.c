@@ -1,0 +1,116 @@
+#include "edge/chat/internal.h"
+
+/* Passing events: relayed to the room, stored by nobody, acknowledged when they are on their way.
+ */
+
+static void relay(const struct chat_call *call, enum bus_signal_kind kind, struct slice room,
+                  struct slice user, bool is_on, struct slice action)
+{
+    struct chat *chat = call->chat;
+    struct bus_message message = {
+        .type = BUS_SIGNAL,
+        .trace = id_random_u64(chat->ids),
+        .signal = {.room = room,
+                   .kind = (uint64_t)kind,
+                   .entity = user.length > 0 ? user : chat_text(call->from->entity),
+                   .is_on = is_on,
+                   .action = action}};
+    chat->counters.signals++;
+    uplink_notify(chat->uplink, &message);
+    socket_answer(call->from, call->has_ack_id, call->ack_id, SLICE_LITERAL("{\"success\":true}"));
+}
+
+static void refuse(const struct chat_call *call, struct chat_fault fault)
+{
+    call->chat->counters.faults++;
+    call_refuse(call, fault, SLICE_EMPTY, 0);
+}
+
+static void handle_flag(const struct chat_call *call, const char *flag, enum bus_signal_kind kind)
+{
+    struct chat_typing typing;
+    struct chat_fault fault = chat_decode_typing(call->payload, &call->chat->arena, flag, &typing);
+    if (fault.error != 0) {
+        refuse(call, fault);
+        return;
+    }
+    relay(call, kind, typing.room, typing.user, typing.is_on, SLICE_EMPTY);
+}
+
+void chat_handle_typing(const struct chat_call *call)
+{
+    handle_flag(call, "isTyping", BUS_SIGNAL_TYPING);
+}
+
+void chat_handle_thinking(const struct chat_call *call)
+{
+    handle_flag(call, "isThinking", BUS_SIGNAL_THINKING);
+}
+
+void chat_handle_control(const struct chat_call *call)
+{
+    struct chat_control control;
+    struct chat_fault fault = chat_decode_control(call->payload, &call->chat->arena, &control);
+    if (fault.error != 0) {
+        refuse(call, fault);
+        return;
+    }
+    relay(call, BUS_SIGNAL_CONTROL, control.room, control.user, false, control.action);
+}
+
+/* --- receipts: "I have it", "I have read it", for the message's author --------------------------
+ */
+
+struct receipt_wait {
+    struct chat *chat;
+    struct chat_socket *from; /* invalid once forgotten */
+    bool has_ack_id;
+    uint64_t ack_id;
+};
+
+static void on_receipt_done(void *context, const struct uplink_outcome *outcome)
+{
+    struct receipt_wait *wait = context;
+    int error = outcome->answer == NULL ? outcome->error : (int)outcome->answer->done.error;
+    if (!outcome->is_forgotten && error == 0) {
+        socket_answer(wait->from, wait->has_ack_id, wait->ack_id,
+                      SLICE_LITERAL("{\"success\":true}"));
+    } else if (!outcome->is_forgotten) {
+        struct chat_call call = {.chat = wait->chat,
+                                 .from = wait->from,
+                                 .has_ack_id = wait->has_ack_id,
+                                 .ack_id = wait->ack_id,
+                                 .now = outcome->now};
+        refuse(&call, (struct chat_fault){error, error == ERROR_NOT_FOUND ? "messageId" : NULL});
+    }
+    free(wait);
+}
+
+void chat_handle_receipt(const struct chat_call *call)
+{
+    struct chat *chat = call->chat;
+    struct chat_receipt receipt;
+    struct chat_fault fault = chat_decode_receipt(call->payload, &chat->arena, &receipt);
+    if (fault.error == 0 &&
+        call->from->requests.count >= (size_t)chat->settings.requests_per_socket_max) {
+        fault = (struct chat_fault){ERROR_OVERLOADED, NULL};
+    }
+    if (fault.error != 0) {
+        refuse(call, fault);
+        return;
+    }
+    struct receipt_wait *wait = memory_allocate_zeroed(sizeof(*wait));
+    *wait = (struct receipt_wait){chat, call->from, call->has_ack_id, call->ack_id};
+    struct bus_message message = {
+        .type = BUS_RECEIPT,
+        .trace = id_random_u64(chat->ids),
+        .receipt = {.message_id = receipt.message_id,
+                    .user = receipt.user.length > 0 ? receipt.user : chat_text(call->from->entity),
+                    .status = receipt.status}};
+    int error = uplink_request(chat->uplink, &message, &message.receipt.request, on_receipt_done,
+                               wait, &call->from->requests, call->now);
+    if (error != 0) {
+        free(wait);
+        refuse(call, (struct chat_fault){error, NULL});
+    }
+}

@@ -1,0 +1,368 @@
+#include "edge/engineio_http.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/buffer.h"
+#include "proto/base/clock.h"
+#include "proto/base/memory.h"
+#include "proto/wire/engineio.h"
+
+enum {
+    REVISION_OF_OLD_CLIENTS = 3, /* they send EIO=3, or none */
+    WEBSOCKET_KEY_LENGTH = 24,   /* base64 of 16 bytes, RFC 6455 §4.1 */
+};
+
+#define ENGINEIO_PATH SLICE_LITERAL("/socket.io/")
+#define PREFLIGHT_MAX_AGE SLICE_LITERAL("600") /* seconds */
+
+/* The query's parameters that count. */
+struct parameters {
+    enum { TRANSPORT_UNKNOWN, TRANSPORT_POLLING, TRANSPORT_WEBSOCKET } transport;
+    int revision;
+    struct slice sid; /* empty: a handshake */
+};
+
+/* An exchange of the session layer, or of the relay, and the HTTP exchange that it answers. */
+struct http_poll {
+    struct poll_exchange exchange; /* first */
+    struct http_exchange *http;
+    struct engineio_http *engine; /* borrows */
+    bool is_relayed;
+};
+
+void engineio_http_init(struct engineio_http *self, struct session_table *sessions,
+                        struct websocket_server *websockets, const char *incarnation,
+                        int64_t max_http_buffer_size)
+{
+    memset(self, 0, sizeof(*self));
+    self->sessions = sessions;
+    self->websockets = websockets;
+    assert(strlen(incarnation) == INCARNATION_LENGTH);
+    memcpy(self->incarnation, incarnation, INCARNATION_LENGTH);
+    self->max_body = (size_t)max_http_buffer_size;
+    arena_init(&self->arena);
+}
+
+void engineio_http_set_relay(struct engineio_http *self, const struct relay_operations *relay,
+                             void *context)
+{
+    self->relay = relay;
+    self->relay_context = context;
+}
+
+void engineio_http_deinit(struct engineio_http *self)
+{
+    arena_deinit(&self->arena);
+}
+
+bool engineio_http_serves(struct slice path)
+{
+    return slice_equals(path, ENGINEIO_PATH);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+/* Credentials are allowed, so that the origin is named rather than left open. */
+static void add_cors(struct http_exchange *http, const struct http_request *request)
+{
+    struct slice origin = http_request_header(request, "Origin");
+
+    if (origin.length == 0) {
+        http_add_header(http, "Access-Control-Allow-Origin", SLICE_LITERAL("*"));
+        return;
+    }
+    http_add_header(http, "Access-Control-Allow-Origin", origin);
+    http_add_header(http, "Access-Control-Allow-Credentials", SLICE_LITERAL("true"));
+    http_add_header(http, "Vary", SLICE_LITERAL("Origin"));
+}
+
+static void answer_preflight(struct http_exchange *http, const struct http_request *request)
+{
+    struct slice wanted = http_request_header(request, "Access-Control-Request-Headers");
+
+    http_add_header(http, "Access-Control-Allow-Methods", SLICE_LITERAL("GET,POST"));
+    if (wanted.length > 0) {
+        http_add_header(http, "Access-Control-Allow-Headers", wanted);
+        http_add_header(http, "Vary", SLICE_LITERAL("Access-Control-Request-Headers"));
+    }
+    http_add_header(http, "Access-Control-Max-Age", PREFLIGHT_MAX_AGE);
+    http_respond(http, 204, NULL, SLICE_EMPTY);
+}
+
+static void answer_error(struct http_exchange *http, enum engineio_error error)
+{
+    struct buffer body = BUFFER_EMPTY;
+
+    engineio_write_error(error, &body);
+    http_respond(http, error == ENGINEIO_ERROR_FORBIDDEN ? 503 : 400, "application/json",
+                 buffer_slice(&body));
+    buffer_deinit(&body);
+}
+
+static void poll_answer(struct poll_exchange *exchange, int status, const char *content_type,
+                        struct slice body)
+{
+    struct http_poll *self = (struct http_poll *)(void *)exchange;
+    struct http_exchange *http = self->http;
+
+    free(self);
+    http_respond(http, status, content_type, body);
+}
+
+static void poll_closed(struct http_exchange *http, void *context)
+{
+    struct http_poll *self = context;
+    struct engineio_http *engine = self->engine;
+
+    (void)http;
+    if (self->is_relayed)
+        engine->relay->gone(engine->relay_context, &self->exchange);
+    else
+        session_exchange_gone(engine->sessions, &self->exchange, clock_monotonic_ms());
+    free(self);
+}
+
+static struct http_poll *poll_new(struct engineio_http *engine, struct http_exchange *http)
+{
+    struct http_poll *self = memory_allocate_zeroed(sizeof(*self));
+
+    self->exchange.answer = poll_answer;
+    self->http = http;
+    self->engine = engine;
+    http_exchange_on_closed(http, poll_closed, self);
+    return self;
+}
+
+/* --- what is asked ---------------------------------------------------------------------------- */
+
+static void read_parameters(struct engineio_http *self, struct slice query,
+                            struct parameters *parameters)
+{
+    struct slice value;
+
+    *parameters = (struct parameters){.revision = REVISION_OF_OLD_CLIENTS};
+    if (http_query_get(query, "transport", &self->arena, &value)) {
+        if (slice_is(value, "polling"))
+            parameters->transport = TRANSPORT_POLLING;
+        else if (slice_is(value, "websocket") && self->websockets != NULL)
+            parameters->transport = TRANSPORT_WEBSOCKET;
+    }
+    if (http_query_get(query, "EIO", &self->arena, &value) && slice_is(value, "4"))
+        parameters->revision = 4;
+    if (http_query_get(query, "sid", &self->arena, &value))
+        parameters->sid = value;
+}
+
+static bool is_foreign(const struct engineio_http *self, struct slice sid)
+{
+    return sid.length == SESSION_ID_LENGTH &&
+           memcmp(sid.data, self->incarnation, INCARNATION_LENGTH) != 0;
+}
+
+/* RFC 6455 §4.2.1; what the server of http.h checked is left out. */
+static bool is_good_upgrade(const struct http_request *request)
+{
+    return request->method == HTTP_GET_METHOD &&
+           slice_is(http_request_header(request, "Sec-WebSocket-Version"), "13") &&
+           http_request_header(request, "Sec-WebSocket-Key").length == WEBSOCKET_KEY_LENGTH;
+}
+
+/* --- upgrades --------------------------------------------------------------------------------- */
+
+struct adoption {
+    struct websocket_server *websockets;
+    const struct parameters *parameters;
+    const char *remote_address;
+};
+
+static void adopt(void *context, int descriptor, struct slice head)
+{
+    const struct adoption *adoption = context;
+
+    websocket_server_adopt(adoption->websockets, descriptor, head, adoption->parameters->revision,
+                           adoption->parameters->sid, adoption->remote_address);
+}
+
+static void handle_upgrade(struct engineio_http *self, struct http_exchange *http,
+                           const struct http_request *request, const struct parameters *parameters)
+{
+    struct adoption adoption = {self->websockets, parameters, request->remote_address};
+
+    if (!is_good_upgrade(request)) {
+        http_add_header(http, "Sec-WebSocket-Version", SLICE_LITERAL("13"));
+        answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
+    } else {
+        http_exchange_detach(http, adopt, &adoption);
+    }
+}
+
+/* --- polling ---------------------------------------------------------------------------------- */
+
+static void handle_relay(struct engineio_http *self, struct http_exchange *http,
+                         const struct http_request *request, const struct parameters *parameters)
+{
+    struct relay_request relayed = {request->method, parameters->revision, parameters->sid,
+                                    request->body};
+    struct http_poll *poll;
+
+    if (self->relay == NULL) {
+        answer_error(http, ENGINEIO_ERROR_UNKNOWN_SID);
+        return;
+    }
+    poll = poll_new(self, http);
+    poll->is_relayed = true;
+    if (!self->relay->relay(self->relay_context, &relayed, &poll->exchange)) {
+        free(poll);
+        answer_error(http, ENGINEIO_ERROR_UNKNOWN_SID);
+    }
+}
+
+static void handle_session(struct engineio_http *self, struct http_exchange *http,
+                           const struct http_request *request, struct session *session, int64_t now)
+{
+    struct poll_exchange *exchange = &poll_new(self, http)->exchange;
+
+    if (request->method == HTTP_GET_METHOD) {
+        session_poll(self->sessions, session, exchange, now);
+        return;
+    }
+    if (slice_is(http_request_header(request, "Content-Type"), "application/octet-stream")) {
+        /* Binary payloads are of revision 3: here it can be nothing that makes sense. */
+        session_close(self->sessions, session, SESSION_CLOSE_PARSE_ERROR, now);
+        exchange->answer(exchange, 400, NULL, SLICE_EMPTY);
+        return;
+    }
+    session_post(self->sessions, session, request->body, exchange, now);
+}
+
+static bool is_transport_of(const struct session *session, const struct parameters *parameters)
+{
+    bool is_websocket = strcmp(session_transport_name(session), "websocket") == 0;
+
+    return is_websocket == (parameters->transport == TRANSPORT_WEBSOCKET);
+}
+
+/* A request that names a session. */
+static void handle_sid(struct engineio_http *self, struct http_exchange *http,
+                       const struct http_request *request, const struct parameters *parameters,
+                       int64_t now)
+{
+    bool is_upgrade =
+        request->wants_websocket && parameters->transport == TRANSPORT_WEBSOCKET;
+    bool is_polling_method =
+        request->method == HTTP_GET_METHOD || request->method == HTTP_POST_METHOD;
+    struct session *session = session_find(self->sessions, parameters->sid);
+
+    if (is_foreign(self, parameters->sid) && parameters->transport == TRANSPORT_POLLING &&
+        is_polling_method)
+        handle_relay(self, http, request, parameters);
+    else if (session == NULL)
+        answer_error(http, ENGINEIO_ERROR_UNKNOWN_SID);
+    else if (parameters->revision != session_revision(session) || !is_polling_method)
+        answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
+    else if (is_upgrade)
+        handle_upgrade(self, http, request, parameters);
+    else if (!is_transport_of(session, parameters))
+        answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
+    else
+        handle_session(self, http, request, session, now);
+}
+
+static void handle_handshake(struct engineio_http *self, struct http_exchange *http,
+                             const struct http_request *request,
+                             const struct parameters *parameters, int64_t now)
+{
+    bool is_websocket = parameters->transport == TRANSPORT_WEBSOCKET;
+
+    if (request->method != HTTP_GET_METHOD)
+        answer_error(http, ENGINEIO_ERROR_BAD_HANDSHAKE_METHOD);
+    else if (is_websocket != request->wants_websocket)
+        answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
+    else if (engineio_codec(parameters->revision) == NULL)
+        answer_error(http, ENGINEIO_ERROR_UNSUPPORTED_VERSION);
+    else if (session_table_is_full(self->sessions))
+        answer_error(http, ENGINEIO_ERROR_FORBIDDEN);
+    else if (is_websocket)
+        handle_upgrade(self, http, request, parameters);
+    else
+        session_open_polling(self->sessions, parameters->revision,
+                             &poll_new(self, http)->exchange, request->remote_address, now);
+}
+
+void engineio_http_handle(struct engineio_http *self, struct http_exchange *http,
+                          const struct http_request *request, int64_t now)
+{
+    struct parameters parameters;
+
+    arena_reset(&self->arena);
+    add_cors(http, request);
+    if (request->method == HTTP_OPTIONS_METHOD) {
+        answer_preflight(http, request);
+        return;
+    }
+    http_add_header(http, "Cache-Control", SLICE_LITERAL("no-store"));
+    read_parameters(self, request->query, &parameters);
+    if (parameters.transport == TRANSPORT_UNKNOWN)
+        answer_error(http, ENGINEIO_ERROR_UNKNOWN_TRANSPORT);
+    else if (parameters.sid.length > 0)
+        handle_sid(self, http, request, &parameters, now);
+    else
+        handle_handshake(self, http, request, &parameters, now);
+}
+
+/* Has a head that announces a body which will be taken? */
+static bool announces_body(const struct engineio_http *self, const struct http_request *head)
+{
+    struct slice length = http_request_header(head, "Content-Length");
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < length.length && bytes <= self->max_body; i++)
+        bytes = bytes * 10 + (size_t)(length.data[i] - '0');
+    return head->method == HTTP_POST_METHOD && length.length > 0 && bytes <= self->max_body;
+}
+
+size_t engineio_http_body_limit(struct engineio_http *self, const struct http_request *head,
+                                int64_t now)
+{
+    struct parameters parameters;
+    struct session *session;
+
+    if (!announces_body(self, head))
+        return self->max_body;
+    arena_reset(&self->arena);
+    read_parameters(self, head->query, &parameters);
+    session = session_find(self->sessions, parameters.sid);
+    if (session != NULL)
+        session_post_begin(self->sessions, session, now);
+    return self->max_body;
+}
+
+void engineio_http_too_large(struct engineio_http *self, struct http_exchange *http,
+                             const struct http_request *head)
+{
+    (void)self;
+    add_cors(http, head);
+    http_respond(http, 413, NULL, SLICE_EMPTY);
+}
+
+void engineio_relayed_request(struct session_table *sessions, const struct relay_request *request,
+                              struct poll_exchange *exchange, int64_t now)
+{
+    struct session *session = session_find(sessions, request->sid);
+    struct buffer body = BUFFER_EMPTY;
+
+    exchange->session = NULL;
+    if (session != NULL && request->revision == session_revision(session)) {
+        if (request->method == HTTP_GET_METHOD)
+            session_poll(sessions, session, exchange, now);
+        else
+            session_post(sessions, session, request->body, exchange, now);
+        return;
+    }
+    engineio_write_error(session == NULL ? ENGINEIO_ERROR_UNKNOWN_SID : ENGINEIO_ERROR_BAD_REQUEST,
+                         &body);
+    exchange->answer(exchange, 400, "application/json", buffer_slice(&body));
+    buffer_deinit(&body);
+}

@@ -1,0 +1,67 @@
+#include "edge/front.h"
+
+enum { SMALL_BODY_MAX = 64 * 1024 }; /* where no body is expected */
+
+static bool is_api(struct slice path)
+{
+    return path.length >= 4 && memcmp(path.data, "/api", 4) == 0 &&
+           (path.length == 4 || path.data[4] == '/');
+}
+
+static bool answer_admin(struct front *front, struct http_exchange *exchange,
+                         const struct http_request *request)
+{
+    int status;
+    const char *content_type;
+    struct buffer body = BUFFER_EMPTY;
+    bool is_read = request->method == HTTP_GET_METHOD || request->method == HTTP_HEAD_METHOD;
+    bool is_ours =
+        is_read && admin_answer(&front->admin, request->path, &status, &content_type, &body);
+    if (is_ours) {
+        http_add_header(exchange, "Cache-Control", SLICE_LITERAL("no-store"));
+        http_respond(exchange, status, content_type, buffer_slice(&body));
+    }
+    buffer_deinit(&body);
+    return is_ours;
+}
+
+static void on_request(void *context, struct http_exchange *exchange,
+                       const struct http_request *request)
+{
+    struct front *front = context;
+    if (engineio_http_serves(request->path)) {
+        engineio_http_handle(front->engineio, exchange, request, front->now());
+    } else if (is_api(request->path)) {
+        rest_handle(front->rest, exchange, request, front->now());
+    } else if (!answer_admin(front, exchange, request) &&
+               !(front->client != NULL &&
+                 static_site_serve_client(front->client, exchange, request)) &&
+               !(front->site != NULL && static_site_serve(front->site, exchange, request))) {
+        http_respond(exchange, 404, "text/plain; charset=utf-8", SLICE_LITERAL("Not found\n"));
+    }
+}
+
+static size_t body_limit(void *context, const struct http_request *head)
+{
+    struct front *front = context;
+    if (engineio_http_serves(head->path)) {
+        return engineio_http_body_limit(front->engineio, head, front->now());
+    }
+    return is_api(head->path) ? REST_BODY_MAX : SMALL_BODY_MAX;
+}
+
+static void too_large(void *context, struct http_exchange *exchange,
+                      const struct http_request *head)
+{
+    struct front *front = context;
+    if (engineio_http_serves(head->path)) {
+        engineio_http_too_large(front->engineio, exchange, head);
+    } else {
+        rest_too_large(front->rest, exchange, head);
+    }
+}
+
+struct http_handler front_handler(struct front *front)
+{
+    return (struct http_handler){front, on_request, body_limit, too_large};
+}

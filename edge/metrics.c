@@ -1,0 +1,100 @@
+#include "edge/metrics.h"
+
+#include <stdio.h>
+
+#include "proto/base/metrics.h"
+
+static void render_closed(const struct session_counters *sessions, struct buffer *out)
+{
+    char labels[SESSION_CLOSE_REASONS][64];
+    struct metric table[SESSION_CLOSE_REASONS];
+    for (int i = 0; i < SESSION_CLOSE_REASONS; i++) {
+        snprintf(labels[i], sizeof(labels[i]), "reason=\"%s\"",
+                 session_close_reason_name((enum session_close_reason)i));
+        table[i] = (struct metric){.name = "elizamq_edge_sessions_closed_total",
+                                   .labels = labels[i],
+                                   .help = "Sessions ended, by reason",
+                                   .type = METRIC_COUNTER,
+                                   .value = sessions->closed[i]};
+        const struct metric *m = &table[i];
+        if (i == 0) {
+            buffer_append_format(out, "# HELP %s %s\n# TYPE %s counter\n", m->name, m->help,
+                                 m->name);
+        }
+        buffer_append_format(out, "%s{%s} %llu\n", m->name, m->labels,
+                             (unsigned long long)m->value);
+    }
+}
+
+void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
+{
+    const struct session_counters *sessions = session_table_counters(parts->sessions);
+    const struct chat_counters *chat = chat_counters(parts->chat);
+    const struct uplink_counters *uplink = uplink_counters(parts->uplink);
+    const struct peers_counters *peers = peers_counters(parts->peers);
+    const struct http_server_counters *http = http_server_counters(parts->http);
+    const struct rest_counters *rest = rest_counters(parts->rest);
+#define COUNTER(name, field, help)                                                                 \
+    {                                                                                              \
+        "elizamq_edge_" name, NULL, help, METRIC_COUNTER, field, 0,                                \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+#define GAUGE(name, field, help)                                                                   \
+    {                                                                                              \
+        "elizamq_edge_" name, NULL, help, METRIC_GAUGE, field, 0,                                  \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+    const struct metric table[] = {
+        GAUGE("sessions", session_table_count(parts->sessions), "Engine.IO sessions"),
+        GAUGE("websockets", sessions->websockets, "Sessions on a WebSocket"),
+        GAUGE("pollings", sessions->pollings, "Sessions on HTTP long-polling"),
+        COUNTER("sessions_opened_total", sessions->opened, "Sessions opened"),
+        COUNTER("sessions_upgraded_total", sessions->upgraded, "Sessions upgraded to WebSocket"),
+        COUNTER("packets_in_total", sessions->packets_in, "Engine.IO packets from clients"),
+        COUNTER("packets_out_total", sessions->packets_out, "Engine.IO packets to clients"),
+        COUNTER("bytes_in_total", sessions->bytes_in, "Bytes of packets from clients"),
+        COUNTER("bytes_out_total", sessions->bytes_out, "Bytes of packets to clients"),
+        COUNTER("flushes_total", sessions->flushes, "Writes that carried them"),
+        COUNTER("volatile_dropped_total", sessions->volatile_dropped,
+                "Volatile packets left out for slow consumers"),
+        GAUGE("rooms", chat->rooms, "Rooms with sockets on this edge"),
+        GAUGE("memberships", chat->memberships, "Sockets in rooms"),
+        COUNTER("events_total", chat->events, "Socket.IO events from clients"),
+        COUNTER("faults_total", chat->faults, "Events refused as malformed"),
+        COUNTER("refused_total", chat->refused, "Events refused for any reason"),
+        COUNTER("joins_total", chat->joins, "Joins recorded"),
+        COUNTER("sends_total", chat->sends, "Messages handed to the router"),
+        COUNTER("deliveries_total", chat->deliveries, "Room events queued to sockets"),
+        COUNTER("rendered_total", chat->rendered, "Packets rendered for them"),
+        GAUGE("requests_waiting", uplink->waiting, "Requests waiting for the router"),
+        COUNTER("requests_total", uplink->requests, "Requests to the router"),
+        COUNTER("requests_repeated_total", uplink->repeated, "Requests sent again on a new link"),
+        COUNTER("requests_expired_total", uplink->deadlines, "Requests without answer in time"),
+        COUNTER("requests_refused_total", uplink->refused, "Requests refused for a limit"),
+        COUNTER("links_opened_total", uplink->links_opened, "Links to the router opened"),
+        COUNTER("frames_refused_total", uplink->frames_refused + peers->frames_refused,
+                "Bus frames malformed or of another version"),
+        GAUGE("peers", peers->peers, "Other edges known"),
+        COUNTER("relayed_total", peers->relayed, "Polls passed on to the edge that owns them"),
+        COUNTER("relays_served_total", peers->served, "Polls of other edges' clients answered"),
+        COUNTER("relays_failed_total", peers->failed, "Polls whose owner did not answer"),
+        GAUGE("http_connections", http->connections, "HTTP connections"),
+        COUNTER("connections_accepted_total", http->accepted, "Connections accepted"),
+        COUNTER("http_requests_total", http->requests, "HTTP requests"),
+        COUNTER("http_heads_refused_total", http->refused_heads, "HTTP heads refused"),
+        COUNTER("http_bodies_refused_total", http->refused_bodies, "HTTP bodies refused"),
+        COUNTER("http_deadlines_total", http->deadlines, "HTTP connections cut at a deadline"),
+        COUNTER("streams_cut_total", http->streams_cut, "SSE streams cut as slow consumers"),
+        COUNTER("accept_pauses_total", http->accept_pauses, "Times accepting paused at a limit"),
+        GAUGE("runs_waiting", rest->waiting, "REST callers waiting for an agent"),
+        COUNTER("rest_requests_total", rest->requests, "REST requests"),
+        COUNTER("rest_refused_total", rest->refused, "REST requests refused"),
+        COUNTER("rest_timeouts_total", rest->timeouts, "Sync callers answered 504"),
+    };
+    metrics_render(table, sizeof(table) / sizeof(table[0]), "edge", out);
+    render_closed(sessions, out);
+}

@@ -1,0 +1,24 @@
+/*
+ * The edge's counters as Prometheus text, names under elizamq_edge_*.
+ */
+#ifndef EDGE_METRICS_H
+#define EDGE_METRICS_H
+
+#include "edge/chat/chat.h"
+#include "edge/http/server.h"
+#include "edge/peer.h"
+#include "edge/rest/rest.h"
+#include "proto/base/buffer.h"
+
+/* Borrows all of it for one rendering. */
+struct edge_parts {
+    const struct session_table *sessions;
+    struct chat *chat;
+    const struct uplink *uplink;
+    struct peers *peers;
+    const struct http_server *http;
+    const struct rest *rest;
+};
+void edge_metrics_render(const struct edge_parts *parts, struct buffer *out);
+
+#endif

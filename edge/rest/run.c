@@ -1,0 +1,246 @@
+#include "edge/rest/internal.h"
+
+/*
+ * A REST caller that waits for an agent: `stream` gets the run as SSE, `sync` its end. The caller's
+ * leaving never cancels the run: the reply is stored and broadcast like any other.
+ */
+
+enum {
+    DUPLICATE_LOOKUP = 100
+}; /* messages after a repeated question in which its reply is sought */
+
+struct rest_run {
+    struct chat_watch watch; /* first: found back from it */
+    struct rest *rest;
+    struct http_exchange *exchange;
+    struct uplink_owner lookup; /* of a duplicate: the search for a reply that is there already */
+    bool is_stream;
+    struct buffer question; /* the userMessage object */
+    int64_t deadline;       /* sync: then 504 */
+    int64_t comment_at;     /* stream: then a comment, so that proxies do not cut it */
+    struct rest_run *prev, *next;
+};
+
+/* Leaves the lists; the exchange is answered or gone. */
+static void run_end(struct rest_run *run)
+{
+    struct rest *rest = run->rest;
+    chat_unwatch(rest->chat, &run->watch);
+    uplink_forget_owner(rest->uplink, &run->lookup);
+    DL_DELETE(rest->runs, run);
+    rest->counters.waiting--;
+    buffer_deinit(&run->question);
+    free(run);
+}
+
+static void on_client_gone(struct http_exchange *exchange, void *context)
+{
+    (void)exchange;
+    run_end(context);
+}
+
+/* --- streams
+ * ------------------------------------------------------------------------------------------ */
+
+/* Writes one event; false: the stream was cut, and the run ended with it. */
+static bool stream_event(struct rest_run *run, const char *event, struct slice data)
+{
+    struct buffer bytes = BUFFER_EMPTY;
+    sse_write_event(&bytes, event, SLICE_EMPTY, data);
+    int error = http_stream_write(run->exchange, buffer_slice(&bytes));
+    buffer_deinit(&bytes);
+    return error == 0;
+}
+
+static void stream_end(struct rest_run *run, const char *event, struct slice data)
+{
+    if (stream_event(run, event, data)) {
+        struct http_exchange *exchange = run->exchange;
+        http_exchange_on_closed(exchange, NULL, NULL);
+        run_end(run);
+        http_stream_end(exchange);
+    }
+}
+
+static void stream_chunk(struct rest_run *run, const struct bus_chunk *chunk)
+{
+    struct buffer out = BUFFER_EMPTY;
+    buffer_append_char(&out, '{');
+    json_write_string_member(&out, "messageId", chunk->reply);
+    json_write_string_member(&out, "chunk", chunk->text);
+    json_write_unsigned_member(&out, "index", chunk->index);
+    buffer_append_char(&out, '}');
+    stream_event(run, "chunk", buffer_slice(&out));
+    buffer_deinit(&out);
+}
+
+/* --- the end
+ * ------------------------------------------------------------------------------------------- */
+
+static void finish_sync(struct rest_run *run, int status, struct slice json)
+{
+    struct http_exchange *exchange = run->exchange;
+    struct rest *rest = run->rest;
+    http_exchange_on_closed(exchange, NULL, NULL);
+    rest_answer(rest, exchange, status, json);
+    run_end(run);
+}
+
+static void succeed(struct rest_run *run, struct slice response)
+{
+    if (run->is_stream) {
+        stream_end(run, "done", response);
+        return;
+    }
+    struct buffer out = BUFFER_EMPTY;
+    buffer_append_string(&out, "{\"success\":true");
+    json_write_raw_member(&out, "userMessage", buffer_slice(&run->question));
+    json_write_raw_member(&out, "agentResponse", response);
+    json_write_key(&out, "data");
+    buffer_append_char(&out, '{');
+    json_write_raw_member(&out, "userMessage", buffer_slice(&run->question));
+    json_write_raw_member(&out, "agentResponse", response);
+    buffer_append_string(&out, "}}");
+    finish_sync(run, 201, buffer_slice(&out));
+    buffer_deinit(&out);
+}
+
+static void fail(struct rest_run *run, int error, const char *text)
+{
+    struct buffer out = BUFFER_EMPTY;
+    if (run->is_stream) {
+        buffer_append_char(&out, '{');
+        json_write_string_member(&out, "error", slice_of_string(text));
+        json_write_string_member(&out, "code", slice_of_string(error_code(error)));
+        buffer_append_char(&out, '}');
+        stream_end(run, "error", buffer_slice(&out));
+    } else {
+        struct http_exchange *exchange = run->exchange;
+        struct rest *rest = run->rest;
+        http_exchange_on_closed(exchange, NULL, NULL);
+        run_end(run);
+        rest_refuse(rest, exchange, error, text);
+    }
+    buffer_deinit(&out);
+}
+
+static void on_event(struct chat_watch *watch, const struct bus_message *event)
+{
+    struct rest_run *run = (struct rest_run *)watch;
+    const struct bus_room_message *reply = &event->room_message;
+    struct buffer response = BUFFER_EMPTY;
+    switch (event->type) {
+    case BUS_CHUNK:
+        if (run->is_stream) {
+            stream_chunk(run, &event->chunk);
+        }
+        break;
+    case BUS_ROOM_MESSAGE:
+        rest_write_agent_response(&response, reply->id, reply->in_reply_to, reply->body);
+        succeed(run, buffer_slice(&response));
+        buffer_deinit(&response);
+        break;
+    case BUS_RUN:
+        if (event->run.state == BUS_RUN_FAILED) {
+            fail(run, ERROR_AGENT_FAILED, error_text(ERROR_AGENT_FAILED));
+        } else if (event->run.state == BUS_RUN_CANCELLED) {
+            succeed(run, SLICE_LITERAL("{\"text\":\"\",\"actions\":[],\"cancelled\":true}"));
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- a repeated question: its reply may have been given long ago
+ * ------------------------------------ */
+
+static void on_lookup(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_run *run = context;
+    if (outcome->is_forgotten || outcome->answer == NULL) {
+        return; /* the run ended, or goes on waiting until its deadline */
+    }
+    struct slice question = slice_of(run->watch.question, UUID_TEXT_LENGTH);
+    struct msgpack_reader reader = bus_list_read(&outcome->answer->history_page.messages);
+    struct bus_stored_message message;
+    while (bus_list_next(&reader, BUS_ELEMENT_STORED, &message)) {
+        if (slice_equals(message.in_reply_to, question)) {
+            struct buffer response = BUFFER_EMPTY;
+            rest_write_agent_response(&response, message.id, question, message.body);
+            succeed(run, buffer_slice(&response));
+            buffer_deinit(&response);
+            return;
+        }
+    }
+}
+
+static void look_up_reply(struct rest_run *run, const struct bus_send *send,
+                          const struct bus_send_done *done, int64_t now)
+{
+    struct bus_message message = {
+        .type = BUS_HISTORY,
+        .history = {.room = send->room, .limit = DUPLICATE_LOOKUP, .after = done->created_at - 1}};
+    uplink_request(run->rest->uplink, &message, &message.history.request, on_lookup, run,
+                   &run->lookup, now);
+}
+
+/* --- the beginning
+ * -------------------------------------------------------------------------------------- */
+
+void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest_mode mode,
+                    const struct bus_send *send, const struct bus_send_done *done, int64_t now)
+{
+    struct rest_run *run = memory_allocate_zeroed(sizeof(*run));
+    run->watch.event = on_event;
+    run->rest = rest;
+    run->exchange = exchange;
+    run->is_stream = mode == REST_STREAM;
+    run->deadline = now + rest->settings.sync_timeout;
+    run->comment_at = now + rest->settings.stream_comment;
+    rest_write_user_message(&run->question, send, done);
+    DL_APPEND(rest->runs, run);
+    rest->counters.waiting++;
+    chat_watch(rest->chat, &run->watch, done->message_id);
+    http_exchange_on_closed(exchange, on_client_gone, run);
+    if (run->is_stream) {
+        rest->counters.streams++;
+        http_add_header(exchange, "Cache-Control", SLICE_LITERAL("no-cache"));
+        http_add_header(exchange, "X-Accel-Buffering", SLICE_LITERAL("no"));
+        http_stream_start(exchange, 200, "text/event-stream");
+        if (!stream_event(run, "user_message", buffer_slice(&run->question))) {
+            return;
+        }
+    } else {
+        rest->counters.syncs++;
+    }
+    if (done->is_duplicate) {
+        look_up_reply(run, send, done, now);
+    }
+}
+
+void rest_runs_tick(struct rest *rest, int64_t now)
+{
+    struct rest_run *run, *next;
+    DL_FOREACH_SAFE (rest->runs, run, next) {
+        if (!run->is_stream && now >= run->deadline) {
+            rest->counters.timeouts++;
+            fail(run, ERROR_TIMEOUT, "The agent has not answered in time; its reply will follow");
+        } else if (run->is_stream && now >= run->comment_at) {
+            run->comment_at = now + rest->settings.stream_comment;
+            struct buffer bytes = BUFFER_EMPTY;
+            sse_write_comment(&bytes, "waiting");
+            http_stream_write(run->exchange, buffer_slice(&bytes));
+            buffer_deinit(&bytes);
+        }
+    }
+}
+
+void rest_runs_destroy(struct rest *rest)
+{
+    while (rest->runs != NULL) {
+        struct rest_run *run = rest->runs;
+        http_exchange_on_closed(run->exchange, NULL, NULL);
+        run_end(run);
+    }
+}

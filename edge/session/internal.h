@@ -1,0 +1,172 @@
+/*
+ * The inside of the session layer, shared by its files and by nobody else: the structures behind
+ * session.h and socket.h, and what the parts call of each other.
+ *
+ *   session.c              table, opening, ending, flushing
+ *   heartbeat.c            every timer of a session
+ *   transport_polling.c    GET and POST
+ *   transport_websocket.c  WebSocket, and the upgrade to it
+ *   socket.c               Socket.IO on top
+ */
+#ifndef EDGE_SESSION_INTERNAL_H
+#define EDGE_SESSION_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uthash.h>
+#include "edge/session/attachments.h"
+#include "edge/session/outbox.h"
+#include "edge/session/session.h"
+#include "edge/session/socket.h"
+#include "proto/base/arena.h"
+#include "proto/base/buffer.h"
+#include "proto/base/wheel.h"
+#include "proto/wire/engineio.h"
+#include "proto/wire/socketio.h"
+
+enum {
+    REMOTE_ADDRESS_SIZE = 46,        /* the longest IPv6 address, and NUL */
+    SESSION_SOCKETS_MAX = 32,        /* namespaces of one session */
+    UPGRADE_NOOP_INTERVAL_MS = 100,  /* a GET parked while upgrading is held no longer than this */
+    CLOSING_LINGER_MS = 5000,        /* an ended polling session waits so long for its last GET */
+    SCRATCH_KEPT_BYTES = 256 * 1024, /* of the table's scratch buffer, between two uses */
+};
+
+/*
+ *      ──► POLLING ──upgrade──► PROBING ──2probe──► UPGRADING ──5──► WEBSOCKET ◄──
+ *             ▲                    │                    │                │
+ *             └────── probe lost, refused, timed out ───┘                │
+ *                                                                        ▼
+ *      from every state: ended ──► CLOSED, or first CLOSING when a polling client is between two
+ *      GETs and is to be told
+ */
+enum session_state {
+    SESSION_POLLING,
+    SESSION_PROBING,   /* polling; a WebSocket is attached beside it */
+    SESSION_UPGRADING, /* polling; the WebSocket was probed, GETs are sent home */
+    SESSION_WEBSOCKET,
+    SESSION_CLOSING, /* over for the application; the next GET is told */
+    SESSION_CLOSED   /* waits for the end of the turn to be freed */
+};
+
+enum socket_state {
+    SOCKET_UNUSED,
+    SOCKET_PENDING, /* the application has yet to accept it */
+    SOCKET_ACCEPTED,
+    SOCKET_OVER /* waits for the end of the turn to be freed */
+};
+
+struct socket {
+    struct session *session; /* borrows */
+    struct socket *next;     /* on the session, or among the table's dead */
+    void *data;              /* the application's */
+    struct slice name_space; /* owns, unless it is "/" */
+    uint32_t turn;           /* of the loop in which it was accepted */
+    uint8_t state;           /* enum socket_state */
+    char id[SESSION_ID_LENGTH + 1];
+};
+
+struct session {
+    struct wheel_entry timer; /* the earliest of the deadlines below */
+    struct session_table *table;
+    const struct engineio_codec *engineio;
+    const struct socketio_codec *socketio;
+    struct outbox outbox;
+    struct poll_exchange *poll;  /* borrows: the parked GET */
+    struct websocket *websocket; /* borrows: the transport in state WEBSOCKET */
+    struct websocket *probe;     /* borrows: the WebSocket beside polling */
+    struct session *next_dirty;
+    struct session *next_dead;
+    struct socket *sockets;          /* owns */
+    struct attachments *attachments; /* owns: of a packet still incomplete, or NULL */
+
+    int64_t last_life;        /* when the client last sent a packet */
+    int64_t heartbeat_at;     /* next ping is due, or the pong is */
+    int64_t connect_deadline; /* for a Socket.IO CONNECT; 0: none */
+    int64_t state_deadline;   /* for PROBING, UPGRADING and CLOSING to pass; 0: none */
+    int64_t noop_at;          /* the GET parked while UPGRADING is sent home; 0: none */
+
+    uint8_t state; /* enum session_state */
+    bool is_dirty : 1;
+    bool is_choked : 1;        /* the WebSocket takes nothing until it is writable */
+    bool is_awaiting_pong : 1; /* heartbeat_at is the deadline of the client's pong */
+    bool is_pong_extended : 1; /* another packet has moved that deadline already */
+    bool is_post_begun : 1;    /* head of a POST seen, body on its way */
+
+    char id[SESSION_ID_LENGTH + 1];
+    char remote_address[REMOTE_ADDRESS_SIZE];
+    struct socket first_socket; /* most sessions have one */
+    UT_hash_handle hh;
+};
+
+/* Packets that never change, rendered once. */
+struct session_packets {
+    struct packet *ping, *pong, *pong_probe, *noop, *close;
+};
+
+struct session_table {
+    struct session_settings settings;
+    const struct socket_application *application; /* borrows */
+    void *application_context;                    /* borrows */
+    struct id_source *ids;                        /* borrows */
+    char incarnation[INCARNATION_LENGTH + 1];
+    int64_t now; /* of the latest call that knew it */
+    struct session *sessions; /* owns: by id, CLOSED ones left out */
+    struct session *dirty_first, *dirty_last;
+    struct session *dead_sessions; /* freed by the end of session_table_flush() */
+    struct socket *dead_sockets;
+    struct session_packets packets;
+    struct session_counters counters;
+    struct buffer scratch; /* rendering; valid until the next use */
+    struct arena arena;    /* decoding of one payload */
+    const struct attachments *delivered; /* borrows: of the packet an upcall is looking at */
+    struct wheel wheel;
+    uint32_t turn; /* of the loop; each ends with a flush */
+    bool is_flushing;
+};
+
+/* session.c */
+bool session_is_open(const struct session *session); /* not CLOSING, not CLOSED */
+void session_enter_state(struct session *session, enum session_state state);
+void session_end(struct session *session, enum session_close_reason reason);
+void session_mark_dirty(struct session *session);
+/* Queues a packet; takes a reference of its own. Limits are enforced by the flush. */
+void session_queue(struct session *session, struct packet *packet);
+/* Queues what the scratch buffer holds as a text packet. */
+void session_queue_scratch(struct session *session);
+struct buffer *session_scratch(struct session_table *table);
+/* Handles one packet of the client, whichever transport brought it. */
+void session_receive(struct session *session, const struct engineio_packet *packet);
+void session_new_id(struct session_table *table, char out[SESSION_ID_LENGTH + 1]);
+/* Drops volatile packets, then ends the session, when the outbox is over a limit. */
+void session_enforce_limits(struct session *session);
+
+/* heartbeat.c */
+void heartbeat_start(struct session *session);
+void heartbeat_received(struct session *session, const struct engineio_packet *packet);
+void heartbeat_transport_changed(struct session *session);
+void heartbeat_expire(void *table, struct wheel_entry *entry);
+/* To be called when a deadline changed: sets the session's one timer. */
+void heartbeat_schedule(struct session *session);
+
+/* transport_polling.c */
+/*
+ * Answers the parked GET with what is queued and, unless it is NULL, `last` behind it. False when
+ * there was more than one payload takes, so that `last` had to wait.
+ */
+bool polling_answer(struct session *session, struct packet *last);
+
+/* transport_websocket.c */
+void websocket_flush(struct session *session);
+void websocket_end(struct session *session, enum session_close_reason reason);
+void websocket_abort_upgrade(struct session *session);
+
+/* socket.c */
+/* An Engine.IO message: one Socket.IO packet, or one attachment. */
+void sockets_receive(struct session *session, struct slice message, bool is_binary);
+/* Ends every socket of an ended session. */
+void sockets_end(struct session *session, enum session_close_reason reason);
+void sockets_reap(struct session_table *table);
+
+#endif

@@ -1,0 +1,490 @@
+/* uthash's default hash is for keys that peers choose; ours are random already. */
+#define HASH_FUNCTION(key, length, hash_value)                                                     \
+    do {                                                                                           \
+        (hash_value) = session_id_hash((const char *)(key), (length));                             \
+    } while (0)
+
+#include "edge/session/internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/memory.h"
+
+const char *session_close_reason_name(enum session_close_reason reason)
+{
+    static const char *const names[SESSION_CLOSE_REASONS] = {
+        [SESSION_CLOSE_CLIENT] = "client",
+        [SESSION_CLOSE_TRANSPORT] = "transport",
+        [SESSION_CLOSE_PING_TIMEOUT] = "ping_timeout",
+        [SESSION_CLOSE_PARSE_ERROR] = "parse_error",
+        [SESSION_CLOSE_PROTOCOL_ERROR] = "protocol_error",
+        [SESSION_CLOSE_TOO_LARGE] = "too_large",
+        [SESSION_CLOSE_SLOW_CONSUMER] = "slow_consumer",
+        [SESSION_CLOSE_CONNECT_TIMEOUT] = "connect_timeout",
+        [SESSION_CLOSE_SERVER] = "server",
+    };
+
+    assert(reason < SESSION_CLOSE_REASONS);
+    return names[reason];
+}
+
+/* Reads the random part of an id; six bits a character, so eight characters are enough. */
+static unsigned session_id_hash(const char *id, size_t length)
+{
+    unsigned hash = 0;
+
+    for (size_t i = length - 8; i < length; i++)
+        hash = hash * 61 + (unsigned char)id[i];
+    return hash ^ hash >> 16;
+}
+
+static struct packet *fixed_packet(const char *text)
+{
+    struct slice part = slice_of_string(text);
+
+    return packet_new(PACKET_TEXT, &part, 1);
+}
+
+struct session_table *session_table_new(const struct session_settings *settings,
+                                        const struct socket_application *application,
+                                        void *application_context, struct id_source *ids,
+                                        const char *incarnation, int64_t now)
+{
+    struct session_table *self = memory_allocate_zeroed(sizeof(*self));
+
+    self->settings = *settings;
+    self->application = application;
+    self->application_context = application_context;
+    self->ids = ids;
+    assert(strlen(incarnation) == INCARNATION_LENGTH);
+    memcpy(self->incarnation, incarnation, INCARNATION_LENGTH);
+    self->now = now;
+    self->packets.ping = fixed_packet("2");
+    self->packets.pong = fixed_packet("3");
+    self->packets.pong_probe = fixed_packet("3probe");
+    self->packets.noop = fixed_packet("6");
+    self->packets.close = fixed_packet("1");
+    arena_init(&self->arena);
+    wheel_init(&self->wheel, now);
+    return self;
+}
+
+void session_table_destroy(struct session_table **table)
+{
+    struct session_table *self = *table;
+
+    if (self == NULL)
+        return;
+    for (struct session *session = self->sessions, *next; session != NULL; session = next) {
+        next = session->hh.next;
+        session_end(session, SESSION_CLOSE_SERVER);
+        session_enter_state(session, SESSION_CLOSED);
+    }
+    session_table_flush(self, self->now);
+    packet_release(&self->packets.ping);
+    packet_release(&self->packets.pong);
+    packet_release(&self->packets.pong_probe);
+    packet_release(&self->packets.noop);
+    packet_release(&self->packets.close);
+    buffer_deinit(&self->scratch);
+    arena_deinit(&self->arena);
+    free(self);
+    *table = NULL;
+}
+
+struct buffer *session_scratch(struct session_table *table)
+{
+    buffer_shrink(&table->scratch, SCRATCH_KEPT_BYTES);
+    return &table->scratch;
+}
+
+void session_new_id(struct session_table *table, char out[SESSION_ID_LENGTH + 1])
+{
+    memcpy(out, table->incarnation, INCARNATION_LENGTH);
+    id_random_text(table->ids, out + INCARNATION_LENGTH, SESSION_ID_LENGTH - INCARNATION_LENGTH);
+}
+
+bool session_is_open(const struct session *session)
+{
+    return session->state < SESSION_CLOSING;
+}
+
+static bool is_polling(enum session_state state)
+{
+    return state < SESSION_WEBSOCKET;
+}
+
+void session_enter_state(struct session *session, enum session_state state)
+{
+    struct session_table *table = session->table;
+    enum session_state old = session->state;
+
+    if (old == state || old == SESSION_CLOSED)
+        return;
+    table->counters.pollings -= is_polling(old);
+    table->counters.websockets -= old == SESSION_WEBSOCKET;
+    table->counters.pollings += is_polling(state);
+    table->counters.websockets += state == SESSION_WEBSOCKET;
+    session->state = (uint8_t)state;
+    session->noop_at = 0;
+
+    switch (state) {
+    case SESSION_PROBING:
+        session->state_deadline = table->now + table->settings.upgrade_timeout;
+        break;
+    case SESSION_UPGRADING:
+        break; /* one deadline for the whole upgrade */
+    case SESSION_CLOSING:
+        session->state_deadline = table->now + CLOSING_LINGER_MS;
+        break;
+    case SESSION_POLLING:
+    case SESSION_WEBSOCKET:
+        session->state_deadline = 0;
+        break;
+    case SESSION_CLOSED:
+        wheel_cancel(&session->timer);
+        outbox_clear(&session->outbox);
+        HASH_DEL(table->sessions, session);
+        session->next_dead = table->dead_sessions;
+        table->dead_sessions = session;
+        return;
+    }
+    heartbeat_schedule(session);
+}
+
+static struct session *session_new(struct session_table *table,
+                                   const struct engineio_codec *engineio,
+                                   const char *remote_address, enum session_state state)
+{
+    struct session *session = memory_allocate_zeroed(sizeof(*session));
+    size_t address_length = strnlen(remote_address, REMOTE_ADDRESS_SIZE - 1);
+
+    session->table = table;
+    session->engineio = engineio;
+    session->socketio = socketio_codec(engineio->revision + 1);
+    outbox_init(&session->outbox);
+    session_new_id(table, session->id);
+    memcpy(session->remote_address, remote_address, address_length);
+    session->last_life = table->now;
+    session->connect_deadline = table->now + table->settings.connect_timeout;
+    session->state = (uint8_t)state;
+    table->counters.pollings += is_polling(state);
+    table->counters.websockets += state == SESSION_WEBSOCKET;
+    table->counters.opened++;
+    HASH_ADD(hh, table->sessions, id, SESSION_ID_LENGTH, session);
+    heartbeat_start(session);
+    return session;
+}
+
+static void write_handshake(const struct session *session, bool offer_websocket,
+                            struct buffer *out)
+{
+    const struct session_settings *settings = &session->table->settings;
+    struct engineio_handshake handshake = {
+        .sid = slice_of(session->id, SESSION_ID_LENGTH),
+        .offer_websocket = offer_websocket,
+        .ping_interval_ms = settings->ping_interval,
+        .ping_timeout_ms = settings->ping_timeout,
+        .max_payload = settings->max_http_buffer_size,
+    };
+
+    engineio_write_open(&handshake, out);
+}
+
+void session_open_polling(struct session_table *table, int revision, struct poll_exchange *exchange,
+                          const char *remote_address, int64_t now)
+{
+    const struct engineio_codec *engineio = engineio_codec(revision);
+    struct buffer *scratch = session_scratch(table);
+    struct session *session;
+
+    table->now = now;
+    exchange->session = NULL;
+    if (engineio == NULL) {
+        engineio_write_error(ENGINEIO_ERROR_UNSUPPORTED_VERSION, scratch);
+        exchange->answer(exchange, 400, "application/json", buffer_slice(scratch));
+        return;
+    }
+    if (session_table_is_full(table)) {
+        engineio_write_error(ENGINEIO_ERROR_FORBIDDEN, scratch);
+        exchange->answer(exchange, 503, "application/json", buffer_slice(scratch));
+        return;
+    }
+    session = session_new(table, engineio, remote_address, SESSION_POLLING);
+    write_handshake(session, table->settings.allow_upgrades, scratch);
+    exchange->answer(exchange, 200, "text/plain; charset=UTF-8", buffer_slice(scratch));
+}
+
+bool session_open_websocket(struct session_table *table, int revision, struct websocket *websocket,
+                            const char *remote_address, int64_t now)
+{
+    const struct engineio_codec *engineio = engineio_codec(revision);
+    struct session *session;
+
+    table->now = now;
+    websocket->session = NULL;
+    if (engineio == NULL || session_table_is_full(table))
+        return false;
+    session = session_new(table, engineio, remote_address, SESSION_WEBSOCKET);
+    session->websocket = websocket;
+    websocket->session = session;
+    write_handshake(session, false, session_scratch(table));
+    session_queue_scratch(session);
+    return true;
+}
+
+struct session *session_find(struct session_table *table, struct slice sid)
+{
+    struct session *session = NULL;
+
+    if (sid.length == SESSION_ID_LENGTH)
+        HASH_FIND(hh, table->sessions, sid.data, SESSION_ID_LENGTH, session);
+    return session;
+}
+
+/* A polling client between two GETs is told with the next one when the end is orderly. */
+static bool tells_later(enum session_close_reason reason)
+{
+    return reason == SESSION_CLOSE_SERVER || reason == SESSION_CLOSE_CONNECT_TIMEOUT ||
+           reason == SESSION_CLOSE_PROTOCOL_ERROR;
+}
+
+void session_end(struct session *session, enum session_close_reason reason)
+{
+    struct session_table *table = session->table;
+    bool lingers = is_polling(session->state) && tells_later(reason);
+
+    if (!session_is_open(session))
+        return;
+    table->counters.closed[reason]++;
+    websocket_end(session, reason);
+    session->connect_deadline = 0;
+    attachments_destroy(&session->attachments);
+    if (session->poll != NULL &&
+        polling_answer(session, reason == SESSION_CLOSE_CLIENT ? table->packets.noop
+                                                               : table->packets.close))
+        lingers = false;
+    session_enter_state(session, lingers ? SESSION_CLOSING : SESSION_CLOSED);
+    sockets_end(session, reason);
+}
+
+void session_close(struct session_table *table, struct session *session,
+                   enum session_close_reason reason, int64_t now)
+{
+    table->now = now;
+    session_end(session, reason);
+}
+
+void session_mark_dirty(struct session *session)
+{
+    struct session_table *table = session->table;
+
+    if (session->is_dirty)
+        return;
+    session->is_dirty = true;
+    session->next_dirty = NULL;
+    if (table->dirty_last == NULL)
+        table->dirty_first = session;
+    else
+        table->dirty_last->next_dirty = session;
+    table->dirty_last = session;
+}
+
+static bool is_over_limit(const struct session *session, size_t more)
+{
+    return session->outbox.bytes + more > (size_t)session->table->settings.outbox_max_bytes;
+}
+
+void session_queue(struct session *session, struct packet *packet)
+{
+    if (!session_is_open(session))
+        return;
+    if (packet->is_volatile && is_over_limit(session, packet_frame(packet).length)) {
+        session->table->counters.volatile_dropped++;
+        return;
+    }
+    outbox_push(&session->outbox, packet, session->table->now);
+    if (!session->is_choked || is_over_limit(session, 0))
+        session_mark_dirty(session);
+}
+
+void session_queue_scratch(struct session *session)
+{
+    struct slice text = buffer_slice(&session->table->scratch);
+    struct packet *packet = packet_new(PACKET_TEXT, &text, 1);
+
+    session_queue(session, packet);
+    packet_release(&packet);
+}
+
+void session_enforce_limits(struct session *session)
+{
+    struct session_table *table = session->table;
+    bool is_stalled = session->is_choked &&
+                      outbox_age(&session->outbox, table->now) > table->settings.outbox_max_age;
+
+    if (!is_over_limit(session, 0) && !is_stalled)
+        return;
+    table->counters.volatile_dropped += outbox_drop_volatile(&session->outbox);
+    is_stalled = session->is_choked &&
+                 outbox_age(&session->outbox, table->now) > table->settings.outbox_max_age;
+    if (is_over_limit(session, 0) || is_stalled)
+        session_end(session, SESSION_CLOSE_SLOW_CONSUMER);
+}
+
+static void flush(struct session *session)
+{
+    if (!session_is_open(session))
+        return;
+    if (session->state == SESSION_WEBSOCKET)
+        websocket_flush(session);
+    else if (session->poll != NULL && session->outbox.count > 0)
+        polling_answer(session, NULL);
+    if (session_is_open(session))
+        session_enforce_limits(session);
+}
+
+static void reap(struct session_table *table)
+{
+    sockets_reap(table);
+    while (table->dead_sessions != NULL) {
+        struct session *session = table->dead_sessions;
+
+        table->dead_sessions = session->next_dead;
+        outbox_deinit(&session->outbox);
+        free(session);
+    }
+}
+
+void session_table_flush(struct session_table *table, int64_t now)
+{
+    assert(!table->is_flushing);
+    table->is_flushing = true;
+    table->now = now;
+    while (table->dirty_first != NULL) {
+        struct session *session = table->dirty_first;
+
+        table->dirty_first = session->next_dirty;
+        if (table->dirty_first == NULL)
+            table->dirty_last = NULL;
+        session->is_dirty = false;
+        flush(session);
+    }
+    reap(table); /* now that no list and no caller knows them any more */
+    table->turn++;
+    table->is_flushing = false;
+}
+
+void session_table_tick(struct session_table *table, int64_t now)
+{
+    table->now = now;
+    wheel_run(&table->wheel, now, heartbeat_expire, table);
+}
+
+bool session_table_is_dirty(const struct session_table *table)
+{
+    return table->dirty_first != NULL || table->dead_sessions != NULL ||
+           table->dead_sockets != NULL;
+}
+
+size_t session_table_count(const struct session_table *table)
+{
+    return HASH_COUNT(table->sessions);
+}
+
+size_t session_table_limit(const struct session_table *table)
+{
+    return (size_t)table->settings.sessions_max;
+}
+
+bool session_table_is_full(const struct session_table *table)
+{
+    return session_table_count(table) >= session_table_limit(table);
+}
+
+size_t session_table_close_some(struct session_table *table, size_t most, int64_t now)
+{
+    struct session *next;
+
+    for (struct session *session = table->sessions; session != NULL && most > 0; session = next) {
+        next = session->hh.next;
+        if (!session_is_open(session))
+            continue;
+        session_close(table, session, SESSION_CLOSE_SERVER, now);
+        most--;
+    }
+    return session_table_count(table);
+}
+
+void session_receive(struct session *session, const struct engineio_packet *packet)
+{
+    struct session_table *table = session->table;
+
+    session->last_life = table->now;
+    table->counters.packets_in++;
+    heartbeat_received(session, packet);
+    switch (packet->type) {
+    case ENGINEIO_MESSAGE:
+        sockets_receive(session, packet->data, packet->is_binary);
+        break;
+    case ENGINEIO_PING:
+        if (session->engineio->server_pings)
+            session_end(session, SESSION_CLOSE_PROTOCOL_ERROR);
+        else
+            session_queue(session, table->packets.pong);
+        break;
+    case ENGINEIO_CLOSE:
+        session_end(session, SESSION_CLOSE_CLIENT);
+        break;
+    case ENGINEIO_PONG:
+    case ENGINEIO_OPEN:
+    case ENGINEIO_UPGRADE:
+    case ENGINEIO_NOOP:
+        break; /* life is all they say here */
+    }
+}
+
+const char *session_id(const struct session *session)
+{
+    return session->id;
+}
+
+int session_revision(const struct session *session)
+{
+    return session->engineio->revision;
+}
+
+const char *session_transport_name(const struct session *session)
+{
+    return session->state == SESSION_WEBSOCKET ? "websocket" : "polling";
+}
+
+const char *session_remote_address(const struct session *session)
+{
+    return session->remote_address;
+}
+
+int64_t session_last_life(const struct session *session)
+{
+    return session->last_life;
+}
+
+const struct session_counters *session_table_counters(const struct session_table *table)
+{
+    return &table->counters;
+}
+
+void socket_for_each(struct session_table *table,
+                     void (*visit)(void *context, struct socket *socket), void *context)
+{
+    for (struct session *session = table->sessions, *next; session != NULL; session = next) {
+        next = session->hh.next;
+        for (struct socket *socket = session->sockets, *after; socket != NULL; socket = after) {
+            after = socket->next;
+            if (socket->state == SOCKET_ACCEPTED)
+                visit(context, socket);
+        }
+    }
+}

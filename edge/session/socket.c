@@ -1,0 +1,301 @@
+/*
+ * Socket.IO on a session: one socket per namespace, CONNECT before anything else, events and
+ * acknowledgements both ways.
+ */
+#include "edge/session/internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/memory.h"
+
+/* A packet may carry this many times the bytes of the largest message, in several attachments. */
+enum { ATTACHMENTS_BYTES_FACTOR = 4 };
+
+#define ROOT_NAMESPACE SLICE_LITERAL("/")
+
+static struct socket *find_socket(const struct session *session, struct slice name_space)
+{
+    struct socket *socket = session->sockets;
+
+    while (socket != NULL && !slice_equals(socket->name_space, name_space))
+        socket = socket->next;
+    return socket;
+}
+
+static struct slice keep_name(struct slice name_space)
+{
+    if (slice_equals(name_space, ROOT_NAMESPACE))
+        return ROOT_NAMESPACE;
+    return slice_of(memory_copy_string(name_space.data, name_space.length), name_space.length);
+}
+
+static void drop_name(struct slice name_space)
+{
+    if (!slice_equals(name_space, ROOT_NAMESPACE))
+        free((void *)name_space.data);
+}
+
+static struct socket *socket_new(struct session *session, struct slice name_space)
+{
+    struct socket *socket = &session->first_socket;
+
+    if (socket->state != SOCKET_UNUSED)
+        socket = memory_allocate(sizeof(*socket));
+    memset(socket, 0, sizeof(*socket));
+    socket->session = session;
+    socket->name_space = keep_name(name_space);
+    socket->state = SOCKET_PENDING;
+    session_new_id(session->table, socket->id);
+    socket->next = session->sockets;
+    session->sockets = socket;
+    return socket;
+}
+
+/* Takes a socket off its session; its memory stays until the end of the turn. */
+static void retire(struct socket *socket)
+{
+    struct session_table *table = socket->session->table;
+    struct socket **link = &socket->session->sockets;
+
+    while (*link != socket)
+        link = &(*link)->next;
+    *link = socket->next;
+    socket->state = SOCKET_OVER;
+    socket->next = table->dead_sockets;
+    table->dead_sockets = socket;
+}
+
+void sockets_reap(struct session_table *table)
+{
+    while (table->dead_sockets != NULL) {
+        struct socket *socket = table->dead_sockets;
+
+        table->dead_sockets = socket->next;
+        drop_name(socket->name_space);
+        if (socket == &socket->session->first_socket)
+            socket->state = SOCKET_UNUSED;
+        else
+            free(socket);
+    }
+}
+
+static void end(struct socket *socket, enum session_close_reason reason)
+{
+    struct session *session = socket->session;
+    struct session_table *table = session->table;
+
+    retire(socket);
+    /* Without a socket a session is of no use; as at its beginning, it has so long to get one. */
+    if (session_is_open(session) && session->sockets == NULL) {
+        session->connect_deadline = table->now + table->settings.connect_timeout;
+        heartbeat_schedule(session);
+    }
+    table->application->disconnected(table->application_context, socket, reason, table->now);
+}
+
+void sockets_end(struct session *session, enum session_close_reason reason)
+{
+    while (session->sockets != NULL)
+        end(session->sockets, reason);
+}
+
+static void refuse(struct session *session, struct slice name_space, const char *message)
+{
+    struct buffer *scratch = session_scratch(session->table);
+
+    socketio_write_connect_error(scratch, name_space, message);
+    session_queue_scratch(session);
+}
+
+static void receive_connect(struct session *session, const struct socketio_packet *packet)
+{
+    struct session_table *table = session->table;
+    struct socket *socket;
+    size_t count = 0;
+
+    for (socket = session->sockets; socket != NULL; socket = socket->next)
+        count++;
+    if (count >= SESSION_SOCKETS_MAX) {
+        refuse(session, packet->name_space, "Too many namespaces");
+        return;
+    }
+    socket = socket_new(session, packet->name_space);
+    table->application->connect(table->application_context, socket, socket->name_space,
+                                packet->data, table->now);
+}
+
+/*
+ * Clients that are told twice to connect say it twice. As long as they cannot have read an answer,
+ * the second is ignored; later it is a protocol error, as any packet that does not fit.
+ */
+static bool is_repeated_connect(const struct socket *socket, const struct socketio_packet *packet)
+{
+    return packet->type == SOCKETIO_CONNECT &&
+           (socket->state == SOCKET_PENDING || socket->turn == socket->session->table->turn);
+}
+
+static void receive_packet(struct session *session, const struct socketio_packet *packet)
+{
+    struct session_table *table = session->table;
+    const struct socket_application *application = table->application;
+    void *context = table->application_context;
+    struct socket *socket = find_socket(session, packet->name_space);
+
+    if (packet->type == SOCKETIO_CONNECT && socket == NULL) {
+        receive_connect(session, packet);
+        return;
+    }
+    if (socket != NULL && is_repeated_connect(socket, packet)) {
+        table->counters.events_refused++;
+        return;
+    }
+    if (socket == NULL || socket->state != SOCKET_ACCEPTED ||
+        packet->type == SOCKETIO_CONNECT || packet->type == SOCKETIO_CONNECT_ERROR) {
+        table->counters.events_refused++;
+        session_end(session, SESSION_CLOSE_PROTOCOL_ERROR);
+        return;
+    }
+    switch (packet->type) {
+    case SOCKETIO_EVENT:
+    case SOCKETIO_BINARY_EVENT:
+        application->event(context, socket, packet, table->now);
+        break;
+    case SOCKETIO_ACK:
+    case SOCKETIO_BINARY_ACK:
+        application->acknowledged(context, socket, packet, table->now);
+        break;
+    case SOCKETIO_DISCONNECT:
+        end(socket, SESSION_CLOSE_CLIENT);
+        break;
+    case SOCKETIO_CONNECT:
+    case SOCKETIO_CONNECT_ERROR:
+        break; /* refused above */
+    }
+}
+
+static void receive_text(struct session *session, struct slice text)
+{
+    struct session_table *table = session->table;
+    size_t max_bytes = ATTACHMENTS_BYTES_FACTOR * (size_t)table->settings.max_http_buffer_size;
+    struct socketio_packet packet;
+
+    if (session->attachments != NULL || session->socketio->decode(text, &packet) != 0)
+        session_end(session, SESSION_CLOSE_PARSE_ERROR);
+    else if (packet.attachments > 0)
+        session->attachments = attachments_new(text, packet.attachments, max_bytes);
+    else
+        receive_packet(session, &packet);
+}
+
+static void receive_attachment(struct session *session, struct slice bytes)
+{
+    struct session_table *table = session->table;
+    struct attachments *attachments = session->attachments;
+    struct socketio_packet packet;
+
+    if (attachments == NULL) {
+        session_end(session, SESSION_CLOSE_PARSE_ERROR);
+        return;
+    }
+    if (attachments_add(attachments, bytes) != 0) {
+        session_end(session, SESSION_CLOSE_TOO_LARGE);
+        return;
+    }
+    if (!attachments_is_complete(attachments))
+        return;
+    /* Off the session first: whatever the application does to it, it may look at the packet. */
+    session->attachments = NULL;
+    table->delivered = attachments;
+    if (session->socketio->decode(attachments_text(attachments), &packet) == 0)
+        receive_packet(session, &packet);
+    table->delivered = NULL;
+    attachments_destroy(&attachments);
+}
+
+void sockets_receive(struct session *session, struct slice message, bool is_binary)
+{
+    if (is_binary)
+        receive_attachment(session, message);
+    else
+        receive_text(session, message);
+}
+
+void socket_accept(struct socket *socket)
+{
+    struct session *session = socket->session;
+    struct buffer *scratch = session_scratch(session->table);
+
+    if (socket->state != SOCKET_PENDING)
+        return;
+    socket->state = SOCKET_ACCEPTED;
+    socket->turn = session->table->turn;
+    session->connect_deadline = 0;
+    heartbeat_schedule(session);
+    socketio_write_connect(scratch, socket->name_space, slice_of(socket->id, SESSION_ID_LENGTH));
+    session_queue_scratch(session);
+}
+
+void socket_refuse(struct socket *socket, const char *message)
+{
+    if (socket->state != SOCKET_PENDING)
+        return;
+    refuse(socket->session, socket->name_space, message);
+    retire(socket);
+}
+
+void socket_emit(struct socket *socket, struct packet *packet)
+{
+    if (socket->state == SOCKET_ACCEPTED)
+        session_queue(socket->session, packet);
+}
+
+void socket_acknowledge(struct socket *socket, uint64_t ack_id, struct slice arguments)
+{
+    struct buffer *scratch = session_scratch(socket->session->table);
+
+    if (socket->state != SOCKET_ACCEPTED)
+        return;
+    socketio_write_ack(scratch, socket->name_space, ack_id, arguments);
+    session_queue_scratch(socket->session);
+}
+
+void socket_disconnect(struct socket *socket)
+{
+    struct buffer *scratch = session_scratch(socket->session->table);
+
+    if (socket->state != SOCKET_ACCEPTED)
+        return;
+    socketio_write_disconnect(scratch, socket->name_space);
+    session_queue_scratch(socket->session);
+    end(socket, SESSION_CLOSE_SERVER);
+}
+
+const struct slice *socket_attachments(const struct socket *socket, size_t *count)
+{
+    const struct attachments *delivered = socket->session->table->delivered;
+
+    *count = 0;
+    return delivered == NULL ? NULL : attachments_list(delivered, count);
+}
+
+const char *socket_id(const struct socket *socket)
+{
+    return socket->id;
+}
+
+struct session *socket_session(const struct socket *socket)
+{
+    return socket->session;
+}
+
+void *socket_data(const struct socket *socket)
+{
+    return socket->data;
+}
+
+void socket_set_data(struct socket *socket, void *data)
+{
+    socket->data = data;
+}

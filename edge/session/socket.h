@@ -1,0 +1,74 @@
+/*
+ * Socket.IO sockets: one per namespace on an Engine.IO session, and the table of upcalls by which
+ * an application sits on top of the session layers. Chat is one such application; the layers below
+ * know nothing of it.
+ *
+ * Implements: Socket.IO protocol, revision 5: connection to a namespace, events, acknowledgements,
+ * disconnection.
+ */
+#ifndef EDGE_SESSION_SOCKET_H
+#define EDGE_SESSION_SOCKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "edge/session/session.h"
+#include "proto/base/packet.h"
+#include "proto/base/slice.h"
+#include "proto/wire/socketio.h"
+
+struct socket;
+
+struct socket_application {
+    /*
+     * A client asks to connect to a namespace. auth: raw JSON object, or empty. Answer with
+     * socket_accept() or socket_refuse(), now or later; the socket exists until disconnected().
+     */
+    void (*connect)(void *context, struct socket *socket, struct slice name_space,
+                    struct slice auth, int64_t now);
+    /* An EVENT on an accepted socket. packet->data_state may say that its JSON is too deep. */
+    void (*event)(void *context, struct socket *socket, const struct socketio_packet *packet,
+                  int64_t now);
+    /* The client's acknowledgement of an event emitted with an ack id. */
+    void (*acknowledged)(void *context, struct socket *socket,
+                         const struct socketio_packet *packet, int64_t now);
+    /* The socket is over, for any reason; the pointer is invalid afterwards. */
+    void (*disconnected)(void *context, struct socket *socket, enum session_close_reason reason,
+                         int64_t now);
+};
+
+/* Accepts a pending connect: CONNECT answer with the socket's id. */
+void socket_accept(struct socket *socket);
+/* Refuses it: CONNECT_ERROR {"message":…}; the session stays. disconnected() is not called. */
+void socket_refuse(struct socket *socket, const char *message);
+
+/*
+ * Queues a rendered packet (an event); takes a reference of its own. No effect on a socket that is
+ * not accepted, or over.
+ */
+void socket_emit(struct socket *socket, struct packet *packet);
+/* Answers an event that asked for it; arguments: raw JSON values joined by commas. */
+void socket_acknowledge(struct socket *socket, uint64_t ack_id, struct slice arguments);
+/*
+ * Ends the socket with a DISCONNECT packet: clients do not come back by themselves from this.
+ * disconnected() is called before it returns.
+ */
+void socket_disconnect(struct socket *socket);
+
+/*
+ * The binary attachments of the packet that event() or acknowledged() is being called with: the
+ * placeholder {"_placeholder":true,"num":N} in its JSON stands for the Nth. Valid during the call.
+ */
+const struct slice *socket_attachments(const struct socket *socket, size_t *count);
+
+/*
+ * Calls visit for every accepted socket of the table.
+ */
+void socket_for_each(struct session_table *table, void (*visit)(void *context, struct socket *socket),
+                     void *context);
+
+const char *socket_id(const struct socket *socket); /* >= 20 URL-safe characters */
+struct session *socket_session(const struct socket *socket);
+void *socket_data(const struct socket *socket); /* the application's own, NULL at first */
+void socket_set_data(struct socket *socket, void *data);
+
+#endif

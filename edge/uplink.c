@@ -1,0 +1,303 @@
+#include "edge/uplink.h"
+
+#include <stdlib.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/heap.h"
+#include "proto/base/log.h"
+#include "proto/base/memory.h"
+
+struct uplink_request {
+    struct heap_entry deadline;
+    uint64_t number;
+    uplink_answered *answered;
+    void *context; /* the requester's */
+    bool is_forgotten;
+    struct uplink_owner *owner;         /* borrows; NULL: forgotten, or none */
+    struct buffer message;              /* encoded */
+    unsigned links;                     /* how many links it went out on */
+    struct uplink_request *prev, *next; /* owner->requests */
+    UT_hash_handle hh;                  /* by number, in order of being made */
+};
+
+struct uplink {
+    struct uplink_settings settings;
+    const struct uplink_operations *operations;
+    void *context;
+    struct id_source *ids;
+    struct link link;
+    struct uplink_request *requests;
+    struct heap deadlines;
+    uint64_t last_number;
+    int64_t opened_at; /* last attempt to open */
+    bool is_closing;
+    struct uplink_counters counters;
+};
+
+enum { REOPEN_INTERVAL_MS = 100 };
+
+/* --- requests
+ * ------------------------------------------------------------------------------------- */
+
+/* The number of the request that a message answers, or 0. */
+static uint64_t answers_request(const struct bus_message *message)
+{
+    switch (message->type) {
+    case BUS_JOINED:
+        return message->joined.request;
+    case BUS_SEND_DONE:
+        return message->send_done.request;
+    case BUS_DONE:
+        return message->done.request;
+    case BUS_HISTORY_PAGE:
+        return message->history_page.request;
+    case BUS_MEMBERS_PAGE:
+        return message->members_page.request;
+    case BUS_CHANNEL:
+        return message->channel.request;
+    default:
+        return 0;
+    }
+}
+
+static struct uplink_request *find(struct uplink *uplink, uint64_t number)
+{
+    struct uplink_request *request;
+    HASH_FIND(hh, uplink->requests, &number, sizeof(number), request);
+    return request;
+}
+
+static void detach_owner(struct uplink_request *request)
+{
+    if (request->owner != NULL) {
+        DL_DELETE(request->owner->requests, request);
+        request->owner->count--;
+        request->owner = NULL;
+    }
+}
+
+static void end_request(struct uplink *uplink, struct uplink_request *request,
+                        const struct bus_message *answer, int error, int64_t now)
+{
+    struct bus_message sent;
+    struct msgpack_reader reader = msgpack_reader_of(buffer_slice(&request->message));
+    HASH_DEL(uplink->requests, request);
+    heap_remove(&uplink->deadlines, &request->deadline);
+    detach_owner(request);
+    uplink->counters.bytes -= request->message.length;
+    if (bus_decode(&reader, &sent) == 0) {
+        struct uplink_outcome outcome = {
+            answer, error, &sent, request->links > 1, request->is_forgotten, now};
+        request->answered(request->context, &outcome);
+    }
+    buffer_deinit(&request->message);
+    free(request);
+}
+
+int uplink_request(struct uplink *uplink, struct bus_message *message, uint64_t *number,
+                   uplink_answered *answered, void *context, struct uplink_owner *owner,
+                   int64_t now)
+{
+    if (uplink->is_closing ||
+        HASH_COUNT(uplink->requests) >= (size_t)uplink->settings.requests_max ||
+        uplink->counters.bytes >= (size_t)uplink->settings.request_bytes_max) {
+        uplink->counters.refused++;
+        return ERROR_OVERLOADED;
+    }
+    struct uplink_request *request = memory_allocate_zeroed(sizeof(*request));
+    request->number = ++uplink->last_number;
+    *number = request->number;
+    request->answered = answered;
+    request->context = context;
+    bus_encode(&request->message, message);
+    if (link_is_open(&uplink->link)) {
+        if (link_send_encoded(&uplink->link, buffer_slice(&request->message)) != 0) {
+            buffer_deinit(&request->message);
+            free(request);
+            uplink->counters.refused++;
+            return ERROR_OVERLOADED;
+        }
+        request->links = 1;
+    }
+    if (owner != NULL) {
+        request->owner = owner;
+        DL_APPEND(owner->requests, request);
+        owner->count++;
+    }
+    HASH_ADD(hh, uplink->requests, number, sizeof(request->number), request);
+    heap_set(&uplink->deadlines, &request->deadline, now + uplink->settings.request_deadline);
+    uplink->counters.bytes += request->message.length;
+    uplink->counters.requests++;
+    return 0;
+}
+
+void uplink_forget_owner(struct uplink *uplink, struct uplink_owner *owner)
+{
+    (void)uplink;
+    while (owner->requests != NULL) {
+        struct uplink_request *request = owner->requests;
+        request->is_forgotten = true;
+        detach_owner(request);
+    }
+}
+
+void *uplink_context(struct uplink *uplink, uint64_t number, uplink_answered *kind)
+{
+    struct uplink_request *request = find(uplink, number);
+    bool is_it = request != NULL && !request->is_forgotten && request->answered == kind;
+    return is_it ? request->context : NULL;
+}
+
+void uplink_notify(struct uplink *uplink, const struct bus_message *message)
+{
+    if (link_is_open(&uplink->link) && link_send(&uplink->link, message) == ERROR_OVERLOADED) {
+        uplink->counters.refused++;
+        link_close(&uplink->link, uplink->link.heard_at); /* say it all anew on a new link */
+    }
+}
+
+/* --- link
+ * ------------------------------------------------------------------------------------------ */
+
+static bool transmit(void *context, struct link *link, struct slice header, struct slice body)
+{
+    struct uplink *uplink = context;
+    (void)link;
+    return uplink->operations->transmit(uplink->context, header, body);
+}
+
+static void deliver(void *context, struct link *link, const struct bus_message *message,
+                    int64_t now)
+{
+    struct uplink *uplink = context;
+    uint64_t number = answers_request(message);
+    (void)link;
+    if (number == 0) {
+        uplink->operations->deliver(uplink->context, message, now);
+        return;
+    }
+    struct uplink_request *request = find(uplink, number);
+    if (request != NULL) {
+        uplink->counters.answers++;
+        end_request(uplink, request, message, 0, now);
+    }
+}
+
+static void opened(void *context, struct link *link, const struct bus_hello *peer, int64_t now)
+{
+    struct uplink *uplink = context;
+    log_info("router_welcome", "router=%.*s", (int)peer->incarnation.length,
+             peer->incarnation.data);
+    uplink->counters.links_opened++;
+    uint64_t rooms = uplink->operations->synchronise(uplink->context, now);
+    struct bus_message done = {.type = BUS_SYNC_DONE, .sync_done = {rooms}};
+    link_send(link, &done);
+    struct uplink_request *request, *next;
+    HASH_ITER (hh, uplink->requests, request, next) {
+        if (link_send_encoded(link, buffer_slice(&request->message)) == 0 && ++request->links > 1) {
+            uplink->counters.repeated++;
+        }
+    }
+}
+
+static void closed(void *context, struct link *link, int error, int64_t now)
+{
+    struct uplink *uplink = context;
+    (void)link;
+    (void)now;
+    log_warn("router_lost", "reason=%s", error == 0 ? "goodbye" : error_code(error));
+    uplink->opened_at = now;
+}
+
+static const struct link_operations operations = {transmit, deliver, opened, closed};
+
+static void open_link(struct uplink *uplink, int64_t now)
+{
+    uint64_t id = id_random_u64(uplink->ids) | 1;
+    uplink->opened_at = now;
+    link_open(&uplink->link, id, now);
+}
+
+struct uplink *uplink_new(const struct uplink_settings *settings,
+                          const struct uplink_operations *uplink_operations, void *context,
+                          struct id_source *ids, const struct bus_hello *self, int64_t now)
+{
+    struct uplink *uplink = memory_allocate_zeroed(sizeof(*uplink));
+    uplink->settings = *settings;
+    uplink->operations = uplink_operations;
+    uplink->context = context;
+    uplink->ids = ids;
+    heap_init(&uplink->deadlines);
+    link_init(&uplink->link, &uplink->settings.link, &operations, uplink, true, self, now);
+    uplink->opened_at = now - REOPEN_INTERVAL_MS;
+    return uplink;
+}
+
+void uplink_destroy(struct uplink **self, int64_t now)
+{
+    struct uplink *uplink = *self;
+    *self = NULL;
+    if (uplink == NULL) {
+        return;
+    }
+    uplink->is_closing = true;
+    struct uplink_request *request, *next;
+    HASH_ITER (hh, uplink->requests, request, next) {
+        end_request(uplink, request, NULL, ERROR_CLOSED, now);
+    }
+    link_deinit(&uplink->link);
+    heap_deinit(&uplink->deadlines);
+    free(uplink);
+}
+
+void uplink_receive(struct uplink *uplink, struct slice frame, int64_t now)
+{
+    struct link_header header;
+    struct msgpack_reader reader = msgpack_reader_of(frame);
+    int error = link_header_decode(&reader, &header);
+    if (error != 0) {
+        uplink->counters.frames_refused++;
+        log_warn("frame_refused", "reason=%s bytes=%zu", error_code(error), frame.length);
+        return;
+    }
+    link_receive(&uplink->link, &header, &reader, now);
+}
+
+void uplink_tick(struct uplink *uplink, int64_t now)
+{
+    if (uplink->link.state == LINK_CLOSED && !uplink->is_closing &&
+        now - uplink->opened_at >= REOPEN_INTERVAL_MS) {
+        open_link(uplink, now);
+    }
+    link_tick(&uplink->link, now);
+    struct heap_entry *entry;
+    while ((entry = heap_pop_due(&uplink->deadlines, now)) != NULL) {
+        uplink->counters.deadlines++;
+        end_request(uplink, (struct uplink_request *)entry, NULL, ERROR_OVERLOADED, now);
+    }
+}
+
+void uplink_flush(struct uplink *uplink, int64_t now)
+{
+    link_flush(&uplink->link, now);
+}
+
+void uplink_say_goodbye(struct uplink *uplink, int64_t now)
+{
+    uplink->is_closing = true;
+    link_close(&uplink->link, now);
+}
+
+bool uplink_is_ready(const struct uplink *uplink, int64_t now)
+{
+    return link_is_alive(&uplink->link, now);
+}
+
+const struct uplink_counters *uplink_counters(const struct uplink *uplink)
+{
+    struct uplink_counters *counters = (struct uplink_counters *)&uplink->counters;
+    counters->waiting = HASH_COUNT(uplink->requests);
+    return counters;
+}
