@@ -1,0 +1,154 @@
+# elizamq: make, make run, make test, make bench, make install.
+
+VERSION := 0.1.0
+BUILD   ?= build
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+PREFIX  ?= /usr/local
+DESTDIR ?=
+PORT    ?= 3000
+EDGES   ?= 2
+DATA    ?= ./data
+
+# SANITIZE=address,undefined (or thread) builds everything with it.
+SANITIZE ?=
+OPTIMIZE ?= -O2
+WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wconversion -Werror
+ifneq ($(SANITIZE),)
+SANITIZE_FLAGS := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+endif
+
+# Everything is here and nothing asks: packages first, then pkg-config may answer.
+ifeq ($(filter clean fmt,$(MAKECMDGOALS)),)
+PACKAGES := $(shell BUILD=$(BUILD) deploy/install-packages build >&2 && echo ready)
+ifneq ($(PACKAGES),ready)
+$(error packages are missing, see above)
+endif
+endif
+
+LIBRARIES := libzmq libczmq libwebsockets libuv msgpack libcjson sqlite3 libcrypto
+CPPFLAGS  += -I. -D_GNU_SOURCE -DELIZAMQ_VERSION='"$(VERSION)"' \
+             $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
+CFLAGS    += -std=c11 -g $(OPTIMIZE) $(WARNINGS) $(SANITIZE_FLAGS)
+LDFLAGS   += $(SANITIZE_FLAGS)
+
+# Libraries each part links with.
+LIBS_base   := -lcrypto -luv -lm
+LIBS_bus    := -lczmq -lzmq -lmsgpackc
+LIBS_router := $(LIBS_bus) $(LIBS_base) -lsqlite3 -lpthread
+LIBS_edge   := $(LIBS_bus) $(LIBS_base) -lwebsockets
+LIBS_bridge := $(LIBS_bus) $(LIBS_base) -lcjson
+
+SOURCES_proto  := $(wildcard proto/base/*.c proto/wire/*.c proto/bus/*.c)
+SOURCES_router := $(wildcard router/core/*.c router/store/*.c) $(filter-out router/main.c,$(wildcard router/*.c))
+SOURCES_edge   := $(wildcard edge/session/*.c edge/chat/*.c edge/http/*.c edge/rest/*.c) \
+                  $(filter-out edge/main.c,$(wildcard edge/*.c))
+SOURCES_bridge := $(wildcard agent-bridge/runtimes/*.c) \
+                  $(filter-out agent-bridge/main.c,$(wildcard agent-bridge/*.c))
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+OBJECTS_proto  := $(call objects,$(SOURCES_proto))
+OBJECTS_router := $(call objects,$(SOURCES_router))
+OBJECTS_edge   := $(call objects,$(SOURCES_edge))
+OBJECTS_bridge := $(call objects,$(SOURCES_bridge)) $(BUILD)/obj/agent-bridge/runtimes/doctor.o
+
+PROGRAMS := $(BUILD)/router $(BUILD)/edge $(BUILD)/agent-bridge
+SHARE    := $(BUILD)/share/elizamq
+
+.PHONY: all run test test-long bench fuzz check-asan check-tsan fmt install clean unit programs
+all: programs $(SHARE)/www.stamp $(SHARE)/client.stamp
+programs: $(PROGRAMS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# The DOCTOR script travels inside the bridge.
+$(BUILD)/obj/agent-bridge/runtimes/doctor.o: agent-bridge/runtimes/doctor.json
+	@mkdir -p $(@D)
+	ld -r -b binary -z noexecstack -o $@ $<
+
+$(BUILD)/libproto.a: $(OBJECTS_proto)
+	@rm -f $@
+	ar rcs $@ $^
+$(BUILD)/librouter.a: $(OBJECTS_router)
+	@rm -f $@
+	ar rcs $@ $^
+$(BUILD)/libedge.a: $(OBJECTS_edge)
+	@rm -f $@
+	ar rcs $@ $^
+$(BUILD)/libbridge.a: $(OBJECTS_bridge)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/router: $(BUILD)/obj/router/main.o $(BUILD)/librouter.a $(BUILD)/libproto.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_router)
+$(BUILD)/edge: $(BUILD)/obj/edge/main.o $(BUILD)/libedge.a $(BUILD)/libproto.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_edge)
+$(BUILD)/agent-bridge: $(BUILD)/obj/agent-bridge/main.o $(BUILD)/libbridge.a $(BUILD)/libproto.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_bridge)
+
+# What the edge serves besides the protocol: its page, and the official client bundle.
+$(SHARE)/www.stamp: $(wildcard edge/www/*)
+	@mkdir -p $(SHARE)/www
+	cp -r edge/www/. $(SHARE)/www/
+	@touch $@
+$(SHARE)/client.stamp: edge/fetch-client-bundle $(wildcard edge/client-bundle/*)
+	@mkdir -p $(SHARE)/client
+	edge/fetch-client-bundle $(SHARE)/client
+	@touch $@
+
+run: all
+	@BUILD=$(BUILD) PORT=$(PORT) EDGES=$(EDGES) DATA=$(DATA) deploy/run-cluster
+
+# --- tests ------------------------------------------------------------------------------------
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
+EVERY_LIBRARY := $(BUILD)/librouter.a $(BUILD)/libedge.a $(BUILD)/libbridge.a $(BUILD)/libproto.a
+LIBS_every   := $(LIBS_router) $(LIBS_edge) $(LIBS_bridge)
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(EVERY_LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< $(EVERY_LIBRARY) -lcmocka $(LIBS_every)
+
+# The protocol's own servers, without chat: what the wire tests speak to. Not installed.
+$(BUILD)/tests/http-server: $(BUILD)/obj/tests/wire/http_server.o $(BUILD)/libedge.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_edge)
+$(BUILD)/tests/echo-server: $(BUILD)/obj/tests/wire/echo_server.o $(BUILD)/libedge.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_edge)
+
+$(BUILD)/tests/sim: $(call objects,$(wildcard tests/sim/*.c)) $(EVERY_LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_every)
+
+unit-programs: $(UNIT_TESTS)
+wire-programs: $(BUILD)/tests/http-server $(BUILD)/tests/echo-server
+.PHONY: unit-programs wire-programs
+
+include tests/bench/bench.mk
+
+test test-long:
+	@BUILD=$(BUILD) tests/run $@
+
+bench: all bench-programs
+	@BUILD=$(BUILD) tests/bench/run
+
+fmt:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/elizamq
+	install -m 755 $(BUILD)/router $(DESTDIR)$(PREFIX)/bin/elizamq-router
+	install -m 755 $(BUILD)/edge $(DESTDIR)$(PREFIX)/bin/elizamq-edge
+	install -m 755 $(BUILD)/agent-bridge $(DESTDIR)$(PREFIX)/bin/elizamq-agent-bridge
+	cp -r $(SHARE)/www $(SHARE)/client $(DESTDIR)$(PREFIX)/share/elizamq/
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+.SECONDARY:
