@@ -39,7 +39,7 @@ static const struct option option_table[] = {
     {"router", OPTION_ENDPOINT, AT(router), "tcp://127.0.0.1:7401", 0, 0, "ENDPOINT",
      "the router's --bind-bridges"},
     {"runtime", OPTION_STRING, AT(runtime), "eliza", 0, 0, "NAME",
-     "what answers: eliza, the program of 1966, built in"},
+     "which agent runtime answers"},
     {"agent-name", OPTION_STRING, AT(agent_name), "Eliza", 0, 0, "NAME",
      "what the agent is called"},
     {"agent-id", OPTION_STRING, AT(agent_id), NULL, 0, 0, "UUID",

@@ -447,7 +447,7 @@ static void drain(struct application *application, int64_t now)
     }
     size_t left = session_table_close_some(application->sessions,
                                            must_end ? SIZE_MAX : application->close_per_tick, now);
-    if (left == 0) {
+    if (left == 0 || must_end) { /* what is left lingers for a last poll */
         finish(application);
     }
 }

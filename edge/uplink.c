@@ -207,7 +207,9 @@ static void closed(void *context, struct link *link, int error, int64_t now)
     struct uplink *uplink = context;
     (void)link;
     (void)now;
-    log_warn("router_lost", "reason=%s", error == 0 ? "goodbye" : error_code(error));
+    if (!uplink->is_closing) {
+        log_warn("router_lost", "reason=%s", error == 0 ? "goodbye" : error_code(error));
+    }
     uplink->opened_at = now;
 }
 

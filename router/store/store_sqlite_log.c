@@ -19,10 +19,10 @@ struct store_sqlite_log {
     const sqlite3_io_methods *real; /* borrows */
     char *group;                    /* owns; what waits to be written */
     size_t length;
-    sqlite3_int64 start;     /* offset of group[0] */
-    sqlite3_int64 end;       /* where the next frame continues */
-    sqlite3_int64 committed; /* where the last commit ended */
-    bool is_commit;          /* the page that comes next commits */
+    sqlite3_int64 start;       /* offset of group[0] */
+    sqlite3_int64 end;         /* where the next frame continues */
+    sqlite3_int64 committed;   /* where the last commit ended */
+    sqlite3_int64 commit_page; /* the page behind the last frame header, if that commits */
 };
 
 static struct store_sqlite_log *log_of(sqlite3_file *file)
@@ -51,36 +51,53 @@ static bool commits(const char *frame_header)
     return memcmp(frame_header + FRAME_COMMIT_AT, no_commit, FRAME_COMMIT_SIZE) != 0;
 }
 
-static int log_write(sqlite3_file *file, const void *data, int size, sqlite3_int64 offset)
+/* Adds to the group what continues it. */
+static int append(struct store_sqlite_log *self, sqlite3_file *file, const void *data, int size)
 {
-    struct store_sqlite_log *self = log_of(file);
-    int rc = SQLITE_OK;
+    if (self->length + (size_t)size > GROUP_SIZE) {
+        int rc = flush(self, file);
 
-    if (offset == 0 || offset == self->committed) {
-        self->length = 0; /* of a transaction that was rolled back */
-        self->is_commit = false;
-        self->end = offset;
+        if (rc != SQLITE_OK)
+            return rc;
     }
-    if (offset != self->end || size > GROUP_SIZE) {
-        rc = flush(self, file);
-        return rc == SQLITE_OK ? self->real->xWrite(file, data, size, offset) : rc;
-    }
-    if (self->length + (size_t)size > GROUP_SIZE)
-        rc = flush(self, file);
-    if (rc != SQLITE_OK)
-        return rc;
     if (self->length == 0)
-        self->start = offset;
+        self->start = self->end;
     memcpy(self->group + self->length, data, (size_t)size);
     self->length += (size_t)size;
     self->end += size;
-    if (size == FRAME_HEADER_SIZE) {
-        self->is_commit = commits(data);
-    } else if (self->is_commit) {
-        self->is_commit = false;
+    return SQLITE_OK;
+}
+
+static int write_through(struct store_sqlite_log *self, sqlite3_file *file, const void *data,
+                         int size, sqlite3_int64 offset)
+{
+    int rc = flush(self, file);
+
+    return rc == SQLITE_OK ? self->real->xWrite(file, data, size, offset) : rc;
+}
+
+static int log_write(sqlite3_file *file, const void *data, int size, sqlite3_int64 offset)
+{
+    struct store_sqlite_log *self = log_of(file);
+    bool is_commit = offset == self->commit_page;
+    int rc;
+
+    if (offset != self->end && (offset == 0 || offset == self->committed)) {
+        self->length = 0; /* of a transaction that was rolled back */
+        self->end = offset;
+    }
+    if (offset == 0)
+        self->committed = NOWHERE;
+    if (size == FRAME_HEADER_SIZE)
+        self->commit_page = commits(data) ? offset + size : NOWHERE;
+    if (offset == self->end && size <= GROUP_SIZE)
+        rc = append(self, file, data, size);
+    else
+        rc = write_through(self, file, data, size, offset);
+    if (rc == SQLITE_OK && is_commit) {
         rc = flush(self, file);
         if (rc == SQLITE_OK)
-            self->committed = self->end;
+            self->committed = self->end = offset + size;
     }
     return rc;
 }
@@ -134,6 +151,9 @@ struct store_sqlite_log *store_sqlite_log_attach(sqlite3 *database)
 
     if (rc != SQLITE_OK || file == NULL || file->pMethods == NULL)
         return NULL;
+    /* Else SQLite pads a commit with frames behind the one that commits. */
+    if ((file->pMethods->xDeviceCharacteristics(file) & SQLITE_IOCAP_POWERSAFE_OVERWRITE) == 0)
+        return NULL;
     self = memory_allocate_zeroed(sizeof(*self));
     self->real = file->pMethods;
     self->methods = *self->real;
@@ -146,6 +166,7 @@ struct store_sqlite_log *store_sqlite_log_attach(sqlite3 *database)
     self->group = memory_allocate(GROUP_SIZE);
     self->end = NOWHERE;
     self->committed = NOWHERE;
+    self->commit_page = NOWHERE;
     file->pMethods = &self->methods;
     return self;
 }

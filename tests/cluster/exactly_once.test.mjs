@@ -25,6 +25,7 @@ class Talker {
     repeated = 0;
     refusals = [];
     #next = 0;
+    #isJoined = false;
     #seen = null;           // the newest broadcast: where it goes on after a reconnect
 
     constructor({ name, url, transport, roomId }) {
@@ -34,6 +35,8 @@ class Talker {
         });
         this.client.socket.on('messageBroadcast', (data) => { this.#seen = data; });
         this.client.socket.on('connect', () => this.#join());
+        this.client.socket.on('room_joined', () => { this.#isJoined = true; });
+        this.client.socket.on('disconnect', () => { this.#isJoined = false; });
     }
 
     get broadcasts() {
@@ -44,14 +47,18 @@ class Talker {
         return this.client.received('room_joined');
     }
 
-    // After a reconnect it asks for what it missed. Socket.IO keeps the order of packets, so that
-    // what it sends afterwards is sent as a member.
+    // After a reconnect it asks for what it missed.
     #join() {
         const since = this.#seen === null ? {}
             : { since: this.#seen.seq, sinceEpoch: this.#seen.epoch };
         this.client.socket.emit('message', {
             type: ROOM_JOINING, payload: { roomId: this.roomId, entityId: this.name, ...since },
         });
+    }
+
+    // It is connected and a member: nothing waits in the client to be sent ahead of the join.
+    get #isMember() {
+        return this.client.socket.connected && this.#isJoined;
     }
 
     async sendAll(count) {
@@ -69,6 +76,7 @@ class Talker {
         };
         for (let tries = 0; tries < 60; tries++) {
             if (tries > 0) this.repeated++;
+            await until(() => this.#isMember, `${this.name} is a member`, 30000);
             try {
                 const ack = await this.client.socket.timeout(ACK_TIMEOUT_MS)
                     .emitWithAck('message', { type: SEND_MESSAGE, payload });
