@@ -127,7 +127,7 @@ $(BUILD)/tests/sim: $(call objects,$(wildcard tests/sim/*.c)) $(EVERY_LIBRARY)
 
 unit-programs: $(UNIT_TESTS)
 wire-programs: $(BUILD)/tests/http-server $(BUILD)/tests/echo-server
-.PHONY: unit-programs wire-programs
+.PHONY: unit-programs wire-programs fuzz-programs
 
 include tests/bench/bench.mk
 
@@ -136,6 +136,28 @@ test test-long:
 
 bench: all bench-programs
 	@BUILD=$(BUILD) tests/bench/run
+
+check-asan:
+	@BUILD=$(BUILD) tests/run test asan
+check-tsan:
+	@BUILD=$(BUILD) tests/run test tsan
+
+# Each fuzzer runs for FUZZ_SECONDS on its corpus in tests/fuzz/corpus; findings stay in $(BUILD)/fuzz.
+FUZZ_SECONDS ?= 30
+FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+fuzz:
+	@$(MAKE) -s BUILD=$(BUILD)/fuzz CC=clang OPTIMIZE=-O1 SANITIZE=fuzzer-no-link,address,undefined \
+	    fuzz-programs
+	@for name in $(FUZZERS); do \
+	    mkdir -p $(BUILD)/fuzz/corpus/$$name && echo "fuzzing $$name for $(FUZZ_SECONDS) s" && \
+	    $(BUILD)/fuzz/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+	        -artifact_prefix=$(BUILD)/fuzz/$$name- $(BUILD)/fuzz/corpus/$$name \
+	        tests/fuzz/corpus/$$name || exit 1; \
+	done
+fuzz-programs: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZERS))
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/libedge.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_edge)
 
 fmt:
 	clang-format -i $$(git ls-files '*.c' '*.h')

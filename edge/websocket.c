@@ -24,7 +24,7 @@ enum {
     READ_SIZE = 512,               /* of each connection's buffer in the library: most messages fit */
     WRITE_SIZE = 1 << 20,          /* what the library sends at once of a rest it keeps for us */
     SEND_BATCH = 64,               /* frames per system call */
-    CLOSE_TIMEOUT_SECONDS = 5,     /* for a close frame to get out */
+    CLOSE_TIMEOUT_SECONDS = 5,     /* for the peer to answer a close frame */
     MESSAGE_KEPT_BYTES = 4096,     /* of a connection's reassembly buffer between two messages */
     KEY_LENGTH = 24,               /* base64 of 16 bytes, RFC 6455 §4.1 */
     SUBPROTOCOL_MAX = 128,         /* bytes */
@@ -61,8 +61,7 @@ struct connection {
     struct buffer message; /* owns: the fragments so far */
     bool is_established;
     bool is_choked;
-    bool is_closing;
-    uint16_t close_code; /* 0: none */
+    bool is_closing; /* of no interest any more, to the session layer or to us */
 };
 
 static struct connection *connection_of(struct websocket *websocket)
@@ -126,6 +125,19 @@ static int connection_send(struct websocket *websocket, struct packet *const *pa
     return (int)whole + 1;
 }
 
+/*
+ * Our close frame goes out by ourselves: Debian's build of the library closes twice on libuv when a
+ * callback asks for a close, and the second time skips the frame. False: it cannot be sent now.
+ */
+static bool send_close_frame(struct connection *connection, int code)
+{
+    const unsigned char bytes[] = {0x88, 2, (unsigned char)(code >> 8), (unsigned char)code};
+
+    return !connection->is_choked && !lws_partial_buffered(connection->wsi) &&
+           send(lws_get_socket_fd(connection->wsi), bytes, sizeof(bytes),
+                MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(bytes);
+}
+
 /* The reset frees what the kernel still holds for a peer that does not read. */
 static void cut(struct connection *connection)
 {
@@ -143,13 +155,13 @@ static void connection_close(struct websocket *websocket, int code)
     if (connection->is_closing)
         return;
     connection->is_closing = true;
-    connection->close_code = (uint16_t)code;
-    if (code == 0 || connection->is_choked) {
+    if (code == 0 || !send_close_frame(connection, code)) {
         cut(connection);
         return;
     }
+    /* The peer answers with a close frame of its own, or is given up. */
     lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, CLOSE_TIMEOUT_SECONDS);
-    lws_callback_on_writable(connection->wsi);
+    lws_cancel_service(lws_get_context(connection->wsi)); /* or the timer waits for another event */
 }
 
 static const struct websocket_operations connection_operations = {
@@ -210,22 +222,20 @@ static void received(struct websocket_server *server, struct connection *connect
     buffer_shrink(message, MESSAGE_KEPT_BYTES);
 }
 
-/* 0, or -1 to have the library close the connection now. */
-static int writable(struct websocket_server *server, struct connection *connection)
+static void writable(struct websocket_server *server, struct connection *connection)
 {
     connection->is_choked = false;
-    if (connection->is_closing) {
-        lws_close_reason(connection->wsi, (enum lws_close_status)connection->close_code, NULL, 0);
-        return -1;
-    }
     session_websocket_writable(server->sessions, &connection->websocket, clock_monotonic_ms());
-    return 0;
 }
 
-static void peer_closes(struct websocket_server *server, struct connection *connection)
+/* 0 to have the library answer the close frame; -1 when it is the answer to ours. */
+static int peer_closes(struct websocket_server *server, struct connection *connection)
 {
+    if (connection->is_closing)
+        return -1;
     connection->is_closing = true;
     session_websocket_gone(server->sessions, &connection->websocket, clock_monotonic_ms());
+    return 0;
 }
 
 static void closed(struct websocket_server *server, struct connection *connection)
@@ -271,10 +281,10 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         received(server, connection, slice_of(in, length));
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
-        return writable(server, connection);
-    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-        peer_closes(server, connection);
+        writable(server, connection);
         return 0;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        return peer_closes(server, connection);
     case LWS_CALLBACK_CLOSED: /* comes for refused handshakes too */
         if (connection != NULL && connection->is_established)
             closed(server, connection);
