@@ -237,13 +237,6 @@ static void handle_session(struct engineio_http *self, struct http_exchange *htt
     session_post(self->sessions, session, request->body, exchange, now);
 }
 
-static bool is_transport_of(const struct session *session, const struct parameters *parameters)
-{
-    bool is_websocket = strcmp(session_transport_name(session), "websocket") == 0;
-
-    return is_websocket == (parameters->transport == TRANSPORT_WEBSOCKET);
-}
-
 /* A request that names a session. */
 static void handle_sid(struct engineio_http *self, struct http_exchange *http,
                        const struct http_request *request, const struct parameters *parameters,
@@ -264,7 +257,7 @@ static void handle_sid(struct engineio_http *self, struct http_exchange *http,
         answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
     else if (is_upgrade)
         handle_upgrade(self, http, request, parameters);
-    else if (!is_transport_of(session, parameters))
+    else if (parameters->transport != TRANSPORT_POLLING)
         answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
     else
         handle_session(self, http, request, session, now);

@@ -173,6 +173,8 @@ struct application {
     struct static_site *client;
     struct front front;
     struct http_server *http;
+    uv_timer_t flush_timer;
+    int64_t next_flush_us;
     enum stop_state stop;
     int64_t stop_deadline;
     size_t close_per_tick;
@@ -398,6 +400,9 @@ static bool start(struct application *application, char *reason, size_t size)
 /* Ends what the loop watches; called once the clients are gone or must go. */
 static void close_shells(struct application *application)
 {
+    if (!uv_is_closing((uv_handle_t *)&application->flush_timer)) {
+        uv_close((uv_handle_t *)&application->flush_timer, NULL);
+    }
     http_server_destroy(&application->http);
     websocket_server_destroy(&application->websockets);
     peers_destroy(&application->peers, clock_monotonic_ms());
@@ -422,7 +427,12 @@ static void tear_down(struct application *application)
 /* --- events -------------------------------------------------------------------------------------
  */
 
-enum { DRAIN_PACE_MS = 3000, CLOSE_PER_TICK_MIN = 20 };
+enum {
+    DRAIN_PACE_MS = 3000,
+    CLOSE_PER_TICK_MIN = 20,
+    FLUSH_HEAVY_US = 2000,
+    FLUSH_PAUSE_MAX_US = 5000
+};
 
 static void finish(struct application *application)
 {
@@ -466,13 +476,40 @@ static void tick(void *context)
     }
 }
 
+static void on_flush_due(uv_timer_t *timer)
+{
+    (void)timer; /* wakes the loop; flush() comes before it blocks again */
+}
+
+/*
+ * Writes to clients once per loop turn. When writing takes long (a large room), the next time waits
+ * about as long as it took, at most FLUSH_PAUSE_MAX_US: what arrives meanwhile shares its system calls, and
+ * reading gets its turn. At moderate load no flush takes FLUSH_HEAVY_US, and none waits.
+ */
+static void flush_clients(struct application *application)
+{
+    int64_t start = clock_monotonic_us();
+    if (!session_table_is_dirty(application->sessions)) {
+        return;
+    }
+    if (start < application->next_flush_us) {
+        uint64_t wait = (uint64_t)(application->next_flush_us - start + 999) / 1000;
+        uv_timer_start(&application->flush_timer, on_flush_due, wait, 0);
+        return;
+    }
+    session_table_flush(application->sessions, start / 1000);
+    int64_t end = clock_monotonic_us();
+    int64_t cost = end - start;
+    int64_t pause = cost < FLUSH_HEAVY_US ? 0 : cost;
+    application->next_flush_us = end + (pause > FLUSH_PAUSE_MAX_US ? FLUSH_PAUSE_MAX_US : pause);
+}
+
 static void flush(void *context)
 {
     struct application *application = context;
     if (application->stop != STOP_DONE) {
-        int64_t now = clock_monotonic_ms();
-        session_table_flush(application->sessions, now);
-        uplink_flush(application->uplink, now);
+        flush_clients(application);
+        uplink_flush(application->uplink, clock_monotonic_ms());
     }
 }
 
@@ -510,6 +547,7 @@ int main(int argc, char **argv)
         return status;
     }
     process_init(&application.process);
+    uv_timer_init(&application.process.loop, &application.flush_timer);
     bus_socket_library_init();
     if (start(&application, reason, sizeof(reason))) {
         log_info("listening", "address=%s port=%d router=%s peers=%s name=%s",

@@ -137,6 +137,7 @@ test('a client whose upgrade lands on another edge stays on polling', async () =
 });
 
 test('a thousand clients hear the same news', async () => {
+    const { opened } = await server.counters();
     const sockets = numbers(1000).map((i) =>
         connect(server.url, { transports: [i % 4 === 0 ? 'polling' : 'websocket'] }));
     const heard = sockets.map((socket) => collect(socket, 'news'));
@@ -146,8 +147,10 @@ test('a thousand clients hear the same news', async () => {
     for (const news of heard) assert.deepEqual(news, heard[0]);
     assert.deepEqual([...heard[0]].sort((a, b) => a - b), numbers(20));
     sockets.forEach((socket) => socket.disconnect());
-    await until(async () => {
-        const { websockets, pollings } = await server.counters();
-        return websockets + pollings === 0;
-    }, 'the end of all sessions');
+    await until(async () => (await server.counters()).websockets === 0, 'the end of all WebSockets');
+    const counters = await server.counters();
+    assert.equal(counters.opened, opened + 1000);
+    for (const reason of ['ping_timeout', 'parse_error', 'protocol_error', 'slow_consumer']) {
+        assert.equal(counters[reason], 0, reason);
+    }
 });
