@@ -90,7 +90,9 @@ static void deliver(void *context, struct link *link, const struct bus_message *
     (void)now;
     switch (message->type) {
     case BUS_REGISTERED:
-        log_info("registered", "agents=%" PRIu64, message->registered.agents);
+        if (!bridge->is_draining) {
+            log_info("registered", "agents=%" PRIu64, message->registered.agents);
+        }
         bridge->is_registered = true;
         bridge->unconfirmed -= bridge->unconfirmed > 0;
         break;

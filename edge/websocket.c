@@ -21,7 +21,7 @@
 #include "proto/base/memory.h"
 
 enum {
-    READ_SIZE = 512,               /* of each connection's buffer in the library: most messages fit */
+    READ_SIZE = 384,               /* of each connection's buffer in the library: most messages fit */
     WRITE_SIZE = 1 << 20,          /* what the library sends at once of a rest it keeps for us */
     SEND_BATCH = 64,               /* frames per system call */
     CLOSE_TIMEOUT_SECONDS = 5,     /* for the peer to answer a close frame */

@@ -89,7 +89,8 @@ struct chat_member *member_add(struct chat_room *room, struct chat_socket *socke
     struct chat_member *member = memory_allocate_zeroed(sizeof(*member));
     member->owner = socket;
     member->room = room;
-    member->entity = memory_copy_string(entity.data, entity.length);
+    bool is_usual = slice_equals(chat_text(socket->entity), entity);
+    member->entity = is_usual ? socket->entity : memory_copy_string(entity.data, entity.length);
     member->name = name.length == 0 ? NULL : memory_copy_string(name.data, name.length);
     if (room->count == room->capacity) {
         room->capacity = room->capacity == 0 ? MEMBERS_FIRST : room->capacity * 2;
@@ -115,7 +116,9 @@ void member_remove(struct chat_member *member)
     DL_DELETE(socket->memberships, member);
     socket->membership_count--;
     chat->counters.memberships--;
-    free(member->entity);
+    if (member->entity != socket->entity) {
+        free(member->entity);
+    }
     free(member->name);
     free(member);
     if (room->count == 0) {

@@ -136,6 +136,7 @@ void session_post_begin(struct session_table *table, struct session *session, in
     if (session->is_post_begun) {
         table->counters.polls_overlapping++;
         session_end(session, SESSION_CLOSE_PROTOCOL_ERROR);
+        session_enter_state(session, SESSION_CLOSED);
         return;
     }
     session->is_post_begun = true;

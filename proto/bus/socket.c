@@ -23,6 +23,8 @@ struct bus_socket {
     uv_prepare_t prepare;
     uv_idle_t idle;
     unsigned open_handles;
+    bool may_have_input; /* the descriptor said so, or the budget ran out */
+    bool has_sent;       /* since the last look: sending may have swallowed an edge */
 };
 
 void bus_socket_library_init(void)
@@ -79,10 +81,10 @@ static bool receive_one(struct bus_socket *socket)
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    /* Only wakes the loop; on_check looks at the socket itself. */
-    (void)poll;
+    struct bus_socket *socket = poll->data;
     (void)status;
     (void)events;
+    socket->may_have_input = true;
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -90,11 +92,16 @@ static void on_idle(uv_idle_t *idle)
     (void)idle; /* its being active keeps the loop from blocking */
 }
 
+/* Receives until there is nothing more; every look at the socket costs a system call. */
 static void on_check(uv_check_t *check)
 {
     struct bus_socket *socket = check->data;
-    for (int i = 0; i < BUS_SOCKET_BUDGET && socket->zsock != NULL && has_input(socket); i++) {
+    if (!socket->may_have_input) {
+        return;
+    }
+    for (int i = 0; i < BUS_SOCKET_BUDGET && socket->zsock != NULL; i++) {
         if (!receive_one(socket)) {
+            socket->may_have_input = false;
             return;
         }
     }
@@ -103,7 +110,11 @@ static void on_check(uv_check_t *check)
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct bus_socket *socket = prepare->data;
-    if (has_input(socket)) {
+    if (socket->has_sent) {
+        socket->has_sent = false;
+        socket->may_have_input = socket->may_have_input || has_input(socket);
+    }
+    if (socket->may_have_input) {
         uv_idle_start(&socket->idle, on_idle);
     } else {
         uv_idle_stop(&socket->idle);
@@ -167,6 +178,7 @@ struct bus_socket *bus_socket_new(struct uv_loop_s *loop, enum bus_socket_type t
     socket->endpoint = memory_copy_string(actual, strlen(actual));
     socket->received = received;
     socket->context = context;
+    socket->may_have_input = true;
     start_watching(socket, loop);
     return socket;
 }
@@ -179,6 +191,7 @@ const char *bus_socket_endpoint(const struct bus_socket *socket)
 bool bus_socket_send(struct bus_socket *socket, struct slice peer, struct slice header,
                      struct slice body)
 {
+    socket->has_sent = true;
     if (socket->type == BUS_SOCKET_ROUTER &&
         zmq_send(socket->raw, peer.data, peer.length, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
         return false;

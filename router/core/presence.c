@@ -67,7 +67,9 @@ static struct presence *add_connections(struct router *router, struct attachment
         member = memory_allocate_zeroed(sizeof(*member));
         member->room = room;
         member->entity = text_copy(entity);
-        member->name = text_copy(name);
+        if (name.length > 0) {
+            member->name = text_copy(name);
+        }
         HASH_ADD_KEYPTR(hh, room->members, member->entity.data, member->entity.length, member);
         router->member_count++;
     } else if (name.length > 0 && !slice_equals(name, text_slice(&member->name))) {

@@ -1,0 +1,69 @@
+/*
+ * A store in memory, with what SQLite's promises: batches commit whole or not at all, constraints
+ * hold, queries answer as store_sqlite_query.c does. It outlives the router that writes to it; the
+ * oracle reads it too. See router/store/store.h for the contracts.
+ */
+#ifndef TESTS_SIM_MEMORY_STORE_H
+#define TESTS_SIM_MEMORY_STORE_H
+
+#include <uthash.h>
+#include "proto/base/arena.h"
+#include "router/store/store.h"
+
+struct stored_room {
+    struct room_record record; /* last_seq and last_at are kept up to date */
+    bool has_row;              /* else only messages name its number: lost at the next start */
+    struct stored_message **messages; /* owns the array; by seq */
+    size_t count;
+    size_t capacity;
+    struct slice *participants; /* owns the array */
+    size_t participant_count;
+    UT_hash_handle hh; /* by number */
+};
+
+struct stored_message {
+    struct message_record record;
+    struct stored_room *room;
+    uint64_t arrival; /* 1 for the first one ever stored */
+    void *notes;      /* the oracle's */
+    UT_hash_handle hh; /* by id */
+};
+
+struct stored_job {
+    struct job_record record;
+    UT_hash_handle hh; /* by number */
+};
+
+struct stored_agent {
+    struct agent_record record;
+    UT_hash_handle hh; /* by id */
+};
+
+struct memory_store {
+    struct arena arena; /* everything but arrays */
+    struct stored_room *rooms;
+    struct stored_message *messages;
+    struct stored_job *jobs;
+    struct stored_agent *agents;
+    uint64_t arrivals;
+    uint64_t open_jobs;
+    /* Told of every message that is committed, right then. May be NULL. */
+    void (*committed)(void *context, struct stored_message *message);
+    void (*job_finished)(void *context, struct stored_job *job);
+    void *context;
+};
+
+void memory_store_init(struct memory_store *store);
+void memory_store_deinit(struct memory_store *store);
+
+/* 0, or ERROR_STORE and batch->refused: a constraint was broken, nothing was written. */
+int memory_store_commit(struct memory_store *store, struct store_batch *batch);
+struct store_page *memory_store_query(struct memory_store *store, const struct store_query *query);
+void memory_store_load(struct memory_store *store, struct store_loader *loader);
+
+struct stored_message *memory_store_message(struct memory_store *store, struct slice id);
+struct stored_room *memory_store_room(struct memory_store *store, struct slice id);
+/* The position of the first message with a seq above this one; the room's count when there is none. */
+size_t memory_store_after(const struct stored_room *room, uint64_t seq);
+
+#endif
