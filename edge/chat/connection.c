@@ -82,6 +82,18 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
     announce_identity(chat, from);
 }
 
+/*
+ * How long nothing had been heard of a client that is lost. One that ended its connection gave its
+ * last sign of life with that, however quiet it was before.
+ */
+static int64_t silence_of(const struct socket *socket, enum session_close_reason reason, int64_t now)
+{
+    bool fell_silent =
+        reason == SESSION_CLOSE_PING_TIMEOUT || reason == SESSION_CLOSE_SLOW_CONSUMER;
+    int64_t silence = now - session_last_life(socket_session(socket));
+    return fell_silent && silence > 0 ? silence : 0;
+}
+
 static void on_disconnected(void *context, struct socket *socket, enum session_close_reason reason,
                             int64_t now)
 {
@@ -90,10 +102,9 @@ static void on_disconnected(void *context, struct socket *socket, enum session_c
     if (from == NULL) {
         return;
     }
-    int64_t silence = now - session_last_life(socket_session(socket));
     chat_unfollow_all(from);
     uplink_forget_owner(chat->uplink, &from->requests);
-    chat_leave_all(from, reason == SESSION_CLOSE_CLIENT, silence < 0 ? 0 : silence, now);
+    chat_leave_all(from, reason == SESSION_CLOSE_CLIENT, silence_of(socket, reason, now), now);
     socket_set_data(socket, NULL);
     free(from->entity);
     free(from);

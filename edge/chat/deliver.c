@@ -69,11 +69,16 @@ static struct packet *render_complete(struct chat *chat, struct slice room, stru
     return finish(chat, "messageComplete");
 }
 
+/* name: of an agent whose run this is, so that a reply can be headed before it is there; or empty.
+ */
 static struct packet *render_thinking(struct chat *chat, struct slice room, struct slice user,
-                                      bool is_thinking)
+                                      struct slice name, bool is_thinking)
 {
     struct buffer *out = begin(chat, room);
     json_write_string_member(out, "userId", user);
+    if (name.length > 0) {
+        json_write_string_member(out, "displayName", name);
+    }
     json_write_boolean_member(out, "isThinking", is_thinking);
     return finish(chat, "thinking");
 }
@@ -118,7 +123,8 @@ static void control_asker(struct chat *chat, struct chat_room *room, struct slic
 static void end_run(struct chat *chat, struct chat_room *room, const struct bus_room_message *reply)
 {
     struct slice id = chat_text(room->id);
-    broadcast(chat, room, render_thinking(chat, id, reply->sender, false), SLICE_EMPTY);
+    broadcast(chat, room, render_thinking(chat, id, reply->sender, SLICE_EMPTY, false),
+              SLICE_EMPTY);
     broadcast(chat, room,
               render_complete(chat, id, chat_text(room->server_id), reply->id, reply->in_reply_to,
                               reply->sender, SLICE_EMPTY),
@@ -180,7 +186,9 @@ static void deliver_run(struct chat *chat, const struct bus_message *message)
     struct chat_room *room = room_lookup(chat, run->room);
     bool is_start = run->state == BUS_RUN_STARTED;
     if (room != NULL) {
-        broadcast(chat, room, render_thinking(chat, run->room, run->agent, is_start), SLICE_EMPTY);
+        broadcast(chat, room,
+                  render_thinking(chat, run->room, run->agent, run->agent_name, is_start),
+                  SLICE_EMPTY);
         if (!is_start) {
             broadcast(chat, room,
                       render_complete(chat, run->room, run->server_id, run->reply, run->question,
@@ -226,7 +234,8 @@ static void deliver_signal(struct chat *chat, const struct bus_signal *signal)
         broadcast(chat, room, finish(chat, "userTyping"), signal->entity);
         break;
     case BUS_SIGNAL_THINKING:
-        broadcast(chat, room, render_thinking(chat, signal->room, signal->entity, signal->is_on),
+        broadcast(chat, room,
+                  render_thinking(chat, signal->room, signal->entity, SLICE_EMPTY, signal->is_on),
                   SLICE_EMPTY);
         break;
     case BUS_SIGNAL_CONTROL:

@@ -152,6 +152,10 @@ static void record_membership(const struct join_wait *wait, const struct bus_joi
     struct chat_room *room =
         room_make(wait->chat, joined->room, joined->server_id, joined->epoch, joined->last_seq);
     if (member != NULL && slice_equals(chat_text(member->entity), join->entity)) {
+        if (!join->is_again) {
+            /* Two joins were under way at once: the router has counted both. */
+            say_leave(wait->chat, joined->room, join->entity, false, 0);
+        }
         return;
     }
     struct chat_member *former = member;

@@ -158,7 +158,8 @@ export class Room extends EventTarget {
         socket.on('messageError', (data) => this.#handleRefusal(data));
         socket.on('messageStreamChunk', ours((data) => this.#handleChunk(data)));
         socket.on('messageComplete', ours((data) => this.#handleComplete(data)));
-        socket.on('thinking', ours(({ userId, isThinking }) => {
+        socket.on('thinking', ours(({ userId, displayName, isThinking }) => {
+            if (displayName) this.people.learnName(userId, displayName);
             this.people.setThinking(userId, isThinking, Date.now());
             this.#emit('activity');
         }));

@@ -133,8 +133,9 @@ static const struct field chunk_fields[] = {ID(bus_chunk, room),     ID(bus_chun
                                             ID(bus_chunk, question), ID(bus_chunk, agent),
                                             U(bus_chunk, index),     PAYLOAD(bus_chunk, text)};
 static const struct field run_fields[] = {
-    ID(bus_run, room),  U(bus_run, state),  ID(bus_run, agent),     ID(bus_run, question),
-    ID(bus_run, reply), ID(bus_run, asker), ID(bus_run, server_id), NAME(bus_run, reason)};
+    ID(bus_run, room),     U(bus_run, state),      ID(bus_run, agent), NAME(bus_run, agent_name),
+    ID(bus_run, question), ID(bus_run, reply),     ID(bus_run, asker), ID(bus_run, server_id),
+    NAME(bus_run, reason)};
 static const struct field receipt_note_fields[] = {
     ID(bus_receipt_note, room), ID(bus_receipt_note, message_id), ID(bus_receipt_note, author),
     ID(bus_receipt_note, user), NAME(bus_receipt_note, status)};

@@ -217,6 +217,7 @@ struct bus_run {
     struct slice room;
     uint64_t state; /* enum bus_run_state */
     struct slice agent;
+    struct slice agent_name;
     struct slice question;
     struct slice reply;
     struct slice asker;

@@ -200,6 +200,7 @@ static void announce(struct router *router, const struct job *job, enum bus_run_
         .run = {.room = text_slice(&room->id),
                 .state = state,
                 .agent = text_slice(&job->queue->agent->id),
+                .agent_name = text_slice(&job->queue->agent->name),
                 .question = text_slice(&job->question),
                 .reply = slice_of(job->reply, strlen(job->reply)),
                 .asker = text_slice(&job->asker),
