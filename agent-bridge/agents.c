@@ -62,7 +62,7 @@ void agents_destroy(struct agents **self)
         return;
     }
     struct entry *entry, *next;
-    HASH_ITER(hh, agents->entries, entry, next) {
+    HASH_ITER (hh, agents->entries, entry, next) {
         HASH_DEL(agents->entries, entry);
         free_entry(entry);
     }
@@ -134,7 +134,7 @@ size_t agents_count(const struct agents *agents)
 void agents_list(const struct agents *agents, struct bus_list_builder *list)
 {
     struct entry *entry, *next;
-    HASH_ITER(hh, agents->entries, entry, next) {
+    HASH_ITER (hh, agents->entries, entry, next) {
         struct bus_agent element = {
             .id = entry->agent.id, .name = entry->agent.name, .details = entry->agent.details};
         bus_list_add(list, BUS_ELEMENT_AGENT, &element);

@@ -41,20 +41,20 @@ struct jobs {
     struct runtime *runtime;
     jobs_say *say;
     void *context;
-    struct job *table;    /* owns: waiting and running */
-    struct job *waiting;  /* in the order they came */
-    struct job *over;     /* owns */
-    int64_t now;          /* of the entry point that runs */
-    int64_t deadline;     /* of the runtime's tick; -1: none */
-    bool is_stale;        /* run() or cancel() may have changed the deadline */
-    bool is_runtime_full; /* it said so */
+    struct job *table;      /* owns: waiting and running */
+    struct job *waiting;    /* in the order they came */
+    struct job *over;       /* owns */
+    int64_t now;            /* of the entry point that runs */
+    int64_t deadline;       /* of the runtime's tick; -1: none */
+    bool is_stale;          /* run() or cancel() may have changed the deadline */
+    bool is_runtime_full;   /* it said so */
     struct buffer question; /* scratch: the JSON of a question that begins */
     struct buffer reply;    /* scratch: the body of a reply */
     struct arena arena;     /* decoded members of the question */
     struct jobs_counters counters;
 };
 
-/* --- ends --------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 static void end(struct job *job)
 {
@@ -75,8 +75,7 @@ static void say_failed(struct jobs *jobs, const struct bus_message *work, int er
     struct bus_message message = {
         .type = BUS_WORK_FAILED,
         .trace = work->trace,
-        .work_failed = {
-            .job = work->work.job, .attempt = work->work.attempt, .error = error}};
+        .work_failed = {.job = work->work.job, .attempt = work->work.attempt, .error = error}};
     jobs->say(jobs->context, &message);
 }
 
@@ -105,7 +104,7 @@ static void settle(struct jobs *jobs)
     }
 }
 
-/* --- what a run says ------------------------------------------------------------------------------ */
+/* --- what a run says -------------------------------------------------------------------------- */
 
 static void on_chunk(void *context, struct slice text)
 {
@@ -133,16 +132,16 @@ static void write_reply(const struct job *job, const struct runtime_reply *reply
                         struct buffer *out)
 {
     const struct bus_work *work = &job->message.work;
-    struct chat_reply body = {
-        .agent_id = job->agent->id,
-        .agent_name = job->agent->name,
-        .text = reply->text,
-        .room = work->room,
-        .server_id = work->server_id,
-        .in_reply_to = work->question,
-        .thought = reply->thought,
-        .raw_actions = reply->actions.length > 0 ? reply->actions : SLICE_LITERAL("[]"),
-        .raw_metadata = reply->metadata};
+    struct chat_reply body = {.agent_id = job->agent->id,
+                              .agent_name = job->agent->name,
+                              .text = reply->text,
+                              .room = work->room,
+                              .server_id = work->server_id,
+                              .in_reply_to = work->question,
+                              .thought = reply->thought,
+                              .raw_actions =
+                                  reply->actions.length > 0 ? reply->actions : SLICE_LITERAL("[]"),
+                              .raw_metadata = reply->metadata};
     chat_write_reply_body(&body, out);
 }
 
@@ -182,7 +181,7 @@ static void on_failed(void *context, int error, const char *message)
 
 static const struct runtime_events events = {on_chunk, on_done, on_failed};
 
-/* --- beginnings ----------------------------------------------------------------------------------- */
+/* --- beginnings ------------------------------------------------------------------------------- */
 
 static struct slice decode_text(struct jobs *jobs, struct slice value)
 {
@@ -190,8 +189,7 @@ static struct slice decode_text(struct jobs *jobs, struct slice value)
 }
 
 /* The members of the question that a runtime gets. 0, or why the body cannot be read. */
-static int read_question(struct jobs *jobs, const struct job *job,
-                         struct runtime_request *request)
+static int read_question(struct jobs *jobs, const struct job *job, struct runtime_request *request)
 {
     struct slice object, text = SLICE_EMPTY, name = SLICE_EMPTY;
     const struct json_field fields[] = {{"text", &text}, {"senderName", &name}};
@@ -299,7 +297,7 @@ void jobs_take(struct jobs *jobs, const struct bus_message *message)
     }
 }
 
-/* --- the rest ------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 void jobs_cancel(struct jobs *jobs, const struct bus_work_cancel *cancel)
 {
@@ -315,7 +313,7 @@ void jobs_cancel(struct jobs *jobs, const struct bus_work_cancel *cancel)
 void jobs_drop_all(struct jobs *jobs)
 {
     struct job *job, *next;
-    HASH_ITER(hh, jobs->table, job, next) {
+    HASH_ITER (hh, jobs->table, job, next) {
         jobs->counters.dropped++;
         end(job);
     }

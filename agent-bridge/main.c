@@ -19,7 +19,7 @@
 #include "proto/base/version.h"
 #include "proto/bus/socket.h"
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 struct options {
     const char *router;
@@ -38,8 +38,7 @@ struct options {
 static const struct option option_table[] = {
     {"router", OPTION_ENDPOINT, AT(router), "tcp://127.0.0.1:7401", 0, 0, "ENDPOINT",
      "the router's --bind-bridges"},
-    {"runtime", OPTION_STRING, AT(runtime), "eliza", 0, 0, "NAME",
-     "which agent runtime answers"},
+    {"runtime", OPTION_STRING, AT(runtime), "eliza", 0, 0, "NAME", "which agent runtime answers"},
     {"agent-name", OPTION_STRING, AT(agent_name), "Eliza", 0, 0, "NAME",
      "what the agent is called"},
     {"agent-id", OPTION_STRING, AT(agent_id), NULL, 0, 0, "UUID",
@@ -128,7 +127,7 @@ static int read_options(int argc, char **argv, struct options **out, bool *done)
     return 0;
 }
 
-/* --- construction --------------------------------------------------------------------------------- */
+/* --- construction ----------------------------------------------------------------------------- */
 
 enum stop_state { STOP_NOT, STOP_DRAINING, STOP_DONE };
 
@@ -155,8 +154,8 @@ static bool add_agent(struct application *application, char *reason, size_t size
     buffer_append_format(&bio, "Answers with the %s runtime.", options->runtime);
     application->agents = agents_new();
     int error = agents_add(application->agents, slice_of_string(options->agent_id),
-                           slice_of_string(options->agent_name),
-                           slice_of_string(options->runtime), buffer_slice(&bio));
+                           slice_of_string(options->agent_name), slice_of_string(options->runtime),
+                           buffer_slice(&bio));
     buffer_deinit(&bio);
     if (error == 0) {
         return true;
@@ -178,8 +177,7 @@ static bool configure(struct application *application, char *reason, size_t size
         snprintf(reason, size, "--runtime %.80s is not built in this version", options->runtime);
         return false;
     }
-    struct runtime_config config = {.options =
-                                        (const char *)options + class_options_offset(class)};
+    struct runtime_config config = {.options = (const char *)options + class_options_offset(class)};
     char problem[RUNTIME_ERROR_SIZE] = "";
     if (class->create(&config, &application->runtime, problem) != 0) {
         snprintf(reason, size, "%s", problem);
@@ -249,7 +247,7 @@ static void tear_down(struct application *application)
     bus_socket_library_deinit();
 }
 
-/* --- events ------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void finish(struct application *application)
 {
@@ -324,10 +322,11 @@ static int run(struct application *application)
     process_init(&application->process);
     bus_socket_library_init();
     if (start(application, reason, sizeof(reason))) {
-        log_info("started", "router=%s http=%s runtime=%s agents=%zu credit=%lld",
-                 options->router, options->http, options->runtime,
-                 agents_count(application->agents), (long long)options->core.credit);
-        process_run(&application->process, (struct process_handler){application, tick, flush, stop});
+        log_info("started", "router=%s http=%s runtime=%s agents=%zu credit=%lld", options->router,
+                 options->http, options->runtime, agents_count(application->agents),
+                 (long long)options->core.credit);
+        process_run(&application->process,
+                    (struct process_handler){application, tick, flush, stop});
     } else {
         status = options_fail("agent-bridge", "%s", reason);
     }

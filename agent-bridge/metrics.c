@@ -7,9 +7,12 @@ void bridge_metrics_render(struct bridge *bridge, int64_t now, struct buffer *ou
     const struct bridge_counters *c = bridge_counters(bridge);
     const char *reason;
     bool is_registered = bridge_is_ready(bridge, now, &reason);
-#define COUNTER(name, field, help)                                                                 \
-    {"elizamq_bridge_" name, NULL, help, METRIC_COUNTER, field, 0, {0}}
-#define GAUGE(name, field, help) {"elizamq_bridge_" name, NULL, help, METRIC_GAUGE, field, 0, {0}}
+#define METRIC(id, kind, field, text)                                                              \
+    {                                                                                              \
+        .name = "elizamq_bridge_" id, .help = text, .type = kind, .value = field                   \
+    }
+#define COUNTER(id, field, text) METRIC(id, METRIC_COUNTER, field, text)
+#define GAUGE(id, field, text) METRIC(id, METRIC_GAUGE, field, text)
     const struct metric table[] = {
         GAUGE("registered", is_registered, "Whether the router gives this bridge work"),
         GAUGE("running", c->jobs->running, "Questions that the runtime is answering"),

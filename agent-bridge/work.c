@@ -27,12 +27,12 @@ struct bridge {
     unsigned unconfirmed; /* REGISTERs of this link without their REGISTERED */
     bool is_registered;
     bool is_draining;
-    bool has_overflowed;    /* the link is to be given up: nothing may follow what it did not take */
+    bool has_overflowed; /* the link is to be given up: nothing may follow what it did not take */
     struct buffer outgoing; /* scratch: one encoded message */
     struct bridge_counters counters;
 };
 
-/* --- saying something to the router ---------------------------------------------------------------- */
+/* --- saying something to the router ----------------------------------------------------------- */
 
 static void say(void *context, const struct bus_message *message)
 {
@@ -59,7 +59,7 @@ static void say_register(struct bridge *bridge)
     buffer_deinit(&list.bytes);
 }
 
-/* The end of every entry point that may have said something; no runtime is on the stack any more. */
+/* Ends every entry point that may have said something: no runtime is on the stack any more. */
 static void settle(struct bridge *bridge)
 {
     if (bridge->has_overflowed) {
@@ -73,7 +73,7 @@ static void settle(struct bridge *bridge)
     }
 }
 
-/* --- what the router says ---------------------------------------------------------------------------- */
+/* --- what the router says --------------------------------------------------------------------- */
 
 static bool transmit(void *context, struct link *link, struct slice header, struct slice body)
 {
@@ -137,7 +137,7 @@ static void closed(void *context, struct link *link, int error, int64_t now)
 
 static const struct link_operations link_operations = {transmit, deliver, opened, closed};
 
-/* --- entry points ------------------------------------------------------------------------------------ */
+/* --- entry points ----------------------------------------------------------------------------- */
 
 struct bridge *bridge_new(const struct bridge_settings *settings,
                           const struct bridge_operations *operations, void *context,
@@ -252,7 +252,7 @@ void bridge_drain(struct bridge *bridge, int64_t now)
 bool bridge_is_drained(const struct bridge *bridge, int64_t now)
 {
     if (!link_is_alive(&bridge->link, now)) {
-        return true; /* nobody hears us: the router gives our jobs to others, now or when it is back */
+        return true; /* nobody hears us, and the router will give our jobs to others */
     }
     bool is_confirmed = bridge->unconfirmed == 0 && link_retained(&bridge->link) == 0;
     return jobs_count(bridge->jobs) == 0 &&

@@ -26,7 +26,7 @@
 #include "proto/bus/link.h"
 
 enum {
-    BRIDGE_CONFIRM_MS = 500, /* how long an idle bridge that leaves waits for the router */
+    BRIDGE_CONFIRM_MS = 500,        /* how long an idle bridge that leaves waits for the router */
     BRIDGE_RETAINED_MIN = 16 << 20, /* least retained_max of the link: any one answer fits */
 };
 
@@ -61,7 +61,7 @@ void bridge_flush(struct bridge *bridge, int64_t now);
 /* When the runtime needs the next flush: ms, or -1. */
 int64_t bridge_deadline(const struct bridge *bridge);
 
-/* The router took the registration and gives signs of life. Else *reason says why not, in a word. */
+/* The router took the registration and gives signs of life. Else *reason says in a word why not. */
 bool bridge_is_ready(const struct bridge *bridge, int64_t now, const char **reason);
 
 /* Takes no more work; see above. A link that closes is not opened again. */

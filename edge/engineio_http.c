@@ -242,8 +242,7 @@ static void handle_sid(struct engineio_http *self, struct http_exchange *http,
                        const struct http_request *request, const struct parameters *parameters,
                        int64_t now)
 {
-    bool is_upgrade =
-        request->wants_websocket && parameters->transport == TRANSPORT_WEBSOCKET;
+    bool is_upgrade = request->wants_websocket && parameters->transport == TRANSPORT_WEBSOCKET;
     bool is_polling_method =
         request->method == HTTP_GET_METHOD || request->method == HTTP_POST_METHOD;
     struct session *session = session_find(self->sessions, parameters->sid);
@@ -280,8 +279,8 @@ static void handle_handshake(struct engineio_http *self, struct http_exchange *h
     else if (is_websocket)
         handle_upgrade(self, http, request, parameters);
     else
-        session_open_polling(self->sessions, parameters->revision,
-                             &poll_new(self, http)->exchange, request->remote_address, now);
+        session_open_polling(self->sessions, parameters->revision, &poll_new(self, http)->exchange,
+                             request->remote_address, now);
 }
 
 void engineio_http_handle(struct engineio_http *self, struct http_exchange *http,

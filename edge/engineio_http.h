@@ -2,8 +2,8 @@
  * The HTTP side of Engine.IO: requests for /socket.io/ become handshakes, polls, posts and
  * WebSocket upgrades of the session layer, or are passed on to the edge that owns their session.
  *
- * Implements: Engine.IO protocol, revision 4, "HTTP long-polling", "WebSocket", "Upgrade"; the Fetch
- * standard's CORS protocol, for polls from other origins.
+ * Implements: Engine.IO protocol, revision 4, "HTTP long-polling", "WebSocket", "Upgrade"; the
+ * Fetch standard's CORS protocol, for polls from other origins.
  */
 #ifndef EDGE_ENGINEIO_HTTP_H
 #define EDGE_ENGINEIO_HTTP_H
@@ -64,8 +64,7 @@ size_t engineio_http_body_limit(struct engineio_http *self, const struct http_re
 void engineio_http_too_large(struct engineio_http *self, struct http_exchange *http,
                              const struct http_request *head);
 
-/* The owner's side of the relay: does what the request says, or answers that the session is unknown.
- */
+/* The owner's side of the relay: does as asked, or answers that the session is unknown. */
 void engineio_relayed_request(struct session_table *sessions, const struct relay_request *request,
                               struct poll_exchange *exchange, int64_t now);
 

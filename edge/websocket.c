@@ -21,17 +21,17 @@
 #include "proto/base/memory.h"
 
 enum {
-    READ_SIZE = 384,               /* of each connection's buffer in the library: most messages fit */
-    WRITE_SIZE = 1 << 20,          /* what the library sends at once of a rest it keeps for us */
-    SEND_BATCH = 64,               /* frames per system call */
-    CLOSE_TIMEOUT_SECONDS = 5,     /* for the peer to answer a close frame */
-    MESSAGE_KEPT_BYTES = 4096,     /* of a connection's reassembly buffer between two messages */
-    KEY_LENGTH = 24,               /* base64 of 16 bytes, RFC 6455 §4.1 */
-    SUBPROTOCOL_MAX = 128,         /* bytes */
-    CLOSE_TRY_AGAIN_LATER = 1013,  /* IANA registry of close codes */
-    CLOSE_POLICY = 1008,           /* RFC 6455 §7.4.1 */
-    OTHER_DESCRIPTORS = 4096,      /* open in the process besides two for each session */
-    DESTROY_TURNS = 8,             /* of the loop, for the library to let go; it needs three */
+    READ_SIZE = 384,           /* of each connection's buffer in the library: most messages fit */
+    WRITE_SIZE = 1 << 20,      /* what the library sends at once of a rest it keeps for us */
+    SEND_BATCH = 64,           /* frames per system call */
+    CLOSE_TIMEOUT_SECONDS = 5, /* for the peer to answer a close frame */
+    MESSAGE_KEPT_BYTES = 4096, /* of a connection's reassembly buffer between two messages */
+    KEY_LENGTH = 24,           /* base64 of 16 bytes, RFC 6455 §4.1 */
+    SUBPROTOCOL_MAX = 128,     /* bytes */
+    CLOSE_TRY_AGAIN_LATER = 1013, /* IANA registry of close codes */
+    CLOSE_POLICY = 1008,          /* RFC 6455 §7.4.1 */
+    OTHER_DESCRIPTORS = 4096,     /* open in the process besides two for each session */
+    DESTROY_TURNS = 8,            /* of the loop, for the library to let go; it needs three */
 };
 
 /* What a connection is told at its birth, which happens within websocket_server_adopt(). */
@@ -206,8 +206,7 @@ static void received(struct websocket_server *server, struct connection *connect
     if (connection->is_closing)
         return;
     if (message->length + bytes.length > server->max_message ||
-        lws_remaining_packet_payload(wsi) >
-            server->max_message - message->length - bytes.length) {
+        lws_remaining_packet_payload(wsi) > server->max_message - message->length - bytes.length) {
         buffer_deinit(message);
         session_websocket_failed(server->sessions, &connection->websocket, SESSION_CLOSE_TOO_LARGE,
                                  now);
@@ -329,11 +328,11 @@ static struct lws_context *create_context(const struct lws_context_creation_info
     return context;
 }
 
-struct websocket_server *websocket_server_new(struct uv_loop_s *loop, struct session_table *sessions,
-                                              int64_t max_message, int64_t send_buffer,
-                                              char *reason, size_t reason_size)
+struct websocket_server *websocket_server_new(struct uv_loop_s *loop,
+                                              struct session_table *sessions, int64_t max_message,
+                                              int64_t send_buffer, char *reason, size_t reason_size)
 {
-    /* Zeroed: no pings and no validity timers of the library's, each of which costs O(connections). */
+    /* Zeroed: none of the library's own pings and timers, which cost O(connections) each. */
     static const lws_retry_bo_t no_policy;
     struct websocket_server *self = memory_allocate_zeroed(sizeof(*self));
     void *loops[] = {loop};
@@ -411,7 +410,8 @@ static struct slice head_value(struct slice head, const char *name)
 
         if (line_end == NULL || line_end == at)
             break;
-        if (value <= line_end && at[name_length] == ':' && strncasecmp(at, name, name_length) == 0) {
+        if (value <= line_end && at[name_length] == ':' &&
+            strncasecmp(at, name, name_length) == 0) {
             while (value < line_end && (*value == ' ' || *value == '\t'))
                 value++;
             while (line_end > value && (line_end[-1] == ' ' || line_end[-1] == '\t'))

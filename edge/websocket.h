@@ -1,6 +1,6 @@
 /*
- * WebSocket connections on libwebsockets: the shell between descriptors and session.h. The only file
- * that includes libwebsockets.h is websocket.c. Runs on the edge's libuv loop.
+ * WebSocket connections on libwebsockets: the shell between descriptors and session.h. The only
+ * file that includes libwebsockets.h is websocket.c. Runs on the edge's libuv loop.
  */
 #ifndef EDGE_WEBSOCKET_H
 #define EDGE_WEBSOCKET_H
@@ -15,14 +15,15 @@ struct websocket_server;
 struct uv_loop_s;
 
 /*
- * max_message: bytes, beyond: closed with 1009. send_buffer: the kernel's (SO_SNDBUF), so that a slow
- * client shows in its outbox; 0: the system's own. The process's limit of descriptors and the table's
- * of sessions bound what can be adopted: raise RLIMIT_NOFILE before. NULL and a reason when the
- * library cannot start.
+ * max_message: bytes, beyond: closed with 1009. send_buffer: the kernel's (SO_SNDBUF), so that a
+ * slow client shows in its outbox; 0: the system's own. The process's limit of descriptors and the
+ * table's of sessions bound what can be adopted: raise RLIMIT_NOFILE before. NULL and a reason when
+ * the library cannot start.
  */
-struct websocket_server *websocket_server_new(struct uv_loop_s *loop, struct session_table *sessions,
-                                              int64_t max_message, int64_t send_buffer,
-                                              char *reason, size_t reason_size);
+struct websocket_server *websocket_server_new(struct uv_loop_s *loop,
+                                              struct session_table *sessions, int64_t max_message,
+                                              int64_t send_buffer, char *reason,
+                                              size_t reason_size);
 /*
  * Takes over a connection whose upgrade request was checked (path, EIO, session) by the caller:
  * `head` is all that was read from it, the request and what may lie behind it. sid empty: a new

@@ -33,11 +33,16 @@ static struct buffer *begin(struct chat *chat, struct slice room)
     return out;
 }
 
-static struct packet *render_message(struct chat *chat, const struct bus_room_message *message)
+static struct packet *render_message(struct chat *chat, const struct bus_room_message *message,
+                                     struct slice client_message_id)
 {
     struct chat_stamp stamp = {message->id, message->seq, message->epoch, message->created_at};
+    buffer_clear(&chat->scratch);
+    if (client_message_id.length > 0) {
+        json_write_string_member(&chat->scratch, "clientMessageId", client_message_id);
+    }
     buffer_clear(&chat->argument);
-    chat_write_broadcast(&stamp, message->body, SLICE_EMPTY, &chat->argument);
+    chat_write_broadcast(&stamp, message->body, buffer_slice(&chat->scratch), &chat->argument);
     return chat_event_packet("messageBroadcast", buffer_slice(&chat->argument));
 }
 
@@ -132,6 +137,28 @@ static void end_run(struct chat *chat, struct chat_room *room, const struct bus_
     control_asker(chat, room, reply->asker, reply->sender, "enable_input");
 }
 
+/* To every socket but that of the sender, which has its own copy; one sent again has no such socket. */
+static void broadcast_message(struct chat *chat, struct chat_room *room,
+                              const struct bus_room_message *message,
+                              const struct chat_socket *sender)
+{
+    struct slice own_id = message->client_message_id;
+    bool has_own = own_id.length > 0 && own_id.data[0] != '~';
+    struct packet *packet = render_message(chat, message, SLICE_EMPTY);
+    struct packet *own = has_own ? render_message(chat, message, own_id) : NULL;
+    for (uint32_t i = 0; i < room->count; i++) {
+        struct chat_member *member = room->members[i];
+        if (member->owner != sender && message->seq > member->joined_seq) {
+            bool is_own = has_own && slice_equals(chat_text(member->entity), message->sender);
+            socket_emit(member->owner->socket, is_own ? own : packet);
+            chat->counters.deliveries++;
+        }
+    }
+    chat->counters.rendered++;
+    packet_release(&packet);
+    packet_release(&own);
+}
+
 static void deliver_message(struct chat *chat, const struct bus_message *message)
 {
     const struct bus_room_message *room_message = &message->room_message;
@@ -144,18 +171,9 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
     }
     struct chat_socket *sender = send_echo(chat, room_message);
     if (room != NULL) {
-        struct packet *packet = render_message(chat, room_message);
         room->epoch = room_message->epoch;
         room->last_seq = room_message->seq;
-        for (uint32_t i = 0; i < room->count; i++) {
-            struct chat_member *member = room->members[i];
-            if (member->owner != sender && room_message->seq > member->joined_seq) {
-                socket_emit(member->owner->socket, packet);
-                chat->counters.deliveries++;
-            }
-        }
-        chat->counters.rendered++;
-        packet_release(&packet);
+        broadcast_message(chat, room, room_message, sender);
         if (is_reply) {
             end_run(chat, room, room_message);
         }
@@ -277,7 +295,7 @@ uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
         packets[0] = render_chunk(chat, &event->chunk);
         return 1;
     case BUS_ROOM_MESSAGE:
-        packets[0] = render_message(chat, reply);
+        packets[0] = render_message(chat, reply, SLICE_EMPTY);
         packets[1] = render_complete(chat, reply->room, SLICE_LITERAL(NIL_UUID), reply->id,
                                      reply->in_reply_to, reply->sender, SLICE_EMPTY);
         return 2;

@@ -152,10 +152,8 @@ static void record_membership(const struct join_wait *wait, const struct bus_joi
     struct chat_room *room =
         room_make(wait->chat, joined->room, joined->server_id, joined->epoch, joined->last_seq);
     if (member != NULL && slice_equals(chat_text(member->entity), join->entity)) {
-        if (!join->is_again) {
-            /* Two joins were under way at once: the router has counted both. */
-            say_leave(wait->chat, joined->room, join->entity, false, 0);
-        }
+        /* It was there already, and the router counts every join as a connection. */
+        say_leave(wait->chat, joined->room, join->entity, false, 0);
         return;
     }
     struct chat_member *former = member;
@@ -175,7 +173,7 @@ static void on_joined(void *context, const struct uplink_outcome *outcome)
     const struct bus_joined *joined = outcome->answer == NULL ? NULL : &outcome->answer->joined;
     int error = joined == NULL ? outcome->error : (int)joined->error;
     bool is_unclaimed = error == 0 ? outcome->is_forgotten : outcome->answer == NULL;
-    if (is_unclaimed && !join->is_again) {
+    if (is_unclaimed) {
         /* The router has counted a connection, or will: it reads this after the join. */
         say_leave(wait->chat, join->room, join->entity, false, 0);
     }
@@ -238,7 +236,6 @@ void chat_handle_join(const struct chat_call *call)
                  .entity = entity,
                  .name = join.name,
                  .server_id = join.server_id,
-                 .is_again = member != NULL && slice_equals(chat_text(member->entity), entity),
                  .since = (uint64_t)join.since,
                  .since_seq = join.since_seq,
                  .since_epoch = join.since_epoch,

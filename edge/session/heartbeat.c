@@ -9,8 +9,9 @@
 enum { HEARTBEAT_JITTER_DIVISOR = 4 }; /* the first ping comes up to 1/4 of the interval early */
 
 /*
- * Clients expect a ping within ping_interval, and the wheel fires up to one tick late. Each heartbeat
- * follows the pong before it, so the jitter of the first keeps sessions apart that opened together.
+ * Clients expect a ping within ping_interval, and the wheel fires up to one tick late. Each
+ * heartbeat follows the pong before it, so the jitter of the first keeps sessions apart that opened
+ * together.
  */
 static int64_t ping_interval(const struct session_table *table)
 {
@@ -47,7 +48,7 @@ void heartbeat_received(struct session *session, const struct engineio_packet *p
         session->heartbeat_at = table->now + ping_interval(table);
         outbox_trim(&session->outbox);
     } else if (session->is_awaiting_pong && !session->is_pong_extended) {
-        /* Alive, if not yet answering: a large message may be in the way. Once, as the reference. */
+        /* Alive, if not yet answering: a large message may be in the way. This counts once. */
         session->is_pong_extended = true;
         session->heartbeat_at = table->now + table->settings.ping_timeout;
     } else {
@@ -58,7 +59,7 @@ void heartbeat_received(struct session *session, const struct engineio_packet *p
 
 void heartbeat_transport_changed(struct session *session)
 {
-    /* The ping may have been lost with the old transport's last answer: the pong gets a full term. */
+    /* The ping may have gone with the old transport's last answer: its pong gets a full term. */
     if (session->is_awaiting_pong)
         session->heartbeat_at = session->table->now + session->table->settings.ping_timeout;
     heartbeat_schedule(session);
@@ -76,9 +77,9 @@ void heartbeat_schedule(struct session *session)
 
     if (session->state == SESSION_CLOSED)
         return;
-    deadline = session->state == SESSION_CLOSING ? session->state_deadline
-                                                 : earlier(session->heartbeat_at,
-                                                           session->state_deadline);
+    deadline = session->state == SESSION_CLOSING
+                   ? session->state_deadline
+                   : earlier(session->heartbeat_at, session->state_deadline);
     deadline = earlier(deadline, session->connect_deadline);
     deadline = earlier(deadline, session->noop_at);
     if (session->is_choked)

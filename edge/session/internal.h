@@ -111,15 +111,15 @@ struct session_table {
     void *application_context;                    /* borrows */
     struct id_source *ids;                        /* borrows */
     char incarnation[INCARNATION_LENGTH + 1];
-    int64_t now; /* of the latest call that knew it */
+    int64_t now;              /* of the latest call that knew it */
     struct session *sessions; /* owns: by id, CLOSED ones left out */
     struct session *dirty_first, *dirty_last;
     struct session *dead_sessions; /* freed by the end of session_table_flush() */
     struct socket *dead_sockets;
     struct session_packets packets;
     struct session_counters counters;
-    struct buffer scratch; /* rendering; valid until the next use */
-    struct arena arena;    /* decoding of one payload */
+    struct buffer scratch;               /* rendering; valid until the next use */
+    struct arena arena;                  /* decoding of one payload */
     const struct attachments *delivered; /* borrows: of the packet an upcall is looking at */
     struct wheel wheel;
     uint32_t turn; /* of the loop; each ends with a flush */

@@ -65,8 +65,8 @@ void outbox_push(struct outbox *outbox, struct packet *packet, int64_t now)
     outbox->bytes += size_of(packet);
 }
 
-struct packet *const *outbox_front(const struct outbox *outbox,
-                                   struct packet *copy[OUTBOX_BATCH], size_t *count)
+struct packet *const *outbox_front(const struct outbox *outbox, struct packet *copy[OUTBOX_BATCH],
+                                   size_t *count)
 {
     *count = outbox->count < OUTBOX_BATCH ? outbox->count : OUTBOX_BATCH;
     if (outbox->head + *count <= outbox->capacity)

@@ -34,8 +34,8 @@ void outbox_push(struct outbox *outbox, struct packet *packet, int64_t now);
  * The oldest packets in order, at most OUTBOX_BATCH: the ring itself where it does not wrap, else
  * `copy`. Valid until the outbox changes; *count is 0 when it is empty.
  */
-struct packet *const *outbox_front(const struct outbox *outbox,
-                                   struct packet *copy[OUTBOX_BATCH], size_t *count);
+struct packet *const *outbox_front(const struct outbox *outbox, struct packet *copy[OUTBOX_BATCH],
+                                   size_t *count);
 /* Removes the oldest packets; count is at most what waits. */
 void outbox_pop(struct outbox *outbox, size_t count);
 /* Removes every volatile packet; the others keep their order. Returns how many went. */

@@ -178,8 +178,7 @@ static struct session *session_new(struct session_table *table,
     return session;
 }
 
-static void write_handshake(const struct session *session, bool offer_websocket,
-                            struct buffer *out)
+static void write_handshake(const struct session *session, bool offer_websocket, struct buffer *out)
 {
     const struct session_settings *settings = &session->table->settings;
     struct engineio_handshake handshake = {
@@ -263,8 +262,8 @@ void session_end(struct session *session, enum session_close_reason reason)
     session->connect_deadline = 0;
     attachments_destroy(&session->attachments);
     if (session->poll != NULL &&
-        polling_answer(session, reason == SESSION_CLOSE_CLIENT ? table->packets.noop
-                                                               : table->packets.close))
+        polling_answer(session,
+                       reason == SESSION_CLOSE_CLIENT ? table->packets.noop : table->packets.close))
         lingers = false;
     session_enter_state(session, lingers ? SESSION_CLOSING : SESSION_CLOSED);
     sockets_end(session, reason);

@@ -40,17 +40,17 @@ struct session_settings {
     bool allow_upgrades;
 };
 
-/* Why a session ended. Given to the application and counted; client-visible effects in session.c. */
+/* Why a session ended. Given to the application and counted; the client's view: session.c. */
 enum session_close_reason {
-    SESSION_CLOSE_CLIENT,         /* close packet, or DISCONNECT: the client meant it */
-    SESSION_CLOSE_TRANSPORT,      /* connection lost */
+    SESSION_CLOSE_CLIENT,    /* close packet, or DISCONNECT: the client meant it */
+    SESSION_CLOSE_TRANSPORT, /* connection lost */
     SESSION_CLOSE_PING_TIMEOUT,
     SESSION_CLOSE_PARSE_ERROR,    /* malformed packet */
     SESSION_CLOSE_PROTOCOL_ERROR, /* overlapping polls, packet that does not fit the state */
     SESSION_CLOSE_TOO_LARGE,
     SESSION_CLOSE_SLOW_CONSUMER,
     SESSION_CLOSE_CONNECT_TIMEOUT,
-    SESSION_CLOSE_SERVER,         /* we ended it: drain, router away */
+    SESSION_CLOSE_SERVER, /* we ended it: drain, router away */
     SESSION_CLOSE_REASONS
 };
 const char *session_close_reason_name(enum session_close_reason reason);
@@ -67,7 +67,8 @@ struct poll_exchange {
                    struct slice body);
     struct session *session; /* while parked; managed by the session layer */
 };
-void session_exchange_gone(struct session_table *table, struct poll_exchange *exchange, int64_t now);
+void session_exchange_gone(struct session_table *table, struct poll_exchange *exchange,
+                           int64_t now);
 
 /*
  * A WebSocket connection. Whoever carries it embeds this. All calls come from the loop's thread.
@@ -77,7 +78,8 @@ struct websocket_operations {
     /*
      * Sends the frames of the packets, first to last, in one system call. Returns how many packets
      * the connection took over (one sent in part counts: its rest is the carrier's), 0 when it is
-     * choked; the carrier then calls session_websocket_writable(). Negative: the connection is dead.
+     * choked; the carrier then calls session_websocket_writable(). Negative: the connection is
+     * dead.
      */
     int (*send)(struct websocket *websocket, struct packet *const *packets, size_t count);
     /* Closes, with a close frame of this code when possible (0: abruptly). No upcall follows. */
@@ -117,7 +119,7 @@ void session_post(struct session_table *table, struct session *session, struct s
  */
 void session_post_begin(struct session_table *table, struct session *session, int64_t now);
 
-/* A WebSocket that wants to take a polling session over (it will probe). False: refused, close it. */
+/* A WebSocket that is to take a polling session over (it will probe). False: refused, close it. */
 bool session_upgrade_begin(struct session_table *table, struct session *session,
                            struct websocket *websocket, int64_t now);
 /* One whole message arrived, or the connection can be written again, or it is gone. */
@@ -141,13 +143,13 @@ void session_table_flush(struct session_table *table, int64_t now);
 bool session_table_is_dirty(const struct session_table *table);
 size_t session_table_count(const struct session_table *table);
 bool session_table_is_full(const struct session_table *table); /* sessions_max is reached */
-size_t session_table_limit(const struct session_table *table);  /* sessions_max */
+size_t session_table_limit(const struct session_table *table); /* sessions_max */
 /* Closes up to `most` sessions (drain: paced batches); returns how many are left. */
 size_t session_table_close_some(struct session_table *table, size_t most, int64_t now);
 
 /* About a session. */
 const char *session_id(const struct session *session);
-int session_revision(const struct session *session); /* of Engine.IO */
+int session_revision(const struct session *session);               /* of Engine.IO */
 const char *session_transport_name(const struct session *session); /* "polling", "websocket" */
 const char *session_remote_address(const struct session *session);
 int64_t session_last_life(const struct session *session); /* ms: last packet from the client */

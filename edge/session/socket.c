@@ -151,8 +151,8 @@ static void receive_packet(struct session *session, const struct socketio_packet
         table->counters.events_refused++;
         return;
     }
-    if (socket == NULL || socket->state != SOCKET_ACCEPTED ||
-        packet->type == SOCKETIO_CONNECT || packet->type == SOCKETIO_CONNECT_ERROR) {
+    if (socket == NULL || socket->state != SOCKET_ACCEPTED || packet->type == SOCKETIO_CONNECT ||
+        packet->type == SOCKETIO_CONNECT_ERROR) {
         table->counters.events_refused++;
         session_end(session, SESSION_CLOSE_PROTOCOL_ERROR);
         return;

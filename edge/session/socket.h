@@ -29,8 +29,8 @@ struct socket_application {
     void (*event)(void *context, struct socket *socket, const struct socketio_packet *packet,
                   int64_t now);
     /* The client's acknowledgement of an event emitted with an ack id. */
-    void (*acknowledged)(void *context, struct socket *socket,
-                         const struct socketio_packet *packet, int64_t now);
+    void (*acknowledged)(void *context, struct socket *socket, const struct socketio_packet *packet,
+                         int64_t now);
     /* The socket is over, for any reason; the pointer is invalid afterwards. */
     void (*disconnected)(void *context, struct socket *socket, enum session_close_reason reason,
                          int64_t now);
@@ -63,8 +63,8 @@ const struct slice *socket_attachments(const struct socket *socket, size_t *coun
 /*
  * Calls visit for every accepted socket of the table.
  */
-void socket_for_each(struct session_table *table, void (*visit)(void *context, struct socket *socket),
-                     void *context);
+void socket_for_each(struct session_table *table,
+                     void (*visit)(void *context, struct socket *socket), void *context);
 
 const char *socket_id(const struct socket *socket); /* >= 20 URL-safe characters */
 struct session *socket_session(const struct socket *socket);

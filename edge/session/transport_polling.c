@@ -46,7 +46,7 @@ static void append_queued(struct session *session, struct buffer *payload)
         while (taken < count && appended < (size_t)settings->payload_packets_max) {
             size_t size = packet_payload(packets[taken]).length;
 
-            /* Base64 and separators make it longer; the bound is on memory and need not be exact. */
+            /* Base64 and separators count, roughly: the bound is on memory. */
             bytes += packets[taken]->kind == PACKET_BINARY ? size + size / 3 + 4 : size + 1;
             if (appended > 0 && bytes > (size_t)settings->max_http_buffer_size)
                 break;

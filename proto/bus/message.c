@@ -76,10 +76,10 @@ static const struct field room_sync_fields[] = {ID(bus_room_sync, room), U(bus_r
                                                 LIST(bus_room_sync, members, BUS_ELEMENT_MEMBER)};
 static const struct field sync_done_fields[] = {U(bus_sync_done, rooms)};
 static const struct field join_fields[] = {
-    U(bus_join, request),    ID(bus_join, room),      ID(bus_join, entity),
-    NAME(bus_join, name),    ID(bus_join, server_id), B(bus_join, is_again),
-    U(bus_join, since),      U(bus_join, since_seq),  U(bus_join, since_epoch),
-    I(bus_join, since_time), ID(bus_join, since_id)};
+    U(bus_join, request),   ID(bus_join, room),        ID(bus_join, entity),
+    NAME(bus_join, name),   ID(bus_join, server_id),   U(bus_join, since),
+    U(bus_join, since_seq), U(bus_join, since_epoch),  I(bus_join, since_time),
+    ID(bus_join, since_id)};
 static const struct field leave_fields[] = {ID(bus_leave, room), ID(bus_leave, entity),
                                             B(bus_leave, is_explicit), U(bus_leave, silence)};
 static const struct field send_fields[] = {
@@ -125,6 +125,7 @@ static const struct field room_message_fields[] = {ID(bus_room_message, room),
                                                    ID(bus_room_message, asker),
                                                    ID(bus_room_message, origin),
                                                    U(bus_room_message, origin_request),
+                                                   ID(bus_room_message, client_message_id),
                                                    PAYLOAD(bus_room_message, body)};
 static const struct field presence_fields[] = {ID(bus_presence, room), B(bus_presence, is_joined),
                                                ID(bus_presence, entity), NAME(bus_presence, name),

@@ -90,7 +90,6 @@ struct bus_join {
     struct slice entity;
     struct slice name;
     struct slice server_id;
-    bool is_again;  /* the socket is in the room already: no further connection */
     uint64_t since; /* enum bus_since */
     uint64_t since_seq;
     uint64_t since_epoch; /* 0: any */
@@ -193,6 +192,7 @@ struct bus_room_message {
     struct slice asker;      /* of a reply: who sent the question */
     struct slice origin;     /* incarnation of the sending edge; empty: none */
     uint64_t origin_request; /* that edge's bus_send.request */
+    struct slice client_message_id; /* only when sent again from the store: the sender's own */
     struct slice body;
 };
 struct bus_presence {

@@ -109,17 +109,21 @@ static struct chat_fault decode_since(struct slice value, struct slice epoch, st
         }
         out->since = CHAT_SINCE_SEQ;
         out->since_seq = (uint64_t)number;
-        if (json_type(epoch) != JSON_NONE && (!json_to_integer(epoch, &number) || number < 0)) {
+        number = 0;
+        if (json_type(epoch) != JSON_NONE && json_type(epoch) != JSON_NULL &&
+            (!json_to_integer(epoch, &number) || number < 0)) {
             return fault(ERROR_MALFORMED, "sinceEpoch");
         }
-        out->since_epoch = json_type(epoch) == JSON_NONE ? 0 : (uint64_t)number;
+        out->since_epoch = (uint64_t)number;
         return no_fault;
     case JSON_STRING:
         if (!take_id(value, arena, &out->since_id) || out->since_id.length == 0) {
             return fault(ERROR_MALFORMED, "since");
         }
         out->since = CHAT_SINCE_ID;
-        if (!uuid_is_valid(out->since_id) && clock_parse_time(out->since_id, &out->since_time)) {
+        /* A time has dashes: digits alone would be milliseconds, and as a text they are an id. */
+        if (memchr(out->since_id.data, '-', out->since_id.length) != NULL &&
+            !uuid_is_valid(out->since_id) && clock_parse_time(out->since_id, &out->since_time)) {
             out->since = CHAT_SINCE_TIME;
         }
         return no_fault;

@@ -247,7 +247,6 @@ struct question {
     struct text entity; /* JOIN: entity, name; RECEIPT: user, status */
     struct text name;
     struct bus_list_builder replay; /* JOIN: what was found so far */
-    bool is_again;                  /* JOIN */
     uint64_t through;               /* JOIN, CATCH_UP: the pages so far hold all up to this seq */
     UT_hash_handle hh;
 };
@@ -334,7 +333,6 @@ struct admission {
     uint64_t trace;
     struct slice entity;
     struct slice name;
-    bool is_again;
     bool replay_complete;
     struct bus_list replay;
 };

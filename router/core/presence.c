@@ -174,7 +174,6 @@ void presence_receive_join(struct peer *peer, const struct bus_message *message)
                                   .trace = message->trace,
                                   .entity = join->entity,
                                   .name = join->name,
-                                  .is_again = join->is_again,
                                   .replay_complete = true};
     presence_admit(peer, room, &admission);
 }
@@ -184,9 +183,7 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
     struct router *router = peer->router;
     struct bus_list_builder members = {BUFFER_EMPTY, 0};
     struct attachment *attachment = room_attach(room, peer);
-    bool is_counted = admission->is_again && room_has_entity_on(attachment, admission->entity);
-    add_connections(router, attachment, admission->entity, admission->name, is_counted ? 0 : 1,
-                    true);
+    add_connections(router, attachment, admission->entity, admission->name, 1, true);
     size_t limit = (size_t)router->settings.presence_limit;
     bool is_large = presence_count(room) > limit && limit > PRESENCE_SAMPLE;
     presence_list(room, 0, is_large ? PRESENCE_SAMPLE : limit, &members);

@@ -26,7 +26,6 @@ static void admit(struct router *router, struct question *question, bool complet
                                   .trace = question->trace,
                                   .entity = text_slice(&question->entity),
                                   .name = text_slice(&question->name),
-                                  .is_again = question->is_again,
                                   .replay_complete = complete};
     if (complete) {
         admission.replay = bus_list_of(&question->replay);
@@ -49,8 +48,7 @@ void replay_begin_join(struct peer *peer, struct room *room, const struct bus_me
         struct admission admission = {.request = join->request,
                                       .trace = message->trace,
                                       .entity = join->entity,
-                                      .name = join->name,
-                                      .is_again = join->is_again};
+                                      .name = join->name};
         presence_admit(peer, room, &admission);
         return;
     }
@@ -72,7 +70,6 @@ void replay_begin_join(struct peer *peer, struct room *room, const struct bus_me
     question->room = room->number;
     question->entity = text_copy(join->entity);
     question->name = text_copy(join->name);
-    question->is_again = join->is_again;
     question->trace = message->trace;
     question->through = room->published; /* all of it is in the store: the page will have it */
 }
@@ -103,7 +100,6 @@ static void ask_on(struct router *router, struct question *question, struct room
     next->request = question->request;
     next->room = question->room;
     next->trace = question->trace;
-    next->is_again = question->is_again;
     next->replay = question->replay;
     next->through = room->published;
     question->origin = question->entity = question->name = (struct text){NULL, 0};
@@ -177,6 +173,8 @@ static void catch_up_answered(struct router *router, const struct question *ques
                                                        .created_at = record->created_at,
                                                        .sender = record->sender,
                                                        .in_reply_to = record->in_reply_to,
+                                                       .client_message_id =
+                                                           record->client_message_id,
                                                        .body = record->body}};
         peer_send(peer, &message);
         if (peer->is_dead) {

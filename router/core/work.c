@@ -334,6 +334,9 @@ void work_dispatch(struct router *router)
         if (bridge != NULL) {
             queue_sleep(router, queue);
             give(router, job, bridge);
+            if (!has_spare_credit(router)) {
+                break; /* thousands may wait: not one of them has to be looked at */
+            }
         }
     }
 }

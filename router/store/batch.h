@@ -61,7 +61,7 @@ void store_batch_put_room(struct store_batch *batch, const struct room_record *r
 void store_batch_set_participants(struct store_batch *batch, uint64_t room, const struct slice *ids,
                                   size_t count);
 void store_batch_add_participant(struct store_batch *batch, uint64_t room, struct slice id);
-/* Returns the copy, which lives as long as the batch: the core broadcasts from it after the commit.
+/* Returns the copy, which lives as long as the batch: the core broadcasts from it when committed.
  */
 const struct message_record *store_batch_add_message(struct store_batch *batch,
                                                      const struct message_record *message);

@@ -13,7 +13,6 @@
 #include "proto/base/error.h"
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
-#include "router/store/store_sqlite_log.h"
 
 enum { FILE_MODE = 0640, DIRECTORY_MODE = 0750, WHY_SIZE = 256 };
 enum { NO_LOG_MODE = -1 }; /* beside SQLite's results, which are positive */
@@ -24,8 +23,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 #undef X
 };
 
-/* Makes the directory of path durable, so that a file just created in it survives power loss too.
- */
+/* So that what was just made in the directory survives power loss too. */
 static void sync_directory(const char *directory)
 {
     int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -40,27 +38,29 @@ static void sync_directory(const char *directory)
 static int create_file(const char *path)
 {
     const int flags = O_RDWR | O_CREAT | O_CLOEXEC;
-    int file = open(path, flags, FILE_MODE);
     char *copy = memory_copy_string(path, strlen(path));
-    const char *directory = dirname(copy);
+    char *directory = dirname(copy);
+    int file = open(path, flags, FILE_MODE);
+    bool is_new_directory = false;
 
-    if (file < 0 && errno == ENOENT && mkdir(directory, DIRECTORY_MODE) == 0)
+    if (file < 0 && errno == ENOENT && mkdir(directory, DIRECTORY_MODE) == 0) {
+        is_new_directory = true;
         file = open(path, flags, FILE_MODE);
+    }
     if (file >= 0) {
-        int error = errno;
-
         sync_directory(directory);
-        errno = error;
+        if (is_new_directory)
+            sync_directory(dirname(directory));
     }
     free(copy);
     return file;
 }
 
 /*
- * Opens, locks, inspects and, when missing, creates the file. Returns its descriptor, to be kept
- * until SQLite has closed the file: closing it drops the process's POSIX locks on it, SQLite's own.
+ * Opens the file or, when it is missing, creates it. The descriptor is kept until SQLite has closed
+ * the file: closing it drops the process's POSIX locks on it, SQLite's own.
  */
-static int claim_file(const char *path, char *why, size_t why_size)
+static int open_file(const char *path, char *why, size_t why_size)
 {
     int file = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
@@ -69,17 +69,23 @@ static int claim_file(const char *path, char *why, size_t why_size)
             return -1;
         file = create_file(path);
     }
-    if (file < 0) {
+    if (file < 0)
         snprintf(why, why_size, "%s", strerror(errno));
-        return -1;
-    }
-    if (flock(file, LOCK_EX | LOCK_NB) != 0)
+    return file;
+}
+
+/* Makes self the one writer of a file that is fit for it. */
+static int claim_file(struct store_sqlite *self, const char *path, char *why, size_t why_size)
+{
+    self->lock = open_file(path, why, why_size);
+    if (self->lock < 0)
+        return ERROR_STORE;
+    if (flock(self->lock, LOCK_EX | LOCK_NB) != 0) {
         snprintf(why, why_size, "%s",
                  errno == EWOULDBLOCK ? "another router is using it" : strerror(errno));
-    else if (store_sqlite_inspect(path, file, why, why_size) == 0)
-        return file;
-    close(file);
-    return -1;
+        return ERROR_STORE;
+    }
+    return 0;
 }
 
 int store_sqlite_run(struct store_sqlite *self, enum store_sqlite_statement statement)
@@ -155,6 +161,19 @@ static int set_log_mode(sqlite3 *database)
     return rc == SQLITE_OK && !is_set ? NO_LOG_MODE : rc;
 }
 
+static int migrate(struct store_sqlite *self, int version)
+{
+    int rc = store_sqlite_migrate(self->database, store_sqlite_migrations, version,
+                                  STORE_SCHEMA_VERSION);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    log_info("store_migrated", "file=%s from=%d to=%d", self->path, version, STORE_SCHEMA_VERSION);
+    /* The version, into the file itself if nobody is reading: then file(1) tells it too. */
+    sqlite3_wal_checkpoint_v2(self->database, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return SQLITE_OK;
+}
+
 static int set_up_writer(struct store_sqlite *self, const struct store_settings *settings,
                          int version)
 {
@@ -168,19 +187,9 @@ static int set_up_writer(struct store_sqlite *self, const struct store_settings 
              STORE_SQLITE_WRITER_CACHE_KIB);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(self->database, pragmas, NULL, NULL, NULL);
-    if (rc == SQLITE_OK && version < STORE_SCHEMA_VERSION) {
-        rc = store_sqlite_migrate(self->database, store_sqlite_migrations, version,
-                                  STORE_SCHEMA_VERSION);
-        /* Into the file itself, where every version of the router will look for the version. */
-        if (rc == SQLITE_OK)
-            rc = sqlite3_wal_checkpoint_v2(self->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-                                           NULL);
-        if (rc == SQLITE_OK)
-            log_info("store_migrated", "file=%s from=%d to=%d", self->path, version,
-                     STORE_SCHEMA_VERSION);
-    }
+    if (rc == SQLITE_OK && version < STORE_SCHEMA_VERSION)
+        rc = migrate(self, version);
     sqlite3_wal_hook(self->database, note_log_size, self);
-    self->log = store_sqlite_log_attach(self->database);
     return rc;
 }
 
@@ -223,7 +232,6 @@ static void store_sqlite_close(struct store *store)
     for (int i = 0; i < STATEMENT_COUNT; i++)
         sqlite3_finalize(self->statements[i]);
     sqlite3_close(self->database);
-    store_sqlite_log_destroy(&self->log);
     if (self->lock >= 0)
         close(self->lock);
     free(self->path);
@@ -236,7 +244,7 @@ static struct store *store_sqlite_open(const struct store_settings *settings, ch
     const char *path = settings->url + sizeof("sqlite:") - 1;
     struct store_sqlite *self;
     char why[WHY_SIZE] = "";
-    int result = ERROR_STORE;
+    int result = 0;
 
     if (*path == '\0' || strcmp(path, ":memory:") == 0) {
         snprintf(reason, reason_size, "the store needs a file: sqlite:PATH");
@@ -244,14 +252,18 @@ static struct store *store_sqlite_open(const struct store_settings *settings, ch
     }
     self = memory_allocate_zeroed(sizeof(*self));
     self->base.backend = &store_sqlite_backend;
-    self->lock = settings->read_only ? -1 : claim_file(path, why, sizeof(why));
-    if (settings->read_only || self->lock >= 0) {
-        self->path = realpath(path, NULL);
-        if (self->path == NULL)
-            snprintf(why, sizeof(why), "%s", strerror(errno));
-        else
-            result = set_up(self, settings, why, sizeof(why));
+    self->lock = -1;
+    if (!settings->read_only)
+        result = claim_file(self, path, why, sizeof(why));
+    /* The real path: that is where SQLite keeps the log of a database reached by a link. */
+    if (result == 0 && (self->path = realpath(path, NULL)) == NULL) {
+        snprintf(why, sizeof(why), "%s", strerror(errno));
+        result = ERROR_STORE;
     }
+    if (result == 0 && !settings->read_only)
+        result = store_sqlite_inspect(self->path, self->lock, why, sizeof(why));
+    if (result == 0)
+        result = set_up(self, settings, why, sizeof(why));
     if (result == 0)
         return &self->base;
     snprintf(reason, reason_size, "cannot use the database %s: %s", path, why);

@@ -7,7 +7,6 @@
  *   store_sqlite_load.c    loading what the router needs at start
  *   store_sqlite_query.c   answering queries
  *   store_sqlite_row.c     reading rows, for the two above
- *   store_sqlite_log.c     few large writes to the log instead of many small ones
  *
  * The database is PATH, with SQLite's own PATH-wal and PATH-shm beside it while a router runs. A
  * writer holds an advisory lock (flock) on PATH itself, so that there is one router per database
@@ -93,15 +92,12 @@ enum store_sqlite_statement {
         STATEMENT_COUNT
 };
 
-struct store_sqlite_log;
-
 struct store_sqlite {
     struct store base;
     sqlite3 *database;                         /* owns */
     sqlite3_stmt *statements[STATEMENT_COUNT]; /* owns; kept prepared */
     char *path;                                /* owns; real path */
     int lock;                     /* the writer's descriptor of PATH, locked; -1 for a reader */
-    struct store_sqlite_log *log; /* owns; the writer's, may be NULL */
     int page_size;                /* bytes */
 };
 

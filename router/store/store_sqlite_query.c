@@ -38,18 +38,19 @@ static int find_time(struct store_sqlite *self, uint64_t room, int64_t time, int
     return rc;
 }
 
-static struct message_record *page_add(struct store_page *page, size_t *capacity)
+/* An array with room for one more item than count; a page's arrays are small and end with it. */
+static void *grow(struct arena *arena, void *items, size_t count, size_t *capacity, size_t size)
 {
-    if (page->count == *capacity) {
-        size_t more = *capacity == 0 ? FIRST_PAGE_CAPACITY : *capacity * 2;
-        struct message_record *grown = arena_allocate(&page->arena, more * sizeof(*page->messages));
+    size_t more = *capacity == 0 ? FIRST_PAGE_CAPACITY : *capacity * 2;
+    void *grown;
 
-        if (page->count > 0)
-            memcpy(grown, page->messages, page->count * sizeof(*page->messages));
-        page->messages = grown;
-        *capacity = more;
-    }
-    return &page->messages[page->count++];
+    if (count < *capacity)
+        return items;
+    grown = arena_allocate(arena, more * size);
+    if (count > 0)
+        memcpy(grown, items, count * size);
+    *capacity = more;
+    return grown;
 }
 
 /* Steps through a statement of messages until limit, the page's bound in bytes, or the end. */
@@ -70,7 +71,9 @@ static int read_messages(struct sqlite_row *row, size_t limit, struct store_page
         }
         message = sqlite_row_message(row, true);
         bytes += message.body.length;
-        own = page_add(page, &capacity);
+        page->messages =
+            grow(&page->arena, page->messages, page->count, &capacity, sizeof(*page->messages));
+        own = &page->messages[page->count++];
         *own = message;
         own->id = arena_copy(&page->arena, message.id);
         own->sender = arena_copy(&page->arena, message.sender);
@@ -189,15 +192,7 @@ static int read_participants(struct store_sqlite *self, const struct store_query
             page->complete = false;
             return sqlite_row_stop(&row);
         }
-        if (page->id_count == capacity) {
-            size_t more = capacity == 0 ? FIRST_PAGE_CAPACITY : capacity * 2;
-            struct slice *grown = arena_allocate(&page->arena, more * sizeof(*grown));
-
-            if (page->id_count > 0)
-                memcpy(grown, page->ids, page->id_count * sizeof(*grown));
-            page->ids = grown;
-            capacity = more;
-        }
+        page->ids = grow(&page->arena, page->ids, page->id_count, &capacity, sizeof(*page->ids));
         page->ids[page->id_count++] = arena_copy(&page->arena, sqlite_row_id(&row, 0));
     }
     return rc;

@@ -220,8 +220,7 @@ int store_sqlite_inspect(const char *path, int file, char *reason, size_t reason
         result = store_sqlite_identify(database, &version, reason, reason_size);
         if (result == 0 && status.st_size + log <= STORE_SQLITE_CHECK_MAX)
             result = check_integrity(database, reason, reason_size);
-        /* Somebody has the database open: the log's index on disk is in use, and so are its locks.
-         */
+        /* Another program has the database open, so its log cannot be had alone. */
         if (result != 0 && (sqlite3_errcode(database) & 0xff) == SQLITE_BUSY)
             result = 0;
     }

@@ -9,10 +9,6 @@
 #include <time.h>
 #include <uv.h>
 
-/* czmq.h brings syslog.h, which has these names for something else. */
-#undef LOG_INFO
-#undef LOG_DEBUG
-
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "proto/base/log.h"

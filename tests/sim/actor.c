@@ -6,7 +6,9 @@
 enum {
     TICK_MS = 50, /* PROCESS_TICK_MS of the real processes */
     CLOCK_OFFSET_MAX = 1000000000,
-    LATENCY_MAX = 20
+    LATENCY_MAX = 20,
+    LINGER_MS = 200, /* of the real processes' sockets */
+    KILLED_LINGER_MS = 5
 };
 
 static const int64_t wall_origin = INT64_C(1795000000000); /* some day of 2026 */
@@ -43,6 +45,11 @@ struct instant actor_now(const struct actor *actor)
 {
     int64_t now = actor->world->now;
     return (struct instant){now + actor->clock_offset, now + wall_origin + actor->wall_offset};
+}
+
+int64_t actor_linger(struct actor *actor)
+{
+    return actor->is_stopping ? LINGER_MS : chance_between(&actor->chance, -1, KILLED_LINGER_MS);
 }
 
 /* --- turns -------------------------------------------------------------------------------------- */
@@ -119,6 +126,12 @@ void actor_wake(struct actor *actor, int64_t delay)
         }
         actor->has_turn = true;
         delay = chance_between(&actor->chance, 0, actor->latency);
+    } else {
+        int64_t at = actor->world->now + delay;
+        if (actor->wakes_at > actor->world->now && actor->wakes_at <= at) {
+            return; /* its flush will ask again */
+        }
+        actor->wakes_at = at;
     }
     world_after(actor->world, delay, turn, actor, actor->life);
 }
@@ -190,6 +203,7 @@ void actor_start(struct actor *actor)
     actor->is_stopping = false;
     actor->is_doomed = false;
     actor->has_turn = false;
+    actor->wakes_at = 0;
     actor->paused_until = 0;
     actor->clock_offset = chance_between(&world->chance, 1, CLOCK_OFFSET_MAX);
     actor->chance.state = chance_u64(&world->chance);

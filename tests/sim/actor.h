@@ -41,6 +41,7 @@ struct actor {
     struct input *first; /* owns: arrived, not handled */
     struct input *last;
     bool has_turn;
+    int64_t wakes_at; /* the turn that was asked for by itself */
 };
 
 struct input_class {
@@ -72,5 +73,7 @@ void actor_post(struct actor *actor, struct input *input, int64_t delay);
 void actor_wake(struct actor *actor, int64_t delay);
 
 struct instant actor_now(const struct actor *actor);
+/* How long what an ending process has sent goes on arriving: a killed one leaves little behind. */
+int64_t actor_linger(struct actor *actor);
 
 #endif

@@ -411,6 +411,13 @@ static int by_arrival(const struct stored_message *a, const struct stored_messag
     return a->arrival < b->arrival ? -1 : a->arrival > b->arrival;
 }
 
+static int by_id(const struct stored_agent *a, const struct stored_agent *b)
+{
+    size_t most = a->record.id.length < b->record.id.length ? a->record.id.length
+                                                            : b->record.id.length;
+    return memcmp(a->record.id.data, b->record.id.data, most);
+}
+
 static void load_rooms(struct memory_store *store, struct store_loader *loader)
 {
     struct stored_room *room, *next;
@@ -435,6 +442,7 @@ void memory_store_load(struct memory_store *store, struct store_loader *loader)
     struct stored_job *job, *next_job;
     struct stored_message *message, *next_message;
     load_rooms(store, loader);
+    HASH_SORT(store->agents, by_id);
     HASH_ITER(hh, store->agents, agent, next_agent) {
         loader->agent(loader->context, &agent->record);
     }

@@ -218,14 +218,14 @@ void channel_connect(struct channel *channel, int64_t delay)
                 channel, channel->connection);
 }
 
-void channel_break(struct channel *channel)
+void channel_break(struct channel *channel, int64_t linger)
 {
     struct world *world = channel->network->world;
     for (int i = 0; i < 2; i++) {
         struct lane *lane = &channel->lanes[i];
         forget_kept(lane);
         lane->former = channel->connection;
-        lane->former_until = world->now + chance_between(&world->chance, -1, 5);
+        lane->former_until = world->now + linger;
         lane->last_arrival = world->now;
     }
     channel->is_connected = false;
@@ -239,10 +239,10 @@ void network_router_started(struct network *network)
     }
 }
 
-void network_router_ended(struct network *network)
+void network_router_ended(struct network *network, int64_t linger)
 {
     for (size_t i = 0; i < network->count; i++) {
-        channel_break(&network->channels[i]);
+        channel_break(&network->channels[i], linger);
     }
 }
 

@@ -65,9 +65,10 @@ bool network_transmit(struct network *network, enum router_side side, struct sli
 
 /* A process began: it connects, or is connected to. It ended: its connections break. */
 void channel_connect(struct channel *channel, int64_t delay);
-void channel_break(struct channel *channel);
+/* What is in flight arrives still, for `linger` ms; -1: what has not arrived is lost. */
+void channel_break(struct channel *channel, int64_t linger);
 void network_router_started(struct network *network);
-void network_router_ended(struct network *network);
+void network_router_ended(struct network *network, int64_t linger);
 
 void channel_block(struct channel *channel, enum direction direction, bool keeps);
 void channel_unblock(struct channel *channel, enum direction direction);

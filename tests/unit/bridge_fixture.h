@@ -1,8 +1,8 @@
 /*
- * What the tests of the bridge stand on: a virtual clock, a router that is nothing but the accepting
- * side of a link and writes down what it hears, a transport that may be cut, and a runtime that does
- * what its test says. The runtime also watches the contract of runtime.h: it is never called from
- * within one of its own callbacks.
+ * What the tests of the bridge stand on: a virtual clock, a router that is nothing but the
+ * accepting side of a link and writes down what it hears, a transport that may be cut, and a
+ * runtime that does what its test says. The runtime also watches the contract of runtime.h: it is
+ * never called from within one of its own callbacks.
  */
 #ifndef TESTS_UNIT_BRIDGE_FIXTURE_H
 #define TESTS_UNIT_BRIDGE_FIXTURE_H
@@ -25,7 +25,7 @@
 #define ELIZA "b850bc30-45f8-0041-a00a-83df46d8555d"
 #define NOBODY "00000000-1111-2222-3333-444444444444"
 
-/* --- the runtime ---------------------------------------------------------------------------------- */
+/* --- the runtime ------------------------------------------------------------------------------ */
 
 enum fake_behaviour {
     FAKE_ECHO,   /* answers at once: each byte of the question is a chunk */
@@ -48,15 +48,15 @@ struct fake {
     struct runtime runtime; /* first */
     enum fake_behaviour behaviour;
     size_t length;
-    struct fake_run *runs;  /* held, oldest first */
-    struct buffer script;   /* what the oldest held run does at the next tick */
+    struct fake_run *runs; /* held, oldest first */
+    struct buffer script;  /* what the oldest held run does at the next tick */
     unsigned cancelled;
-    bool is_calling;        /* a callback is on the stack */
-    struct buffer asked;    /* one line per question */
+    bool is_calling;     /* a callback is on the stack */
+    struct buffer asked; /* one line per question */
 };
 
-static inline void fake_chunk(struct fake *fake, const struct runtime_events *events,
-                              void *context, struct slice text)
+static inline void fake_chunk(struct fake *fake, const struct runtime_events *events, void *context,
+                              struct slice text)
 {
     fake->is_calling = true;
     events->chunk(context, text);
@@ -125,13 +125,13 @@ static inline int fake_start(struct runtime *runtime, const struct runtime_reque
     struct fake *fake = (struct fake *)runtime;
     assert_false(fake->is_calling);
     *run = NULL;
-    buffer_append_format(
-        &fake->asked, "%.*s %.*s(%.*s) asks %.*s: %.*s%s\n", (int)request->room_id.length,
-        request->room_id.data, (int)request->sender_id.length, request->sender_id.data,
-        (int)request->sender_name.length, request->sender_name.data,
-        (int)request->agent_name.length, request->agent_name.data,
-        request->text.length > 100 ? 0 : (int)request->text.length, request->text.data,
-        request->has_backlog ? " (backlog)" : "");
+    buffer_append_format(&fake->asked, "%.*s %.*s(%.*s) asks %.*s: %.*s%s\n",
+                         (int)request->room_id.length, request->room_id.data,
+                         (int)request->sender_id.length, request->sender_id.data,
+                         (int)request->sender_name.length, request->sender_name.data,
+                         (int)request->agent_name.length, request->agent_name.data,
+                         request->text.length > 100 ? 0 : (int)request->text.length,
+                         request->text.data, request->has_backlog ? " (backlog)" : "");
     switch (fake->behaviour) {
     case FAKE_ECHO:
         for (size_t i = 0; i < request->text.length; i++) {
@@ -203,7 +203,7 @@ static inline int64_t fake_tick(struct runtime *runtime, int64_t now)
 static const struct runtime_class fake_class = {
     .name = "fake", .run = fake_start, .cancel = fake_cancel, .tick = fake_tick};
 
-/* --- the router and the way to it ------------------------------------------------------------------- */
+/* --- the router and the way to it ------------------------------------------------------------- */
 
 enum { FIXTURE_FRAMES_MAX = 4096 };
 
@@ -214,15 +214,15 @@ struct fixture {
     struct id_source ids;
     struct bridge *bridge;
     struct link_settings settings;
-    struct link router;    /* what the router has of the bridge */
-    bool has_peer;         /* the router knows its link */
-    bool confirms;         /* the router answers REGISTER */
-    bool is_cut;           /* frames get lost, both ways */
-    struct buffer heard;   /* by the router, one line per message */
-    struct buffer body;    /* of the last WORK_DONE */
+    struct link router;                       /* what the router has of the bridge */
+    bool has_peer;                            /* the router knows its link */
+    bool confirms;                            /* the router answers REGISTER */
+    bool is_cut;                              /* frames get lost, both ways */
+    struct buffer heard;                      /* by the router, one line per message */
+    struct buffer body;                       /* of the last WORK_DONE */
     struct buffer frames[FIXTURE_FRAMES_MAX]; /* from the bridge, not delivered yet */
     size_t frame_count;
-    size_t flushed;        /* DATA frames that the bridge sent */
+    size_t flushed; /* DATA frames that the bridge sent */
 };
 
 static inline void assert_text(struct buffer *actual, const char *expected)
@@ -272,8 +272,8 @@ static inline bool router_transmits(void *context, struct link *link, struct sli
     return true;
 }
 
-static inline void router_hears(void *context, struct link *link,
-                                const struct bus_message *message, int64_t now)
+static inline void router_hears(void *context, struct link *link, const struct bus_message *message,
+                                int64_t now)
 {
     struct fixture *fixture = context;
     struct buffer *out = &fixture->heard;
@@ -447,13 +447,11 @@ static inline const struct jobs_counters *counted(struct fixture *fixture)
 
 static inline void fixture_start(struct fixture *fixture)
 {
-    static const struct bus_hello self = {.role = BUS_ROLE_BRIDGE,
-                                          .incarnation = {"bridge", 6},
-                                          .name = {"agent-bridge", 12}};
+    static const struct bus_hello self = {
+        .role = BUS_ROLE_BRIDGE, .incarnation = {"bridge", 6}, .name = {"agent-bridge", 12}};
     struct bridge_settings settings = {.credit = 4, .link = fixture->settings};
-    fixture->bridge =
-        bridge_new(&settings, &bridge_operations, fixture, &fixture->ids, &self, fixture->agents,
-                   &fixture->fake.runtime, fixture->now);
+    fixture->bridge = bridge_new(&settings, &bridge_operations, fixture, &fixture->ids, &self,
+                                 fixture->agents, &fixture->fake.runtime, fixture->now);
 }
 
 /* A bridge with one agent and a credit of 4, registered. */

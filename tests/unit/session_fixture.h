@@ -28,14 +28,14 @@ struct fixture {
     struct session_settings settings;
     struct id_source ids;
     int64_t now;
-    enum fixture_answer answer;   /* to a CONNECT */
-    struct socket *socket;        /* the latest that asked to connect */
-    struct buffer upcalls;        /* one line each */
+    enum fixture_answer answer; /* to a CONNECT */
+    struct socket *socket;      /* the latest that asked to connect */
+    struct buffer upcalls;      /* one line each */
     void (*on_event)(struct fixture *fixture, struct socket *socket,
                      const struct socketio_packet *packet);
     void (*on_disconnected)(struct fixture *fixture, struct socket *socket);
-    void *mine;                         /* of the test */
-    struct fake_poll *polls;            /* owns the fakes, which outlive the table */
+    void *mine;              /* of the test */
+    struct fake_poll *polls; /* owns the fakes, which outlive the table */
     struct fake_websocket *websockets;
 };
 
@@ -343,8 +343,8 @@ static inline void assert_closed(const struct fake_websocket *self, int code)
 
 static inline struct session *open_websocket(struct fixture *fixture, struct fake_websocket *self)
 {
-    assert_true(session_open_websocket(fixture->table, 4, &self->websocket, "192.0.2.2",
-                                       fixture->now));
+    assert_true(
+        session_open_websocket(fixture->table, 4, &self->websocket, "192.0.2.2", fixture->now));
     flush(fixture);
     buffer_clear(&self->sent);
     return self->websocket.session;

@@ -1,7 +1,7 @@
 /* The bridge's jobs: what a question becomes, what its run says, and its one end. */
 #include "bridge_fixture.h"
 
-/* --- a question and its answer -------------------------------------------------------------------- */
+/* --- a question and its answer ---------------------------------------------------------------- */
 
 static void a_question_is_streamed_and_has_one_reply(void **state)
 {
@@ -77,7 +77,7 @@ static void a_backlog_is_told_to_the_runtime(void **state)
     assert_asked(fixture, "room ann() asks Eliza: a (backlog)\n");
 }
 
-/* --- questions that are not as they should be --------------------------------------------------------- */
+/* --- questions that are not as they should be ------------------------------------------------- */
 
 static void a_question_without_text_is_an_empty_one(void **state)
 {
@@ -106,8 +106,8 @@ static void text_is_unescaped(void **state)
 
 static void a_body_that_is_no_json_fails(void **state)
 {
-    static const char *const bodies[] = {"\"text\"", "\"text\":\"a\"}", "}{",
-                                         "\"text\":\"a\"},{\"b\":1", "\"text\":\"\xff\"", "x"};
+    static const char *const bodies[] = {
+        "\"text\"", "\"text\":\"a\"}", "}{", "\"text\":\"a\"},{\"b\":1", "\"text\":\"\xff\"", "x"};
     struct fixture *fixture = *state;
     char expected[64];
 
@@ -131,7 +131,7 @@ static void an_unknown_agent_fails(void **state)
     assert_int_equal(counted(fixture)->refused, 1);
 }
 
-/* --- bounds -------------------------------------------------------------------------------------------- */
+/* --- bounds ----------------------------------------------------------------------------------- */
 
 static void work_beyond_the_credit_is_refused(void **state)
 {
@@ -206,7 +206,7 @@ static void an_answer_has_a_largest_size(void **state)
     }
 }
 
-/* --- other ends ------------------------------------------------------------------------------------------ */
+/* --- other ends ------------------------------------------------------------------------------- */
 
 static void failure_ends_a_run(void **state)
 {

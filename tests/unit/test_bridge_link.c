@@ -10,7 +10,7 @@ static const char *reason_of(struct fixture *fixture)
     return reason;
 }
 
-/* --- registration -------------------------------------------------------------------------------- */
+/* --- registration ----------------------------------------------------------------------------- */
 
 static void a_bridge_is_ready_when_the_router_took_its_agents(void **state)
 {
@@ -43,7 +43,7 @@ static void every_agent_is_registered(void **state)
     assert_heard(fixture, "register credit=4 agents=1024\n");
 }
 
-/* --- lost links ------------------------------------------------------------------------------------ */
+/* --- lost links ------------------------------------------------------------------------------- */
 
 static void a_restarted_router_gets_a_new_link_and_no_old_answers(void **state)
 {
@@ -150,7 +150,7 @@ static void a_link_that_is_full_is_given_up(void **state)
     assert_heard(fixture, "register credit=4 agents=1\n"); /* and no half of an answer */
 }
 
-/* --- frames that are none ---------------------------------------------------------------------------- */
+/* --- frames that are none --------------------------------------------------------------------- */
 
 static void bad_frames_are_counted_and_nothing_else(void **state)
 {
@@ -190,7 +190,7 @@ static void a_body_that_does_not_decode_ends_the_link(void **state)
     assert_heard(fixture, "register credit=4 agents=1\n");
 }
 
-/* --- leaving --------------------------------------------------------------------------------------------- */
+/* --- leaving ---------------------------------------------------------------------------------- */
 
 static void an_idle_bridge_leaves_once_the_router_has_confirmed(void **state)
 {

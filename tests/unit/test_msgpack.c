@@ -45,15 +45,9 @@ static void test_unsigned_numbers_take_the_shortest_form_and_come_back(void **st
     static const struct {
         uint64_t value;
         size_t length;
-    } cases[] = {{0, 1},
-                 {0x7f, 1},
-                 {0x80, 2},
-                 {0xff, 2},
-                 {0x100, 3},
-                 {0xffff, 3},
-                 {0x10000, 5},
-                 {0xffffffff, 5},
-                 {UINT64_C(0x100000000), 9},
+    } cases[] = {{0, 1},         {0x7f, 1},       {0x80, 2},
+                 {0xff, 2},      {0x100, 3},      {0xffff, 3},
+                 {0x10000, 5},   {0xffffffff, 5}, {UINT64_C(0x100000000), 9},
                  {UINT64_MAX, 9}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -74,10 +68,10 @@ static void test_signed_numbers_take_the_shortest_form_and_come_back(void **stat
     static const struct {
         int64_t value;
         size_t length;
-    } cases[] = {{0, 1},          {127, 1},       {128, 2},      {-1, 1},
-                 {-32, 1},        {-33, 2},       {-128, 2},     {-129, 3},
-                 {-32768, 3},     {-32769, 5},    {INT32_MIN, 5}, {(int64_t)INT32_MIN - 1, 9},
-                 {INT64_MIN, 9},  {INT64_MAX, 9}, {65535, 3}};
+    } cases[] = {{0, 1},         {127, 1},       {128, 2},       {-1, 1},
+                 {-32, 1},       {-33, 2},       {-128, 2},      {-129, 3},
+                 {-32768, 3},    {-32769, 5},    {INT32_MIN, 5}, {(int64_t)INT32_MIN - 1, 9},
+                 {INT64_MIN, 9}, {INT64_MAX, 9}, {65535, 3}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buffer out = BUFFER_EMPTY;
@@ -113,9 +107,9 @@ static void test_a_number_that_does_not_fit_is_refused(void **state)
 
 static void test_longer_forms_than_needed_are_read(void **state)
 {
-    struct msgpack_reader reader =
-        msgpack_reader_of(SLICE_LITERAL("\xcd\x00\x05\xd3\xff\xff\xff\xff\xff\xff\xff\xfe"
-                                        "\xda\x00\x01x\xc6\x00\x00\x00\x01y\xdd\x00\x00\x00\x01\x00"));
+    struct msgpack_reader reader = msgpack_reader_of(
+        SLICE_LITERAL("\xcd\x00\x05\xd3\xff\xff\xff\xff\xff\xff\xff\xfe"
+                      "\xda\x00\x01x\xc6\x00\x00\x00\x01y\xdd\x00\x00\x00\x01\x00"));
     uint64_t number;
     int64_t value;
     uint32_t count;
@@ -196,11 +190,13 @@ static void test_what_is_over_its_bound_is_refused(void **state)
 
 static void test_a_length_that_lies_is_refused(void **state)
 {
-    static const struct slice lies[] = {
-        {"\xa2z", 2},           {"\xd9\x02z", 3},
-        {"\xda\xff\xffz", 4},   {"\xdb\xff\xff\xff\xffz", 6},
-        {"\xc4\x02z", 3},       {"\xc5\x00\x02z", 4},
-        {"\xc6\xff\xff\xff\xffz", 6}};
+    static const struct slice lies[] = {{"\xa2z", 2},
+                                        {"\xd9\x02z", 3},
+                                        {"\xda\xff\xffz", 4},
+                                        {"\xdb\xff\xff\xff\xffz", 6},
+                                        {"\xc4\x02z", 3},
+                                        {"\xc5\x00\x02z", 4},
+                                        {"\xc6\xff\xff\xff\xffz", 6}};
     (void)state;
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
         struct exact exact = exact_of(lies[i]);

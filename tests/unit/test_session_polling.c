@@ -72,8 +72,9 @@ static void test_a_parked_get_goes_home_with_everything_of_the_turn(void **state
     assert_parked(poll);
     flush(fixture);
     assert_string_equal(poll->content_type, "text/plain; charset=UTF-8");
-    assert_answer(poll, 200, "42[\"a\"]\x1e"
-                              "42[\"b\"]");
+    assert_answer(poll, 200,
+                  "42[\"a\"]\x1e"
+                  "42[\"b\"]");
 }
 
 static void test_what_waited_is_given_to_the_next_get(void **state)
@@ -138,8 +139,9 @@ static void test_binary_packets_travel_as_base64(void **state)
     packet_release(&packet);
     get(fixture, socket_session(socket), poll);
     flush(fixture);
-    assert_answer(poll, 200, "451-[\"b\",{\"_placeholder\":true,\"num\":0}]\x1e"
-                              "baGVsbG8=");
+    assert_answer(poll, 200,
+                  "451-[\"b\",{\"_placeholder\":true,\"num\":0}]\x1e"
+                  "baGVsbG8=");
 }
 
 static void test_a_post_may_carry_several_packets(void **state)
@@ -290,8 +292,9 @@ static void test_our_close_is_told_to_a_parked_get(void **state)
     get(fixture, socket_session(socket), poll);
     emit(socket, "42[\"last\"]");
     session_close(fixture->table, socket_session(socket), SESSION_CLOSE_SERVER, fixture->now);
-    assert_answer(poll, 200, "42[\"last\"]\x1e"
-                              "1");
+    assert_answer(poll, 200,
+                  "42[\"last\"]\x1e"
+                  "1");
     assert_upcalls(fixture, "disconnected server\n");
     assert_int_equal(session_table_count(fixture->table), 0);
 }
@@ -314,8 +317,9 @@ static void test_our_close_is_told_to_the_next_get(void **state)
     get(fixture, session, poll);
     assert_int_equal(poll->body.length, 64 * 3 - 1);
     get(fixture, session, poll);
-    assert_answer(poll, 200, "42\x1e"
-                              "1");
+    assert_answer(poll, 200,
+                  "42\x1e"
+                  "1");
     assert_int_equal(session_table_count(fixture->table), 0);
     assert_int_equal(closed_with(fixture, SESSION_CLOSE_SERVER), 1);
 }

@@ -52,14 +52,16 @@ static void test_packets_of_every_moment_arrive_once_and_in_order(void **state)
     get(fixture, session, poll);
     emit(fixture->socket, "42[2]");
     flush(fixture);
-    assert_answer(poll, 200, "42[1]\x1e"
-                              "42[2]");
+    assert_answer(poll, 200,
+                  "42[1]\x1e"
+                  "42[2]");
     emit(fixture->socket, "42[3]");
     get(fixture, session, poll);
     say(fixture, probe, "2probe"); /* in the turn of the GET, before its flush */
     assert_sent(probe, "3probe|/");
-    assert_answer(poll, 200, "42[3]\x1e"
-                              "6");
+    assert_answer(poll, 200,
+                  "42[3]\x1e"
+                  "6");
     emit(fixture->socket, "42[4]");
     get(fixture, session, poll);
     flush(fixture);

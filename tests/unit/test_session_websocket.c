@@ -6,8 +6,8 @@ static void test_the_open_packet_comes_first(void **state)
     struct fake_websocket *self = fake_websocket_new(fixture);
     char expected[256];
 
-    assert_true(session_open_websocket(fixture->table, 4, &self->websocket, "192.0.2.2",
-                                       fixture->now));
+    assert_true(
+        session_open_websocket(fixture->table, 4, &self->websocket, "192.0.2.2", fixture->now));
     assert_true(session_table_is_dirty(fixture->table));
     flush(fixture);
     snprintf(expected, sizeof(expected),

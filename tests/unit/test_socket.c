@@ -276,7 +276,8 @@ static void test_a_packet_outlives_the_session_that_its_event_ends(void **state)
     fixture->on_event = end_session;
     say(fixture, self, "451-[\"b\"]");
     say_binary(fixture, self, "one");
-    assert_upcalls(fixture, "event / [\"b\"]\ndisconnected server\nattachment one\nstill [\"b\"]\n");
+    assert_upcalls(fixture,
+                   "event / [\"b\"]\ndisconnected server\nattachment one\nstill [\"b\"]\n");
     assert_closed(self, 1001);
     flush(fixture);
 }

@@ -149,11 +149,11 @@ static uint64_t run_and_kill(struct store_fixture *fixture, uint64_t first, size
 
 static void what_was_reported_survives_kill_9(struct store_fixture *fixture)
 {
-    enum { ROUNDS = 12 };
+    const int rounds = getenv("ELIZAMQ_LONG") == NULL ? 8 : 60;
     struct random random = {.state = 9};
     uint64_t next = 1;
 
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
         size_t reports = 5 + random_below(&random, 40);
         uint64_t last = run_and_kill(fixture, next, reports);
         struct store *store = fixture_open(fixture);

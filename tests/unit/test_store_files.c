@@ -248,6 +248,19 @@ static void a_symbolic_link_is_followed(void **state)
     store_close(&store);
 }
 
+static void a_log_is_seen_through_a_symbolic_link(void **state)
+{
+    struct store_fixture *fixture = *state;
+    char target[128];
+
+    make_store(fixture);
+    leave_log(fixture, upgrade_and_die);
+    snprintf(target, sizeof(target), "%s", fixture->path);
+    fixture_use_path(fixture, "link.db");
+    assert_int_equal(symlink(target, fixture->path), 0);
+    assert_refused(fixture, "schema version is 4711");
+}
+
 static void a_second_router_is_refused(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -462,6 +475,7 @@ int main(void)
         FILE_TEST(more_than_one_missing_directory_is_refused),
         FILE_TEST(odd_paths_are_taken_literally),
         FILE_TEST(a_symbolic_link_is_followed),
+        FILE_TEST(a_log_is_seen_through_a_symbolic_link),
         FILE_TEST(a_second_router_is_refused),
         FILE_TEST(the_lock_dies_with_the_process),
         FILE_TEST(what_is_no_database_is_refused),

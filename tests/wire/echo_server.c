@@ -3,14 +3,17 @@
  * what the wire tests and the official clients talk to. Not installed.
  *
  *     echo-server [--port N] [--ping-interval MS] [--ping-timeout MS] [--max-buffer BYTES]
- *                 [--outbox BYTES] [--send-buffer BYTES] [--no-upgrades]
+ *                 [--outbox BYTES] [--send-buffer BYTES] [--no-upgrades] [--relay]
  *
  * Prints "listening PORT" when it is ready. SIGTERM or SIGINT ends it; SIGUSR1 prints its counters.
  *
  * Accepts the namespaces / and /custom and says "auth" with the handshake's auth on each; answers
- * "message" with "message-back" and acknowledges "message-with-ack", with the same arguments;
+ * "message" with "message-back" and acknowledges "message-with-ack", with the same arguments and
+ * attachments;
  * "burst" N emits N numbered "tick" events, "volatile-burst" N as many that may be dropped;
- * "broadcast" sends its arguments to everybody as "news"; "bye" ends the socket.
+ * "broadcast" sends its arguments to everybody as "news"; "bye" ends the socket. With --relay,
+ * polls and posts for the sessions of other edges are taken on; the next tick answers them, except
+ * GETs for a sid that begins with "stuck".
  */
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -29,6 +32,14 @@
 #include "proto/base/clock.h"
 #include "proto/base/wheel.h"
 
+enum { RELAYS_MAX = 16 };
+
+struct relay {
+    struct poll_exchange *exchange;
+    char answer[64];
+    bool is_stuck;
+};
+
 struct echo {
     uv_loop_t loop;
     uv_timer_t timer;
@@ -40,6 +51,8 @@ struct echo {
     struct websocket_server *websockets;
     struct http_server *http;
     struct engineio_http engineio;
+    struct relay relays[RELAYS_MAX];
+    unsigned relays_gone;
 };
 
 /* --- the application -------------------------------------------------------------------------- */
@@ -74,6 +87,43 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
     }
     socket_accept(socket);
     emit(socket, "auth", auth.length == 0 ? SLICE_LITERAL("{}") : auth, false);
+}
+
+static void emit_text(struct socket *socket, const struct buffer *text)
+{
+    struct slice part = buffer_slice(text);
+    struct packet *packet = packet_new(PACKET_TEXT, &part, 1);
+
+    socket_emit(socket, packet);
+    packet_release(&packet);
+}
+
+/* The answer to a packet with attachments: the same placeholders, then the same bytes. */
+static void echo_attachments(struct socket *socket, const struct socketio_packet *packet,
+                             struct slice arguments)
+{
+    const char *name_space = socket_data(socket);
+    struct buffer text = BUFFER_EMPTY;
+    size_t count;
+    const struct slice *attachments = socket_attachments(socket, &count);
+
+    buffer_append_format(&text, "4%d%zu-",
+                         packet->has_ack_id ? SOCKETIO_BINARY_ACK : SOCKETIO_BINARY_EVENT, count);
+    if (strcmp(name_space, "/") != 0)
+        buffer_append_format(&text, "%s,", name_space);
+    if (packet->has_ack_id)
+        buffer_append_unsigned(&text, packet->ack_id);
+    buffer_append_string(&text, packet->has_ack_id ? "[" : "[\"message-back\",");
+    buffer_append_slice(&text, arguments);
+    buffer_append_char(&text, ']');
+    emit_text(socket, &text);
+    for (size_t i = 0; i < count; i++) {
+        struct packet *bytes = packet_new(PACKET_BINARY, &attachments[i], 1);
+
+        socket_emit(socket, bytes);
+        packet_release(&bytes);
+    }
+    buffer_deinit(&text);
 }
 
 /* The arguments as they were sent, without the brackets and the event's name. */
@@ -134,8 +184,6 @@ static void on_socket_event(void *context, struct socket *socket,
                             const struct socketio_packet *packet, int64_t now)
 {
     struct slice arguments;
-    size_t count;
-    const struct slice *attachments = socket_attachments(socket, &count);
 
     (void)now;
     if (packet->data_state != SOCKETIO_DATA_VALID) {
@@ -143,11 +191,8 @@ static void on_socket_event(void *context, struct socket *socket,
         return;
     }
     arguments = arguments_of(packet);
-    if (count > 0) {
-        char sizes[64];
-
-        snprintf(sizes, sizeof(sizes), "%zu,%zu", count, attachments[0].length);
-        emit(socket, "attachments", slice_of_string(sizes), false);
+    if (packet->attachments > 0) {
+        echo_attachments(socket, packet, arguments);
     } else if (slice_is(packet->event, "\"message\"")) {
         emit(socket, "message-back", arguments, false);
     } else if (slice_is(packet->event, "\"message-with-ack\"") && packet->has_ack_id) {
@@ -187,6 +232,53 @@ static const struct socket_application application = {
     .acknowledged = on_acknowledged,
     .disconnected = on_disconnected,
 };
+
+/* --- the way to other edges ------------------------------------------------------------------- */
+
+static bool on_relay(void *context, const struct relay_request *request,
+                     struct poll_exchange *exchange)
+{
+    struct echo *echo = context;
+    bool is_get = request->method == HTTP_GET_METHOD;
+    struct relay *relay = echo->relays;
+
+    while (relay < echo->relays + RELAYS_MAX && relay->exchange != NULL)
+        relay++;
+    if (relay == echo->relays + RELAYS_MAX)
+        return false;
+    relay->exchange = exchange;
+    relay->is_stuck = is_get && memcmp(request->sid.data, "stuck", 5) == 0;
+    snprintf(relay->answer, sizeof(relay->answer), "%s %.*s %zu", is_get ? "GET" : "POST",
+             (int)request->sid.length, request->sid.data, request->body.length);
+    return true;
+}
+
+static void on_relay_gone(void *context, struct poll_exchange *exchange)
+{
+    struct echo *echo = context;
+
+    for (struct relay *relay = echo->relays; relay < echo->relays + RELAYS_MAX; relay++)
+        if (relay->exchange == exchange)
+            relay->exchange = NULL;
+    echo->relays_gone++;
+}
+
+static const struct relay_operations relay_operations = {
+    .relay = on_relay,
+    .gone = on_relay_gone,
+};
+
+static void answer_relays(struct echo *echo)
+{
+    for (struct relay *relay = echo->relays; relay < echo->relays + RELAYS_MAX; relay++) {
+        struct poll_exchange *exchange = relay->exchange;
+
+        if (exchange == NULL || relay->is_stuck)
+            continue;
+        relay->exchange = NULL;
+        exchange->answer(exchange, 200, "text/plain", slice_of_string(relay->answer));
+    }
+}
 
 /* --- HTTP ------------------------------------------------------------------------------------- */
 
@@ -231,6 +323,7 @@ static void on_tick(uv_timer_t *timer)
     struct echo *echo = timer->data;
 
     session_table_tick(echo->sessions, clock_monotonic_ms());
+    answer_relays(echo);
 }
 
 static void on_before_wait(uv_prepare_t *prepare)
@@ -262,7 +355,8 @@ static void on_report(uv_signal_t *signal, int number)
     for (int reason = 0; reason < SESSION_CLOSE_REASONS; reason++)
         printf(" %s=%llu", session_close_reason_name((enum session_close_reason)reason),
                (unsigned long long)counters->closed[reason]);
-    printf(" connections=%zu\n", websocket_server_count(echo->websockets));
+    printf(" connections=%zu relays_gone=%u\n", websocket_server_count(echo->websockets),
+           echo->relays_gone);
 }
 
 static void watch_signal(struct echo *echo, uv_signal_t *signal, uv_signal_cb callback, int number)
@@ -312,6 +406,7 @@ int main(int argc, char **argv)
         {"outbox", required_argument, NULL, 'o'},
         {"send-buffer", required_argument, NULL, 's'},
         {"no-upgrades", no_argument, NULL, 'u'},
+        {"relay", no_argument, NULL, 'r'},
         {NULL, 0, NULL, 0},
     };
     struct session_settings settings = {
@@ -341,6 +436,7 @@ int main(int argc, char **argv)
     char listen[32] = "127.0.0.1:0";
     char reason[256];
     int64_t send_buffer = 128 * 1024;
+    bool has_relay = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -368,6 +464,9 @@ int main(int argc, char **argv)
         case 'u':
             settings.allow_upgrades = false;
             break;
+        case 'r':
+            has_relay = true;
+            break;
         default:
             return 2;
         }
@@ -379,19 +478,19 @@ int main(int argc, char **argv)
     id_random_text(&echo.ids, incarnation, INCARNATION_LENGTH);
     echo.sessions = session_table_new(&settings, &application, &echo, &echo.ids, incarnation,
                                       clock_monotonic_ms());
-    echo.websockets =
-        websocket_server_new(&echo.loop, echo.sessions, settings.max_http_buffer_size, send_buffer,
-                             reason, sizeof(reason));
+    echo.websockets = websocket_server_new(&echo.loop, echo.sessions, settings.max_http_buffer_size,
+                                           send_buffer, reason, sizeof(reason));
     http_settings.listen = listen;
     if (echo.websockets != NULL)
-        echo.http =
-            http_server_new(&echo.loop, &http_settings, &handler, reason, sizeof(reason));
+        echo.http = http_server_new(&echo.loop, &http_settings, &handler, reason, sizeof(reason));
     if (echo.http == NULL) {
         fprintf(stderr, "echo-server: %s\n", reason);
         return 1;
     }
     engineio_http_init(&echo.engineio, echo.sessions, echo.websockets, incarnation,
                        settings.max_http_buffer_size);
+    if (has_relay)
+        engineio_http_set_relay(&echo.engineio, &relay_operations, &echo);
     start_loop(&echo);
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("listening %d\n", http_server_port(echo.http));

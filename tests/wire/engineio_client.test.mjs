@@ -59,8 +59,10 @@ for (const [name, options] of [
         const unknown = socket.io.socket('/unknown');
         assert.equal((await once(unknown, 'connect_error'))[0].message, 'Invalid namespace');
 
-        socket.emit('message', Buffer.from([1, 2, 3]));
-        assert.deepEqual(await once(socket, 'attachments'), [1, 3]);
+        const bytes = [Buffer.from([1, 2, 3]), { more: Buffer.alloc(100000, 7) }];
+        socket.emit('message', ...bytes);
+        assert.deepEqual(await once(socket, 'message-back'), bytes);
+        assert.deepEqual(await socket.timeout(5000).emitWithAck('message-with-ack', bytes[1]), bytes[1]);
 
         assert.equal(socket.io.engine.transport.name, name === 'polling' ? 'polling' : 'websocket');
         socket.emit('bye');

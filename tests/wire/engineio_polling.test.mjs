@@ -51,6 +51,32 @@ test('refused: the session of another edge, as long as there is no way there', a
     }
 });
 
+test('polls and posts for the sessions of other edges are relayed; upgrades are not', async () => {
+    const relaying = await EchoServer.start('--relay');
+    try {
+        const sid = `other-${'x'.repeat(18)}`;
+        assert.equal((await relaying.get(sid)).text, `GET ${sid} 0`);
+        const posted = await relaying.post(sid, '42["a"]', { origin: 'http://example.org' });
+        assert.equal(posted.text, `POST ${sid} 7`);
+        assert.equal(posted.headers.get('access-control-allow-origin'), 'http://example.org');
+        assert.equal((await relaying.get('short')).status, 400);
+        const upgrade = await relaying.openWebSocket({ query: `&sid=${sid}` });
+        assert.equal(upgrade.handshake.status, 400);
+        upgrade.destroy();
+
+        const client = await Client.connect(relaying.port);
+        client.write(`GET ${POLLING}&sid=stuck-${'x'.repeat(18)} HTTP/1.1\r\nHost: test\r\n\r\n`);
+        client.finish();
+        await relaying.counted('relays_gone', 1);
+        client.destroy();
+        const last = await Client.connect(relaying.port);
+        last.write(`GET ${POLLING}&sid=stuck-${'x'.repeat(18)} HTTP/1.1\r\nHost: test\r\n\r\n`);
+        assert.equal((await relaying.get(sid)).status, 200);
+    } finally {
+        await relaying.stop(); // with a relay under way
+    }
+});
+
 test('refused: a session asked for with another revision', async () => {
     const sid = await server.openPolling();
     const { status, text } = await server.ask(`/socket.io/?EIO=3&transport=polling&sid=${sid}`);

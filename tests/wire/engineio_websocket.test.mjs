@@ -124,9 +124,12 @@ test('a message over the limit is refused, whole or in fragments, announced or c
 
 test('binary messages are attachments', async () => {
     const socket = await server.join();
-    socket.say('451-["picture",{"_placeholder":true,"num":0}]');
+    socket.say('452-["message",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]');
     socket.write(frame(BINARY, Buffer.alloc(1000, 7)));
-    assert.equal(await socket.next(), '42["attachments",1,1000]');
+    socket.write(frame(BINARY, ''));
+    assert.equal(await socket.next(), '452-["message-back",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]');
+    assert.deepEqual(await socket.next(), Buffer.alloc(1000, 7));
+    assert.deepEqual(await socket.next(), Buffer.alloc(0));
     socket.destroy();
 });
 

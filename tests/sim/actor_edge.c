@@ -1,0 +1,127 @@
+#include "tests/sim/actor_edge.h"
+
+#include "proto/base/version.h"
+#include "tests/sim/connection.h"
+
+enum { CLOSE_PER_TICK = 3 };
+
+static struct actor_edge *self_of(struct actor *actor)
+{
+    return (struct actor_edge *)actor;
+}
+
+static int64_t now_of(const struct actor_edge *self)
+{
+    return actor_now(&self->actor).now;
+}
+
+static bool uplink_transmit(void *context, struct slice header, struct slice body)
+{
+    struct actor_edge *self = context;
+    return channel_transmit(self->channel, header, body);
+}
+
+static uint64_t uplink_synchronise(void *context, int64_t now)
+{
+    struct actor_edge *self = context;
+    return chat_synchronise(self->chat, now);
+}
+
+static void uplink_deliver(void *context, const struct bus_message *message, int64_t now)
+{
+    struct actor_edge *self = context;
+    if (message->type != BUS_PEERS) { /* the relay's */
+        chat_deliver(self->chat, message, now);
+    }
+}
+
+static const struct uplink_operations uplink_operations = {uplink_transmit, uplink_synchronise,
+                                                           uplink_deliver};
+
+static int64_t wall_clock(void *context)
+{
+    struct actor_edge *self = context;
+    return actor_now(&self->actor).wall;
+}
+
+static void start(struct actor *actor)
+{
+    struct actor_edge *self = self_of(actor);
+    struct chat_settings chat_settings = self->settings->chat;
+    struct bus_hello hello = {.role = BUS_ROLE_EDGE,
+                              .incarnation = slice_of_string(actor->incarnation),
+                              .name = slice_of_string(actor->name),
+                              .peer_address = SLICE_LITERAL("tcp://127.0.0.1:1"),
+                              .program_version = SLICE_LITERAL(ELIZAMQ_VERSION)};
+    chat_settings.edge_name = actor->name;
+    chat_settings.incarnation = slice_of_string(actor->incarnation);
+    self->uplink = uplink_new(&self->settings->uplink, &uplink_operations, self, &actor->ids,
+                              &hello, now_of(self));
+    self->chat = chat_new(&chat_settings, &actor->ids);
+    chat_set_wall_clock(self->chat, wall_clock, self);
+    chat_set_uplink(self->chat, self->uplink);
+    self->sessions = session_table_new(&self->settings->session, &chat_socket_application,
+                                       self->chat, &actor->ids, actor->incarnation, now_of(self));
+    channel_connect(self->channel, 0);
+}
+
+void actor_edge_receive(struct actor *actor, struct slice frame)
+{
+    uplink_receive(self_of(actor)->uplink, frame, now_of(self_of(actor)));
+}
+
+bool actor_edge_accepts(const struct actor_edge *edge)
+{
+    return edge->actor.is_running && !edge->actor.is_stopping;
+}
+
+/* As drain() and finish() of edge/main.c. */
+static void drain(struct actor_edge *self)
+{
+    int64_t now = now_of(self);
+    bool must_end = self->actor.world->now >= self->stop_deadline;
+    if (uplink_counters(self->uplink)->waiting > 0 && !must_end) {
+        return;
+    }
+    if (session_table_close_some(self->sessions, must_end ? SIZE_MAX : CLOSE_PER_TICK, now) == 0) {
+        session_table_flush(self->sessions, now);
+        uplink_say_goodbye(self->uplink, now);
+        actor_kill(&self->actor);
+    }
+}
+
+static void tick(struct actor *actor)
+{
+    struct actor_edge *self = self_of(actor);
+    int64_t now = now_of(self);
+    uplink_tick(self->uplink, now);
+    chat_tick(self->chat, now);
+    session_table_tick(self->sessions, now);
+    if (actor->is_stopping) {
+        drain(self);
+    }
+}
+
+static void flush(struct actor *actor)
+{
+    struct actor_edge *self = self_of(actor);
+    session_table_flush(self->sessions, now_of(self));
+    uplink_flush(self->uplink, now_of(self));
+}
+
+static void stop(struct actor *actor)
+{
+    struct actor_edge *self = self_of(actor);
+    self->stop_deadline = actor->world->now + self->settings->drain_timeout;
+}
+
+static void destroy(struct actor *actor)
+{
+    struct actor_edge *self = self_of(actor);
+    session_table_destroy(&self->sessions);
+    uplink_destroy(&self->uplink, now_of(self));
+    chat_destroy(&self->chat);
+    channel_break(self->channel, actor_linger(actor));
+}
+
+const struct actor_class actor_edge_class = {start, tick, flush, stop, destroy};

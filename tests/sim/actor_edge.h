@@ -1,0 +1,39 @@
+/*
+ * A simulated edge: uplink, chat and sessions as edge/main.c puts them together, with connections in
+ * memory below the sessions (connection.h).
+ */
+#ifndef TESTS_SIM_ACTOR_EDGE_H
+#define TESTS_SIM_ACTOR_EDGE_H
+
+#include "edge/chat/chat.h"
+#include "edge/session/session.h"
+#include "edge/uplink.h"
+#include "tests/sim/actor.h"
+#include "tests/sim/network.h"
+
+struct actor_edge_settings {
+    struct session_settings session;
+    struct uplink_settings uplink;
+    struct chat_settings chat; /* name and incarnation are given at the start */
+    int64_t drain_timeout;
+};
+
+struct actor_edge {
+    struct actor actor; /* first */
+    const struct actor_edge_settings *settings;
+    struct channel *channel;
+    struct chat *chat; /* these three: owns while it runs */
+    struct session_table *sessions;
+    struct uplink *uplink;
+    int64_t stop_deadline;
+    bool dies_silently; /* when killed: its clients are not told */
+};
+
+extern const struct actor_class actor_edge_class;
+
+/* What the network hands to an edge. */
+void actor_edge_receive(struct actor *actor, struct slice frame);
+/* It runs and takes connections. */
+bool actor_edge_accepts(const struct actor_edge *edge);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * A WebSocket between a client and an edge, in memory: ordered both ways like TCP, each side learns
+ * of its end by itself and maybe late. It may be choked (the client reads nothing) or lost (nothing
+ * passes any more and nobody is told).
+ */
+#ifndef TESTS_SIM_CONNECTION_H
+#define TESTS_SIM_CONNECTION_H
+
+#include "edge/session/session.h"
+#include "tests/sim/actor_edge.h"
+
+struct connection;
+
+/* The client's side of it. The connection stays valid until the world ends. */
+struct connection_peer {
+    void (*received)(void *context, struct connection *connection, struct slice packet);
+    /*
+     * For the oracle: from now on nothing arrives that is said on it, although this side does not
+     * know yet. `doubt`: how much earlier its last sign of life may count, ms.
+     */
+    void (*severed)(void *context, struct connection *connection, int64_t doubt);
+    void (*closed)(void *context, struct connection *connection);
+};
+
+struct connection {
+    struct websocket websocket; /* first */
+    struct world *world;
+    struct actor_edge *edge; /* borrows */
+    uint64_t edge_life;
+    const struct connection_peer *peer;
+    void *context;
+    bool is_open_at_edge;
+    bool is_open_at_client;
+    bool is_lost;
+    bool has_choked; /* the edge was told so and waits for room */
+    int64_t choked_until;
+    int64_t last_to_edge; /* arrival times: the order is kept */
+    int64_t last_to_client;
+    struct connection *next; /* of all that ever were */
+};
+
+/* Connects to an edge. *all: the list that owns them; free it with connections_destroy(). */
+struct connection *connection_open(struct connection **all, struct actor_edge *edge,
+                                   const struct connection_peer *peer, void *context);
+void connections_destroy(struct connection **all);
+
+/* One text message from the client. */
+void connection_send(struct connection *connection, struct slice text);
+/* The client ends it. */
+void connection_close(struct connection *connection);
+/* Its end for both sides, who learn of it one after the other. */
+void connection_cut(struct connection *connection);
+/* Nothing passes any more. */
+void connection_lose(struct connection *connection);
+void connection_choke(struct connection *connection, int64_t duration);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * The oracle: knows what is stored, sees what every client is told, and says what must not be. Each
+ * property has the name that a failing run prints.
+ *
+ *   committed      what is broadcast or acknowledged is in the store, as it was sent
+ *   exactly-once   a letter is stored once; a repeat is answered as the first one was
+ *   order          a member gets every message of its room after its join, in order, once
+ *   replay         a rejoin with `since` gets what it missed, marked, or is told that it does not
+ *   stranger       nobody gets what is not for him
+ *   reply          one final reply for every question and agent, under its derived id, in order
+ *   chunks         the pieces of a reply are the beginning of what it says
+ *   presence       views of rooms become true; nobody who merely moved is said to have left
+ *   answered       every request is answered once
+ */
+#ifndef TESTS_SIM_ORACLE_H
+#define TESTS_SIM_ORACLE_H
+
+#include "tests/sim/client.h"
+#include "tests/sim/memory_store.h"
+
+enum { GAPS_KEPT = 8, AGENTS_MAX_SIM = 2 };
+
+/* A time in which an entity was in a room with no connection. */
+struct gap {
+    int64_t from;
+    int64_t to; /* INT64_MAX: it is there no more */
+    int64_t doubt;
+    bool is_explicit;
+};
+
+struct holding {
+    unsigned connections;
+    struct gap gaps[GAPS_KEPT]; /* a ring */
+    unsigned gap_count;
+};
+
+struct oracle {
+    struct world *world;
+    struct memory_store *store;
+    struct client *clients; /* borrows the array */
+    size_t client_count;
+    struct slice agents[AGENTS_MAX_SIM];
+    size_t agent_count;
+    bool is_eliza; /* answers cannot be foretold, and may change with the attempt */
+    bool bridges_stay; /* no bridge was lost so far */
+    int64_t grace;
+    int64_t replay_max;
+    int64_t router_started_at; /* of its present life */
+    struct holding holdings[ROOMS_MAX][ENTITIES_MAX];
+    size_t acked, replied, replayed, failed_jobs;
+};
+
+void oracle_init(struct oracle *oracle, struct world *world, struct memory_store *store);
+
+/* --- what the store does: its call-backs ------------------------------------------------------ */
+
+void oracle_committed(void *oracle, struct stored_message *message);
+
+/* --- what clients are told ------------------------------------------------------------------- */
+
+struct told_join {
+    uint64_t seq;
+    uint64_t epoch;
+    uint64_t member_count;
+    uint64_t view; /* entities listed */
+    size_t listed;
+    bool has_replay;
+    size_t replay_count;
+    bool is_complete;
+};
+void oracle_joined(struct oracle *oracle, struct client *client, unsigned room,
+                   const struct told_join *told);
+
+struct told_message {
+    struct slice id;
+    uint64_t seq;
+    uint64_t epoch;
+    struct slice sender;
+    struct slice text;
+    struct slice in_reply_to;
+    struct slice client_message_id;
+    bool is_replay;
+};
+void oracle_told(struct oracle *oracle, struct client *client, unsigned room,
+                 const struct told_message *told);
+
+struct told_ack {
+    struct slice id;
+    uint64_t seq;
+    uint64_t epoch;
+    bool is_duplicate;
+    bool no_agent;
+};
+void oracle_acked(struct oracle *oracle, struct letter *letter, const struct told_ack *told);
+
+struct told_chunk {
+    struct slice reply;
+    struct slice question;
+    uint64_t index;
+    struct slice text;
+};
+void oracle_chunk(struct oracle *oracle, struct client *client, unsigned room,
+                  const struct told_chunk *told);
+
+void oracle_user_joined(struct oracle *oracle, struct client *client, unsigned room, int entity);
+void oracle_user_left(struct oracle *oracle, struct client *client, unsigned room, int entity);
+
+/* --- who is where, in truth ------------------------------------------------------------------- */
+
+void oracle_held(struct oracle *oracle, unsigned room, unsigned entity);
+void oracle_released(struct oracle *oracle, unsigned room, unsigned entity, bool is_explicit,
+                     int64_t doubt);
+uint64_t oracle_present(const struct oracle *oracle, unsigned room);
+/* The views of all clients are the truth. */
+void oracle_check_views(struct oracle *oracle);
+
+/* --- asked by clients, and at the end ---------------------------------------------------------- */
+
+bool oracle_is_up_to_date(const struct oracle *oracle, const struct client *client,
+                          unsigned room);
+/* The message of that seq, when it is there and of that epoch. */
+const struct stored_message *oracle_message_at(const struct oracle *oracle, uint64_t epoch,
+                                               uint64_t seq, unsigned room);
+struct slice oracle_id_of(const struct stored_message *message);
+/* When all is quiet: letters, questions and replies are complete. */
+void oracle_check_end(struct oracle *oracle);
+
+#endif

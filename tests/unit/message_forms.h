@@ -1,0 +1,301 @@
+/*
+ * All messages of the bus as a test sees them: their grammar, stated independently of the codec,
+ * and a writer that makes any of them, right or wrong.
+ */
+#ifndef TESTS_UNIT_MESSAGE_FORMS_H
+#define TESTS_UNIT_MESSAGE_FORMS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/bus/message.h"
+
+/*
+ * The grammar once more, independent of the codec's own table: per message the fields in the order
+ * of message.h, each with its kind and where it lands.
+ *   U unsigned  I signed  B boolean  T id  N name  P payload; lists of M member  S stored message
+ *   A agent  E edge's address  X text
+ */
+struct field {
+    char kind;
+    size_t offset;
+};
+enum { FIELDS_MAX = 13 };
+struct message_form {
+    enum bus_type type;
+    const char *name;
+    struct field fields[FIELDS_MAX];
+};
+
+#define U(m, f)                                                                                    \
+    {                                                                                              \
+        'U', offsetof(struct bus_##m, f)                                                           \
+    }
+#define I(m, f)                                                                                    \
+    {                                                                                              \
+        'I', offsetof(struct bus_##m, f)                                                           \
+    }
+#define B(m, f)                                                                                    \
+    {                                                                                              \
+        'B', offsetof(struct bus_##m, f)                                                           \
+    }
+#define T(m, f)                                                                                    \
+    {                                                                                              \
+        'T', offsetof(struct bus_##m, f)                                                           \
+    }
+#define N(m, f)                                                                                    \
+    {                                                                                              \
+        'N', offsetof(struct bus_##m, f)                                                           \
+    }
+#define P(m, f)                                                                                    \
+    {                                                                                              \
+        'P', offsetof(struct bus_##m, f)                                                           \
+    }
+#define L(kind, m, f)                                                                              \
+    {                                                                                              \
+        kind, offsetof(struct bus_##m, f)                                                          \
+    }
+
+static const struct message_form forms[] = {
+    {1,
+     "hello",
+     {U(hello, role), T(hello, incarnation), N(hello, name), N(hello, peer_address),
+      N(hello, program_version)}},
+    {10,
+     "room_sync",
+     {T(room_sync, room), U(room_sync, epoch), U(room_sync, last_seq), L('M', room_sync, members)}},
+    {11, "sync_done", {U(sync_done, rooms)}},
+    {12,
+     "join",
+     {U(join, request), T(join, room), T(join, entity), N(join, name), T(join, server_id),
+      U(join, since), U(join, since_seq), U(join, since_epoch), I(join, since_time),
+      T(join, since_id)}},
+    {13, "leave", {T(leave, room), T(leave, entity), B(leave, is_explicit), U(leave, silence)}},
+    {14,
+     "send",
+     {U(send, request), T(send, room), T(send, sender), T(send, message_id), T(send, server_id),
+      B(send, asks_agent), N(send, channel_type), P(send, channel_metadata), P(send, body)}},
+    {15,
+     "signal",
+     {T(signal, room), U(signal, kind), T(signal, entity), B(signal, is_on), N(signal, action)}},
+    {16,
+     "receipt",
+     {U(receipt, request), T(receipt, room), T(receipt, message_id), T(receipt, user),
+      N(receipt, status)}},
+    {17,
+     "history",
+     {U(history, request), T(history, room), U(history, limit), I(history, before),
+      I(history, after)}},
+    {18, "members", {U(members, request), T(members, room), U(members, offset), U(members, limit)}},
+    {19,
+     "channel_put",
+     {U(channel_put, request), T(channel_put, server_id), N(channel_put, name),
+      N(channel_put, type), P(channel_put, metadata), L('X', channel_put, participants)}},
+    {40,
+     "joined",
+     {U(joined, request), I(joined, error), T(joined, room), U(joined, epoch), U(joined, last_seq),
+      T(joined, server_id), U(joined, member_count), L('M', joined, members),
+      B(joined, replay_complete), L('S', joined, replay)}},
+    {41,
+     "send_done",
+     {U(send_done, request), I(send_done, error), T(send_done, message_id), U(send_done, seq),
+      U(send_done, epoch), I(send_done, created_at), B(send_done, is_duplicate),
+      B(send_done, no_agent), U(send_done, jobs), U(send_done, retry_after)}},
+    {42,
+     "room_message",
+     {T(room_message, room), U(room_message, epoch), U(room_message, seq), T(room_message, id),
+      U(room_message, kind), I(room_message, created_at), T(room_message, sender),
+      T(room_message, in_reply_to), T(room_message, asker), T(room_message, origin),
+      U(room_message, origin_request), T(room_message, client_message_id),
+      P(room_message, body)}},
+    {43,
+     "presence",
+     {T(presence, room), B(presence, is_joined), T(presence, entity), N(presence, name),
+      U(presence, member_count)}},
+    {44,
+     "chunk",
+     {T(chunk, room), T(chunk, reply), T(chunk, question), T(chunk, agent), U(chunk, index),
+      P(chunk, text)}},
+    {45,
+     "run",
+     {T(run, room), U(run, state), T(run, agent), N(run, agent_name), T(run, question),
+      T(run, reply), T(run, asker), T(run, server_id), N(run, reason)}},
+    {46,
+     "receipt_note",
+     {T(receipt_note, room), T(receipt_note, message_id), T(receipt_note, author),
+      T(receipt_note, user), N(receipt_note, status)}},
+    {47, "done", {U(done, request), I(done, error)}},
+    {48,
+     "history_page",
+     {U(history_page, request), I(history_page, error), U(history_page, epoch),
+      T(history_page, server_id), L('S', history_page, messages)}},
+    {49,
+     "members_page",
+     {U(members_page, request), I(members_page, error), U(members_page, total),
+      L('M', members_page, members)}},
+    {50,
+     "channel",
+     {U(channel, request), I(channel, error), T(channel, id), U(channel, epoch),
+      T(channel, server_id), N(channel, name), N(channel, type), N(channel, source_type),
+      P(channel, metadata), I(channel, created_at), I(channel, updated_at),
+      L('X', channel, participants)}},
+    {51, "peers", {L('E', peers, peers)}},
+    {70, "register_agents", {U(register_agents, credit), L('A', register_agents, agents)}},
+    {71,
+     "work_chunk",
+     {U(work_chunk, job), U(work_chunk, attempt), U(work_chunk, index), P(work_chunk, text)}},
+    {72, "work_done", {U(work_done, job), U(work_done, attempt), P(work_done, body)}},
+    {73, "work_failed", {U(work_failed, job), U(work_failed, attempt), I(work_failed, error)}},
+    {80, "registered", {U(registered, agents)}},
+    {81,
+     "work",
+     {U(work, job), U(work, attempt), T(work, room), T(work, server_id), T(work, agent),
+      T(work, question), T(work, reply), T(work, sender), I(work, created_at), U(work, backlog),
+      P(work, body)}},
+    {82, "work_cancel", {U(work_cancel, job), U(work_cancel, attempt)}},
+    {90,
+     "relay_request",
+     {U(relay_request, request), U(relay_request, method), U(relay_request, revision),
+      T(relay_request, sid), P(relay_request, body)}},
+    {91,
+     "relay_response",
+     {U(relay_response, request), U(relay_response, status), N(relay_response, content_type),
+      P(relay_response, body)}},
+    {92, "relay_gone", {U(relay_gone, request)}},
+};
+enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
+
+/* Kinds of a list's elements; the one field that is made longer is in upper brackets. */
+static const struct {
+    char kind;
+    enum bus_element element;
+    const char *fields;
+    size_t grows; /* which field */
+} elements[] = {{'M', BUS_ELEMENT_MEMBER, "TNU", 1},
+                {'S', BUS_ELEMENT_STORED, "TUUITTTP", 7},
+                {'A', BUS_ELEMENT_AGENT, "TNP", 1},
+                {'E', BUS_ELEMENT_PEER, "TN", 1},
+                {'X', BUS_ELEMENT_TEXT, "N", 0}};
+
+static inline uint32_t count_of(const struct message_form *form)
+{
+    uint32_t count = 0;
+    while (count < FIELDS_MAX && form->fields[count].kind != '\0') {
+        count++;
+    }
+    return count;
+}
+
+static inline bool is_list(char kind)
+{
+    return strchr("MSAEX", kind) != NULL;
+}
+
+static inline size_t most_of(char kind)
+{
+    return kind == 'T' ? 256 : kind == 'N' ? 1024 : 4 * 1024 * 1024;
+}
+
+static inline void write_long(struct buffer *out, char kind, size_t length)
+{
+    struct buffer bytes = BUFFER_EMPTY;
+    memset(buffer_reserve(&bytes, length + 1), 'z', length);
+    bytes.length = length;
+    if (kind == 'P') {
+        msgpack_write_binary(out, buffer_slice(&bytes));
+    } else {
+        msgpack_write_text(out, buffer_slice(&bytes));
+    }
+    buffer_deinit(&bytes);
+}
+
+/* One element whose longest field has that many bytes; 0: all empty. */
+static inline void write_element(struct buffer *out, char kind, size_t length)
+{
+    size_t k = 0;
+    while (elements[k].kind != kind) {
+        k++;
+    }
+    msgpack_write_array(out, (uint32_t)strlen(elements[k].fields));
+    for (size_t i = 0; elements[k].fields[i] != '\0'; i++) {
+        char field = elements[k].fields[i];
+        if (field == 'U' || field == 'I') {
+            msgpack_write_unsigned(out, 0);
+        } else {
+            write_long(out, field, i == elements[k].grows ? length : 0);
+        }
+    }
+}
+
+/* An element of exactly that many bytes, 500 to 1000. */
+static inline void write_element_of(struct buffer *out, char kind, size_t bytes)
+{
+    size_t start = out->length;
+    write_element(out, kind, 256);
+    size_t overhead = out->length - start - 256;
+    out->length = start;
+    write_element(out, kind, bytes - overhead);
+    assert_int_equal(out->length - start, bytes);
+}
+
+/* A list whose elements have exactly that many bytes. */
+static inline void write_list_of(struct buffer *out, char kind, size_t bytes)
+{
+    struct buffer list = BUFFER_EMPTY;
+    uint32_t count = 0;
+    while (bytes - list.length > 1000) {
+        write_element_of(&list, kind, bytes - list.length >= 2000 ? 1000 : 500);
+        count++;
+    }
+    write_element_of(&list, kind, bytes - list.length);
+    assert_int_equal(list.length, bytes);
+    msgpack_write_array(out, count + 1);
+    buffer_append_slice(out, buffer_slice(&list));
+    buffer_deinit(&list);
+}
+
+/* Small and different from every other field of the message. */
+static inline void write_small(struct buffer *out, char kind, size_t position)
+{
+    char text[16];
+    int length = snprintf(text, sizeof(text), "field%zu", position);
+    struct slice slice = slice_of(text, (size_t)length);
+    switch (kind) {
+    case 'U':
+        msgpack_write_unsigned(out, 1000 + position);
+        break;
+    case 'I':
+        msgpack_write_signed(out, -1000 - (int64_t)position);
+        break;
+    case 'B':
+        msgpack_write_boolean(out, position % 2 == 0);
+        break;
+    case 'T':
+    case 'N':
+        msgpack_write_text(out, slice);
+        break;
+    case 'P':
+        msgpack_write_binary(out, slice);
+        break;
+    default:
+        msgpack_write_array(out, 2);
+        write_element(out, kind, position);
+        write_element(out, kind, position + 1);
+    }
+}
+
+static inline void write_head(struct buffer *out, const struct message_form *form)
+{
+    msgpack_write_array(out, count_of(form) + 2);
+    msgpack_write_unsigned(out, form->type);
+    msgpack_write_unsigned(out, UINT64_MAX - 5);
+}
+
+#endif
