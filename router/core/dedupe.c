@@ -16,6 +16,8 @@ struct node {
 
 struct dedupe {
     struct node *nodes;
+    EVP_MD *digest;   /* owns: looked up once, since that costs more than hashing */
+    EVP_MD_CTX *hash; /* owns: scratch */
     unsigned char secret[SECRET_SIZE];
     int64_t window;
     size_t limit;
@@ -25,6 +27,8 @@ struct dedupe *dedupe_new(struct id_source *ids, int64_t window, int64_t limit)
 {
     struct dedupe *dedupe = memory_allocate_zeroed(sizeof(*dedupe));
     id_random_bytes(ids, dedupe->secret, sizeof(dedupe->secret));
+    dedupe->digest = EVP_MD_fetch(NULL, "BLAKE2S-256", NULL);
+    dedupe->hash = EVP_MD_CTX_new();
     dedupe->window = window;
     dedupe->limit = (size_t)limit;
     return dedupe;
@@ -47,6 +51,8 @@ void dedupe_destroy(struct dedupe **self)
     HASH_ITER (hh, dedupe->nodes, node, next) {
         drop(dedupe, node);
     }
+    EVP_MD_CTX_free(dedupe->hash);
+    EVP_MD_free(dedupe->digest);
     free(dedupe);
 }
 
@@ -56,9 +62,9 @@ struct dedupe_key dedupe_key_of(const struct dedupe *dedupe, uint64_t room, stru
     unsigned char digest[EVP_MAX_MD_SIZE];
     struct dedupe_key key;
     uint64_t sender_length = sender.length;
-    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    EVP_MD_CTX *hash = dedupe->hash;
     /* The lengths are hashed too: ("ab","c") and ("a","bc") are different keys. */
-    if (hash == NULL || EVP_DigestInit_ex(hash, EVP_blake2s256(), NULL) != 1 ||
+    if (EVP_DigestInit_ex(hash, dedupe->digest, NULL) != 1 ||
         EVP_DigestUpdate(hash, dedupe->secret, sizeof(dedupe->secret)) != 1 ||
         EVP_DigestUpdate(hash, &room, sizeof(room)) != 1 ||
         EVP_DigestUpdate(hash, &sender_length, sizeof(sender_length)) != 1 ||
@@ -67,15 +73,20 @@ struct dedupe_key dedupe_key_of(const struct dedupe *dedupe, uint64_t room, stru
         EVP_DigestFinal_ex(hash, digest, NULL) != 1) {
         abort(); /* libcrypto without a digest: nothing can be promised */
     }
-    EVP_MD_CTX_free(hash);
     memcpy(&key, digest, sizeof(key));
     return key;
+}
+
+/* A key is a hash already: any of its bits serve the table. */
+static unsigned spread(struct dedupe_key key)
+{
+    return (unsigned)key.low;
 }
 
 static struct node *find_node(struct dedupe *dedupe, struct dedupe_key key)
 {
     struct node *node;
-    HASH_FIND(hh, dedupe->nodes, &key, sizeof(key), node);
+    HASH_FIND_BYHASHVALUE(hh, dedupe->nodes, &key, sizeof(key), spread(key), node);
     return node;
 }
 
@@ -94,7 +105,8 @@ uint64_t dedupe_add(struct dedupe *dedupe, const struct dedupe_entry *entry)
     }
     struct node *node = memory_allocate_zeroed(sizeof(*node));
     node->entry = *entry;
-    HASH_ADD(hh, dedupe->nodes, entry.key, sizeof(node->entry.key), node);
+    HASH_ADD_BYHASHVALUE(hh, dedupe->nodes, entry.key, sizeof(node->entry.key), spread(entry->key),
+                         node);
     return evicted;
 }
 

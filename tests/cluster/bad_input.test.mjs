@@ -58,7 +58,6 @@ const BROKEN_PACKETS = {
     'an empty message': '4',
     'an unknown Engine.IO type': '9',
     'no Engine.IO type': 'x',
-    'a second handshake': '0{}',
     'a ping of a client': '2',
     'an unknown Socket.IO type': '49',
     'an event without arguments': '42',
@@ -82,7 +81,7 @@ const BROKEN_PACKETS = {
     'an ack that is an object': '431{}',
     'a CONNECT_ERROR of a client': '44{}',
     'an event of a namespace it is not in': '42/other,["message"]',
-    'a CONNECT with a number': '40/x,5',
+    'a CONNECT with a text': '40/x,"y"',
     'a CONNECT with half an object': '40/x,{',
     'too many attachments': '4599999999999-["message"]',
     'attachments without their number': '45-["message"]',
@@ -188,12 +187,17 @@ describe('a broken payload', TEST_OPTIONS, () => {
             '"message",true', `"message",["${MARK}"]`,
         ]) it(args, () => assertRefused(args));
 
-        for (const type of ['null', '""', '"x"', '"22"', '[]', '{}', 'true', '1.5', '1e300',
+        for (const type of ['null', '""', '"22"', '[]', '{}', 'true', '1.5', '1e300',
             '99999999999999999999', `"${MARK}"`]) {
             it(`type ${type}`, () => assertRefused(
                 `"message",{"type":${type},"payload":{"messageId":"${MARK.slice(0, 9)}"}}`,
                 { field: 'type', clientMessageId: MARK.slice(0, 9) }));
         }
+        it('type "x"', async () => {
+            const { ack } = await refuse('"message",{"type":"x","payload":{}}');
+            assert.ok(['malformed', 'unknown_type'].includes(ack.code));
+            assert.equal(ack.field, 'type');
+        });
         it('no type', () => assertRefused('"message",{"payload":{}}', { field: 'type' }));
         for (const type of [0, 7, -1, 1000, '"7"', '"0"']) {
             it(`type ${type}`, () => assertRefused(`"message",{"type":${type},"payload":{}}`,
@@ -388,6 +392,12 @@ describe('odd but valid', TEST_OPTIONS, () => {
         const ack = await raw.ack(1);
         assert.equal(typeof ack.success, 'boolean');
         await assertUnnoticed();
+    });
+
+    it('packets that mean nothing here are ignored', async () => {
+        const raw = await (await open()).connect();
+        await raw.send('0{}', '5', '6', '3', '421["typing",{"roomId":"r","isTyping":true}]');
+        assert.deepEqual(await raw.ack(1), { success: true });
     });
 
     it('an ack nobody asked for is ignored', async () => {

@@ -8,8 +8,13 @@ import { until, within } from '../lib/until.mjs';
 const SEPARATOR = '\x1e';
 const PATH = '/socket.io/?EIO=4&transport=';
 
+const ANSWER_DEADLINE_MS = 15000;
+const POLL_DEADLINE_MS = 60000;
+
 // Resolves with {status, headers, body}. Bodies are sent as they are.
-export const request = (url, { method = 'GET', path, headers = {}, body, agent = false } = {}) => (
+export const request = (url, {
+    method = 'GET', path, headers = {}, body, agent = false, deadlineMs = ANSWER_DEADLINE_MS,
+} = {}) => (
     within(new Promise((resolve, reject) => {
         const options = { method, headers, agent, ...path === undefined ? {} : { path } };
         const outgoing = http.request(url, options, (response) => {
@@ -23,7 +28,7 @@ export const request = (url, { method = 'GET', path, headers = {}, body, agent =
         });
         outgoing.on('error', reject);
         outgoing.end(body);
-    }), `an answer to ${method} ${path ?? url}`));
+    }), `an answer to ${method} ${path ?? url}`, deadlineMs));
 
 class RawSession {
     // Packets of the server: '0{…}', '40{…}', '42[…]', …
@@ -77,7 +82,9 @@ export class RawPolling extends RawSession {
 
     async #poll() {
         while (!this.isClosed) {
-            const { status, body } = await request(this.#url).catch(() => ({ status: 0 }));
+            const { status, body } = await request(this.#url, {
+                deadlineMs: POLL_DEADLINE_MS,
+            }).catch(() => ({ status: 0 }));
             if (status !== 200) {
                 this.isClosed = true;
                 return;

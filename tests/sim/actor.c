@@ -199,6 +199,7 @@ void actor_start(struct actor *actor)
         return;
     }
     actor->life++;
+    actor->started_at = world->now;
     actor->is_running = true;
     actor->is_stopping = false;
     actor->is_doomed = false;

@@ -15,9 +15,10 @@ struct note {
     unsigned replies;      /* likewise */
 };
 
-void oracle_init(struct oracle *oracle, struct world *world, struct memory_store *store)
+void oracle_init(struct oracle *oracle, struct world *world, struct memory_store *store,
+                 const struct actor *router)
 {
-    *oracle = (struct oracle){.world = world, .store = store, .bridges_stay = true};
+    *oracle = (struct oracle){.world = world, .store = store, .router = router};
 }
 
 static int agent_of(const struct oracle *oracle, struct slice id)
@@ -170,6 +171,11 @@ void oracle_committed(void *context, struct stored_message *message)
                message->room->has_row ? message->room->record.id.data : "?",
                (unsigned long long)message->record.seq, (int)message->record.id.length,
                message->record.id.data, (int)note->text.length, note->text.data);
+    const struct stored_room *room = message->room;
+    if (room->count > 1 &&
+        message->record.created_at < room->messages[room->count - 2]->record.created_at) {
+        world_fail(oracle->world, "committed", "a message is older than the one before it");
+    }
     if (!message->room->has_row) {
         world_fail(oracle->world, "committed", "a message is stored in a room that is not");
     } else if (message->record.kind == MESSAGE_KIND_AGENT) {
@@ -443,7 +449,7 @@ void oracle_chunk(struct oracle *oracle, struct client *client, unsigned room,
     struct assembly *assembly = assembly_of(attendance, told->reply);
     bool is_known = assembly->text.length > 0;
     if (told->index == 0) {
-        if (is_known && oracle->router_started_at == 0) {
+        if (is_known && oracle->router->life == 1) {
             world_fail(oracle->world, "chunks", "%s gets the first piece of %.*s again",
                        client->name, (int)told->reply.length, told->reply.data);
         }

@@ -42,15 +42,15 @@ struct oracle {
     struct slice agents[AGENTS_MAX_SIM];
     size_t agent_count;
     bool is_eliza; /* answers cannot be foretold, and may change with the attempt */
-    bool bridges_stay; /* no bridge was lost so far */
     int64_t grace;
     int64_t replay_max;
-    int64_t router_started_at; /* of its present life */
+    const struct actor *router; /* borrows: a new one has to learn first */
     struct holding holdings[ROOMS_MAX][ENTITIES_MAX];
-    size_t acked, replied, replayed, failed_jobs;
+    size_t acked, replied, replayed;
 };
 
-void oracle_init(struct oracle *oracle, struct world *world, struct memory_store *store);
+void oracle_init(struct oracle *oracle, struct world *world, struct memory_store *store,
+                 const struct actor *router);
 
 /* --- what the store does: its call-backs ------------------------------------------------------ */
 

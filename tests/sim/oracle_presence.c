@@ -63,8 +63,8 @@ void oracle_check_views(struct oracle *oracle)
 static bool is_strict(const struct oracle *oracle)
 {
     return profile_keeps_links(oracle->world->profile) &&
-           (oracle->router_started_at == 0 ||
-            oracle->world->now - oracle->router_started_at > REBUILD_MS);
+           (oracle->router->life == 1 ||
+            oracle->world->now - oracle->router->started_at > REBUILD_MS);
 }
 
 static bool may_have_left(const struct oracle *oracle, unsigned room, unsigned entity)
