@@ -83,6 +83,11 @@ static int read_options(int argc, char **argv, struct options *options, bool *do
     options->core.link.timeout = options->bus_timeout;
     options->core.link.retained_max = (size_t)options->bus_buffer;
     log_configure("router", (enum log_level)common.log_level, (enum log_format)common.log_format);
+    char reason[256];
+    if (!store_is_known(options->store, reason, sizeof(reason))) {
+        *done = true;
+        return options_fail("router", "%s", reason);
+    }
     if (common.check_config) {
         printf("configuration ok\n");
         *done = true;
@@ -220,8 +225,8 @@ static void tear_down(struct application *application)
     admin_destroy(&application->admin);
     bus_socket_destroy(&application->edges, 200);
     bus_socket_destroy(&application->bridges, 200);
-    process_deinit(&application->process);
     store_thread_destroy(&application->store);
+    process_deinit(&application->process);
     router_destroy(&application->router);
     bus_socket_library_deinit();
 }

@@ -65,11 +65,22 @@ struct chat_room *room_make(struct chat *chat, struct slice id, struct slice ser
         room->epoch = epoch;
         room->last_seq = last_seq;
         HASH_ADD_KEYPTR(hh, chat->rooms, room->id, id.length, room);
-    } else if (room->epoch != epoch) {
-        room->epoch = epoch; /* another line of sequence numbers: the store was replaced */
-        room->last_seq = last_seq;
+    } else {
+        room_enter_epoch(room, epoch);
     }
     return room;
+}
+
+void room_enter_epoch(struct chat_room *room, uint64_t epoch)
+{
+    if (room->epoch == epoch) {
+        return;
+    }
+    room->epoch = epoch;
+    room->last_seq = 0;
+    for (uint32_t i = 0; i < room->count; i++) {
+        room->members[i]->joined_seq = 0;
+    }
 }
 
 struct chat_member *member_of(const struct chat_socket *socket, struct slice room)
@@ -124,6 +135,7 @@ void member_remove(struct chat_member *member)
     if (room->count == 0) {
         HASH_DELETE(hh, chat->rooms, room);
         free(room->members);
+        buffer_deinit(&room->present);
         free(room->id);
         free(room->server_id);
         free(room);

@@ -171,7 +171,7 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
     }
     struct chat_socket *sender = send_echo(chat, room_message);
     if (room != NULL) {
-        room->epoch = room_message->epoch;
+        room_enter_epoch(room, room_message->epoch);
         room->last_seq = room_message->seq;
         broadcast_message(chat, room, room_message, sender);
         if (is_reply) {
@@ -219,12 +219,8 @@ static void deliver_run(struct chat *chat, const struct bus_message *message)
     watch_announce(chat, run->question, message);
 }
 
-static void deliver_presence(struct chat *chat, const struct bus_presence *presence)
+void room_announce(struct chat *chat, struct chat_room *room, const struct bus_presence *presence)
 {
-    struct chat_room *room = room_lookup(chat, presence->room);
-    if (room == NULL) {
-        return;
-    }
     struct buffer *out = begin(chat, presence->room);
     json_write_string_member(out, "userId", presence->entity);
     if (presence->name.length > 0) {
@@ -233,6 +229,22 @@ static void deliver_presence(struct chat *chat, const struct bus_presence *prese
     json_write_unsigned_member(out, "memberCount", presence->member_count);
     broadcast(chat, room, finish(chat, presence->is_joined ? "userJoined" : "userLeft"),
               presence->entity);
+}
+
+static void deliver_presence(struct chat *chat, const struct bus_presence *presence)
+{
+    struct chat_room *room = room_lookup(chat, presence->room);
+    if (room != NULL) {
+        presence_change(chat, room, presence);
+    }
+}
+
+static void deliver_presence_list(struct chat *chat, const struct bus_presence_list *list)
+{
+    struct chat_room *room = room_lookup(chat, list->room);
+    if (room != NULL) {
+        presence_reconcile(chat, room, list);
+    }
 }
 
 static void deliver_signal(struct chat *chat, const struct bus_signal *signal)
@@ -326,6 +338,9 @@ void chat_deliver(struct chat *chat, const struct bus_message *message, int64_t 
         break;
     case BUS_PRESENCE:
         deliver_presence(chat, &message->presence);
+        break;
+    case BUS_PRESENCE_LIST:
+        deliver_presence_list(chat, &message->presence_list);
         break;
     case BUS_SIGNAL:
         deliver_signal(chat, &message->signal);

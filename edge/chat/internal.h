@@ -4,7 +4,7 @@
  *   chat.c     state, rooms and memberships     connection.c  connect, disconnect, the event table
  *   join.c     joining and leaving              send.c        messages
  *   signal.c   typing, thinking, control, ack   deliver.c     bus messages to client events
- *   watch.c    runs followed from outside
+ *   watch.c    runs followed from outside       presence.c    who is there, as sockets were told
  */
 #ifndef EDGE_CHAT_INTERNAL_H
 #define EDGE_CHAT_INTERNAL_H
@@ -55,6 +55,8 @@ struct chat_room {
     struct chat_member **members; /* owns the array; an order without meaning */
     uint32_t count;
     uint32_t capacity;
+    bool is_crowded;       /* above the presence limit when it was first joined: not known who */
+    struct buffer present; /* who is there, as its sockets were told, see presence.c */
     UT_hash_handle hh;
 };
 
@@ -109,6 +111,8 @@ struct chat_call {
 struct chat_room *room_lookup(struct chat *chat, struct slice id);
 struct chat_room *room_make(struct chat *chat, struct slice id, struct slice server_id,
                             uint64_t epoch, uint64_t last_seq);
+/* Another line of sequence numbers: nobody on this edge has anything of it yet. */
+void room_enter_epoch(struct chat_room *room, uint64_t epoch);
 struct chat_member *member_of(const struct chat_socket *socket, struct slice room);
 struct chat_member *member_add(struct chat_room *room, struct chat_socket *socket,
                                struct slice entity, struct slice name);
@@ -142,9 +146,18 @@ void chat_handle_receipt(const struct chat_call *call);
 /* To every socket of the room but those of `except` (a NULL filter: to all). */
 void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
                     struct slice except_entity);
+/* userJoined or userLeft, to all but the sockets of that entity. */
+void room_announce(struct chat *chat, struct chat_room *room, const struct bus_presence *presence);
 /* What a follower sees of an event of its run: up to two packets, each with one reference. */
 uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
                              struct packet *packets[2]);
+
+/* presence.c */
+void presence_begin(struct chat_room *room, const struct bus_joined *joined); /* of a new room */
+void presence_change(struct chat *chat, struct chat_room *room,
+                     const struct bus_presence *presence);
+void presence_reconcile(struct chat *chat, struct chat_room *room,
+                        const struct bus_presence_list *list);
 
 /* watch.c */
 void watch_announce(struct chat *chat, struct slice question, const struct bus_message *event);

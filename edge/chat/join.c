@@ -144,17 +144,23 @@ static void emit_replay(const struct join_wait *wait, const struct bus_joined *j
 /* --- the join
  * ---------------------------------------------------------------------------------------- */
 
-static void record_membership(const struct join_wait *wait, const struct bus_joined *joined,
-                              const struct bus_join *join)
+/* Returns the sequence number up to which the socket has everything that it is to have. */
+static uint64_t record_membership(const struct join_wait *wait, const struct bus_joined *joined,
+                                  const struct bus_join *join)
 {
     struct chat_socket *from = wait->from;
     struct chat_member *member = member_of(from, joined->room);
+    bool is_new = room_lookup(wait->chat, joined->room) == NULL;
     struct chat_room *room =
         room_make(wait->chat, joined->room, joined->server_id, joined->epoch, joined->last_seq);
+    if (is_new) {
+        presence_begin(room, joined);
+    }
     if (member != NULL && slice_equals(chat_text(member->entity), join->entity)) {
         /* It was there already, and the router counts every join as a connection. */
         say_leave(wait->chat, joined->room, join->entity, false, 0);
-        return;
+        /* Less than the router says while this edge is catching up: the rest comes. */
+        return room->last_seq > member->joined_seq ? room->last_seq : member->joined_seq;
     }
     struct chat_member *former = member;
     member = member_add(room, from, join->entity, join->name);
@@ -164,6 +170,7 @@ static void record_membership(const struct join_wait *wait, const struct bus_joi
         say_leave(wait->chat, joined->room, chat_text(former->entity), true, 0);
         member_remove(former);
     }
+    return joined->last_seq;
 }
 
 static void on_joined(void *context, const struct uplink_outcome *outcome)
@@ -192,8 +199,9 @@ static void on_joined(void *context, const struct uplink_outcome *outcome)
     } else {
         bool asked_replay = join->since != BUS_SINCE_NOTHING;
         wait->chat->counters.joins++;
-        record_membership(wait, joined, join);
-        emit_joined(wait, joined, asked_replay);
+        struct bus_joined told = *joined;
+        told.last_seq = record_membership(wait, joined, join);
+        emit_joined(wait, &told, asked_replay);
         emit_replay(wait, joined, join->entity);
         chat_follow_joined(wait->from, joined->room, asked_replay && joined->replay_complete);
     }

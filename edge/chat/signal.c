@@ -3,10 +3,20 @@
 /* Passing events: relayed to the room, stored by nobody, acknowledged when they are on their way.
  */
 
+static void refuse(const struct chat_call *call, struct chat_fault fault)
+{
+    call->chat->counters.faults += !error_is_retryable(fault.error);
+    call_refuse(call, fault, SLICE_EMPTY, error_is_retryable(fault.error) ? 1000 : 0);
+}
+
 static void relay(const struct chat_call *call, enum bus_signal_kind kind, struct slice room,
                   struct slice user, bool is_on, struct slice action)
 {
     struct chat *chat = call->chat;
+    if (!uplink_is_ready(chat->uplink, call->now)) {
+        refuse(call, (struct chat_fault){ERROR_OVERLOADED, NULL});
+        return;
+    }
     struct bus_message message = {
         .type = BUS_SIGNAL,
         .trace = id_random_u64(chat->ids),
@@ -18,12 +28,6 @@ static void relay(const struct chat_call *call, enum bus_signal_kind kind, struc
     chat->counters.signals++;
     uplink_notify(chat->uplink, &message);
     socket_answer(call->from, call->has_ack_id, call->ack_id, SLICE_LITERAL("{\"success\":true}"));
-}
-
-static void refuse(const struct chat_call *call, struct chat_fault fault)
-{
-    call->chat->counters.faults++;
-    call_refuse(call, fault, SLICE_EMPTY, 0);
 }
 
 static void handle_flag(const struct chat_call *call, const char *flag, enum bus_signal_kind kind)

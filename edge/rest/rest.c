@@ -1,5 +1,7 @@
 #include "edge/rest/internal.h"
 
+#include "proto/base/utf8.h"
+
 struct route {
     enum http_method method;
     const char *pattern; /* below /api/messaging; :channel is one non-empty segment */
@@ -64,10 +66,10 @@ void rest_refuse(struct rest *rest, struct http_exchange *exchange, int error, c
 bool rest_take_count(const struct rest_call *call, const char *name, int64_t fallback, int64_t most,
                      uint64_t *count)
 {
-    struct slice text;
+    struct slice text, value;
     int64_t number = fallback;
     if (http_query_get(call->request->query, name, &call->rest->arena, &text) && text.length > 0 &&
-        (!json_to_integer(text, &number) || number < 0)) {
+        (json_scan(text, 0, &value) != 0 || !json_to_integer(value, &number) || number < 0)) {
         return false;
     }
     *count = (uint64_t)(number > most ? most : number);
@@ -185,6 +187,19 @@ static void refuse_path(struct rest *rest, struct http_exchange *exchange, const
                               "found\",\"code\":404}}"));
 }
 
+/* Ids are text: what JSON could not carry is none. */
+static bool is_usable_id(struct slice id)
+{
+    const unsigned char *at = (const unsigned char *)id.data;
+    const unsigned char *end = at + id.length;
+    size_t length = 1;
+    while (at < end && *at != '\0' && length > 0) {
+        length = utf8_length(at, end);
+        at += length;
+    }
+    return id.length > 0 && id.length <= USER_ID_MAX && at == end;
+}
+
 static void dispatch(struct rest_call *call, const struct slice *segments, int count)
 {
     enum http_method method =
@@ -201,8 +216,7 @@ static void dispatch(struct rest_call *call, const struct slice *segments, int c
                      route->method == HTTP_GET_METHOD ? "GET" : "POST");
             continue;
         }
-        if (count > 1 && (call->channel.length == 0 || call->channel.length > USER_ID_MAX ||
-                          memchr(call->channel.data, '\0', call->channel.length) != NULL)) {
+        if (count > 1 && !is_usable_id(call->channel)) {
             rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Invalid channelId");
             return;
         }

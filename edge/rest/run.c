@@ -6,14 +6,20 @@
  */
 
 enum {
-    DUPLICATE_LOOKUP = 100
-}; /* messages after a repeated question in which its reply is sought */
+    LOOKUP_PAGE = 1000,          /* messages of history read at once in search of a reply */
+    LOOKUP_PAUSE_MS = 500,       /* then it may have been given meanwhile */
+    LOOKUP_NONE = 0,             /* lookup_at: nothing to look up, or a page is under way */
+};
 
 struct rest_run {
     struct chat_watch watch; /* first: found back from it */
     struct rest *rest;
     struct http_exchange *exchange;
-    struct uplink_owner lookup; /* of a duplicate: the search for a reply that is there already */
+    struct uplink_owner lookup; /* the search for the reply in the room's history, see below */
+    char *room;                 /* owns */
+    int64_t lookup_after;       /* wall ms: history is read from here on */
+    int64_t lookup_at;          /* ms: when to read on, or LOOKUP_NONE */
+    uint64_t links;             /* to the router, opened when it began */
     bool is_stream;
     struct buffer question; /* the userMessage object */
     int64_t deadline;       /* sync: then 504 */
@@ -30,6 +36,7 @@ static void run_end(struct rest_run *run)
     DL_DELETE(rest->runs, run);
     rest->counters.waiting--;
     buffer_deinit(&run->question);
+    free(run->room);
     free(run);
 }
 
@@ -152,37 +159,62 @@ static void on_event(struct chat_watch *watch, const struct bus_message *event)
     }
 }
 
-/* --- a repeated question: its reply may have been given long ago
- * ------------------------------------ */
+/* --- replies that do not come by themselves: of a question that was asked before, maybe by way of
+ * another edge, and those given while the router was out of reach ----------------------------------- */
 
+static void look_up_reply(struct rest_run *run, int64_t now);
+
+/* Newest first. Goes on behind the newest one, together with what shares its millisecond. */
 static void on_lookup(void *context, const struct uplink_outcome *outcome)
 {
     struct rest_run *run = context;
-    if (outcome->is_forgotten || outcome->answer == NULL) {
-        return; /* the run ended, or goes on waiting until its deadline */
+    if (outcome->is_forgotten) {
+        return; /* the run has ended */
     }
-    struct slice question = slice_of(run->watch.question, UUID_TEXT_LENGTH);
-    struct msgpack_reader reader = bus_list_read(&outcome->answer->history_page.messages);
-    struct bus_stored_message message;
-    while (bus_list_next(&reader, BUS_ELEMENT_STORED, &message)) {
-        if (slice_equals(message.in_reply_to, question)) {
-            struct buffer response = BUFFER_EMPTY;
-            rest_write_agent_response(&response, message.id, question, message.body);
-            succeed(run, buffer_slice(&response));
-            buffer_deinit(&response);
-            return;
+    int64_t newest = 0;
+    if (outcome->answer != NULL) {
+        struct slice question = slice_of(run->watch.question, UUID_TEXT_LENGTH);
+        struct msgpack_reader reader = bus_list_read(&outcome->answer->history_page.messages);
+        struct bus_stored_message message;
+        while (bus_list_next(&reader, BUS_ELEMENT_STORED, &message)) {
+            if (slice_equals(message.in_reply_to, question)) {
+                struct buffer response = BUFFER_EMPTY;
+                rest_write_agent_response(&response, message.id, question, message.body);
+                succeed(run, buffer_slice(&response));
+                buffer_deinit(&response);
+                return;
+            }
+            newest = message.created_at > newest ? message.created_at : newest;
         }
+    }
+    if (newest - 1 > run->lookup_after) {
+        run->lookup_after = newest - 1;
+        look_up_reply(run, outcome->now);
+    } else {
+        run->lookup_at = outcome->now + LOOKUP_PAUSE_MS;
     }
 }
 
-static void look_up_reply(struct rest_run *run, const struct bus_send *send,
-                          const struct bus_send_done *done, int64_t now)
+static void look_up_reply(struct rest_run *run, int64_t now)
 {
-    struct bus_message message = {
-        .type = BUS_HISTORY,
-        .history = {.room = send->room, .limit = DUPLICATE_LOOKUP, .after = done->created_at - 1}};
-    uplink_request(run->rest->uplink, &message, &message.history.request, on_lookup, run,
-                   &run->lookup, now);
+    struct bus_message message = {.type = BUS_HISTORY,
+                                  .history = {.room = slice_of_string(run->room),
+                                              .limit = LOOKUP_PAGE,
+                                              .after = run->lookup_after}};
+    int error = uplink_request(run->rest->uplink, &message, &message.history.request, on_lookup,
+                               run, &run->lookup, now);
+    run->lookup_at = error == 0 ? LOOKUP_NONE : now + LOOKUP_PAUSE_MS;
+}
+
+/* Is it time to look, for the first time or again? */
+static bool is_lookup_due(struct rest_run *run, int64_t now)
+{
+    uint64_t links = uplink_counters(run->rest->uplink)->links_opened;
+    if (links != run->links) {
+        run->links = links; /* what was said in between did not come here */
+        return run->lookup.count == 0;
+    }
+    return run->lookup_at != LOOKUP_NONE && now >= run->lookup_at;
 }
 
 /* --- the beginning
@@ -198,6 +230,9 @@ void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest
     run->is_stream = mode == REST_STREAM;
     run->deadline = now + rest->settings.sync_timeout;
     run->comment_at = now + rest->settings.stream_comment;
+    run->room = memory_copy_string(send->room.data, send->room.length);
+    run->lookup_after = done->created_at - 1;
+    run->links = uplink_counters(rest->uplink)->links_opened;
     rest_write_user_message(&run->question, send, done);
     DL_APPEND(rest->runs, run);
     rest->counters.waiting++;
@@ -215,7 +250,7 @@ void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest
         rest->counters.syncs++;
     }
     if (done->is_duplicate) {
-        look_up_reply(run, send, done, now);
+        look_up_reply(run, now);
     }
 }
 
@@ -232,6 +267,8 @@ void rest_runs_tick(struct rest *rest, int64_t now)
             sse_write_comment(&bytes, "waiting");
             http_stream_write(run->exchange, buffer_slice(&bytes));
             buffer_deinit(&bytes);
+        } else if (is_lookup_due(run, now)) {
+            look_up_reply(run, now);
         }
     }
 }

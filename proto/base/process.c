@@ -44,11 +44,6 @@ void process_init(struct process *process)
     }
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&process->loop);
-}
-
-void process_run(struct process *process, struct process_handler handler)
-{
-    process->handler = handler;
     uv_signal_init(&process->loop, &process->terminate);
     uv_signal_init(&process->loop, &process->interrupt);
     uv_timer_init(&process->loop, &process->tick);
@@ -57,8 +52,14 @@ void process_run(struct process *process, struct process_handler handler)
     process->interrupt.data = process;
     process->tick.data = process;
     process->flush.data = process;
+    /* Caught from now on, handled when the loop runs: a stop while starting is a clean one, too. */
     uv_signal_start(&process->terminate, on_terminate, SIGTERM);
     uv_signal_start(&process->interrupt, on_interrupt, SIGINT);
+}
+
+void process_run(struct process *process, struct process_handler handler)
+{
+    process->handler = handler;
     uv_timer_start(&process->tick, on_tick, PROCESS_TICK_MS, PROCESS_TICK_MS);
     uv_prepare_start(&process->flush, on_flush);
     uv_run(&process->loop, UV_RUN_DEFAULT);
@@ -76,6 +77,7 @@ void process_finish(struct process *process)
 
 void process_deinit(struct process *process)
 {
+    process_finish(process);
     uv_run(&process->loop, UV_RUN_DEFAULT);
     uv_loop_close(&process->loop);
 }

@@ -32,13 +32,14 @@ struct process {
     unsigned terminations;
 };
 
-/* Raises the open-files limit to its maximum and prepares the loop. */
+/* Raises the open-files limit to its maximum, prepares the loop, and catches the signals. */
 void process_init(struct process *process);
 /* Runs until process_finish(). Start it after the bus sockets exist, so that it flushes before they
  * look. */
 void process_run(struct process *process, struct process_handler handler);
 /* Ends process_run(): the handles of this struct are closed, then the loop runs out. */
 void process_finish(struct process *process);
+/* Also when it never ran. Everything else on the loop is closed before. */
 void process_deinit(struct process *process);
 
 /* Directory with the files that ship with the programs: beside the executable when built, under

@@ -130,6 +130,8 @@ static const struct field room_message_fields[] = {ID(bus_room_message, room),
 static const struct field presence_fields[] = {ID(bus_presence, room), B(bus_presence, is_joined),
                                                ID(bus_presence, entity), NAME(bus_presence, name),
                                                U(bus_presence, member_count)};
+static const struct field presence_list_fields[] = {
+    ID(bus_presence_list, room), LIST(bus_presence_list, members, BUS_ELEMENT_MEMBER)};
 static const struct field chunk_fields[] = {ID(bus_chunk, room),     ID(bus_chunk, reply),
                                             ID(bus_chunk, question), ID(bus_chunk, agent),
                                             U(bus_chunk, index),     PAYLOAD(bus_chunk, text)};

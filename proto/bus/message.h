@@ -202,6 +202,11 @@ struct bus_presence {
     struct slice name;
     uint64_t member_count;
 };
+/* Everybody who is in a room: an edge tells its sockets what they do not know yet. */
+struct bus_presence_list {
+    struct slice room;
+    struct bus_list members; /* bus_member */
+};
 struct bus_chunk {
     struct slice room;
     struct slice reply; /* id of the message being written */
@@ -370,6 +375,7 @@ struct bus_hello {
     X(MEMBERS_PAGE, members_page, 49)                                                              \
     X(CHANNEL, channel, 50)                                                                        \
     X(PEERS, peers, 51)                                                                            \
+    X(PRESENCE_LIST, presence_list, 52)                                                            \
     X(REGISTER, register_agents, 70)                                                               \
     X(WORK_CHUNK, work_chunk, 71)                                                                  \
     X(WORK_DONE, work_done, 72)                                                                    \

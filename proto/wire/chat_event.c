@@ -66,7 +66,8 @@ struct chat_fault chat_decode_envelope(struct slice argument, enum chat_type *ty
         return fault(ERROR_MALFORMED, NULL);
     }
     json_collect(argument, fields, COUNT(fields));
-    if (json_type(raw_type) == JSON_STRING && raw_type.length == 3) {
+    if (json_type(raw_type) == JSON_STRING && raw_type.length == 3 && raw_type.data[1] >= '0' &&
+        raw_type.data[1] <= '9') {
         raw_type = slice_of(raw_type.data + 1, 1); /* "2" */
     }
     if (!json_to_integer(raw_type, &number)) {

@@ -70,6 +70,7 @@ struct peer {
     struct text name;
     struct text address;            /* of an edge, for relays */
     struct attachment *attachments; /* of an edge: its rooms */
+    struct attachment *owed;        /* of these, borrows: those that get a PRESENCE_LIST */
     bool is_synchronised;           /* of an edge: SYNC_DONE came */
     uint64_t credit;                /* of a bridge */
     uint64_t working;               /* jobs it has now */
@@ -89,6 +90,8 @@ struct attachment {
     bool is_catching_up;                      /* gets no live messages yet, see replay.c */
     struct attachment *prev, *next;           /* room->attachments */
     struct attachment *peer_prev, *peer_next; /* peer->attachments */
+    bool is_owed_list;                        /* in peer->owed */
+    struct attachment *owed_prev, *owed_next;
 };
 
 /* An entity on one edge in one room. */
@@ -106,6 +109,7 @@ struct member {
     struct room *room;
     struct text entity;
     struct text name;
+    int64_t last_life; /* latest sign of life of the connections that it has lost */
     struct presence *presences;
     UT_hash_handle hh; /* room->members, by entity */
 };
@@ -129,7 +133,7 @@ struct room {
     struct text metadata;
     int64_t created_at;
     int64_t updated_at;
-    bool is_stored; /* its row is committed, or in the batch that is under way */
+    bool is_stored; /* its row is committed, or in a batch */
     bool has_participants;
     struct participant *participants;
     struct member *members;
@@ -145,6 +149,7 @@ struct agent {
     struct text id;
     struct text name;
     struct text details;
+    bool is_stored;       /* its row is committed, or in a batch */
     struct offer *offers; /* bridges that run it now */
     UT_hash_handle hh;    /* router->agents, by id, in order of first registration */
 };
@@ -193,6 +198,7 @@ struct work_queue {
     struct agent *agent;
     struct job *jobs;
     size_t count;
+    size_t ending; /* of them: answered, their end is in a batch */
     struct job *active; /* borrows: the one that is READING or WORKING */
     bool is_ready;      /* in router->ready */
     struct work_queue *ready_prev, *ready_next;
@@ -242,11 +248,12 @@ struct question {
     struct text origin; /* incarnation of the edge that asked */
     uint64_t request;
     uint64_t room;    /* number */
-    uint64_t link_id; /* CATCH_UP: of the attachment's peer */
+    uint64_t link_id; /* JOIN, CATCH_UP: of the edge that asked; over another one it asks anew */
     uint64_t job;
     struct text entity; /* JOIN: entity, name; RECEIPT: user, status */
     struct text name;
     struct bus_list_builder replay; /* JOIN: what was found so far */
+    bool is_forward;                /* HISTORY: the oldest ones after a time */
     uint64_t through;               /* JOIN, CATCH_UP: the pages so far hold all up to this seq */
     UT_hash_handle hh;
 };
@@ -372,6 +379,8 @@ void work_question_read(struct router *router, struct question *question, struct
 void work_dispatch(struct router *router);
 struct agent *work_agent_obtain(struct router *router, struct slice id, struct slice name,
                                 struct slice details);
+void work_agent_store(struct router *router, struct agent *agent); /* row into the open batch */
+struct agent *work_agent_find(struct router *router, struct slice id);
 struct job *work_find(struct router *router, uint64_t number);
 void work_destroy(struct router *router);
 

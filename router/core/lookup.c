@@ -1,6 +1,11 @@
 #include "router/core/internal.h"
 
-enum { HISTORY_LIMIT_MAX = 1000, MEMBERS_LIMIT_MAX = 10000, PARTICIPANTS_MAX = 10000 };
+enum {
+    HISTORY_LIMIT_MAX = 1000,
+    MEMBERS_LIMIT_MAX = 10000,
+    PARTICIPANTS_MAX = 10000,
+    STORED_OVERHEAD = 2048, /* bytes of a stored message beside its body, at most */
+};
 
 static void receive_signal(struct peer *peer, const struct bus_message *message)
 {
@@ -63,11 +68,29 @@ static void receipt_answered(struct router *router, const struct question *quest
     }
 }
 
+/*
+ * Messages of a page, newest first, are dropped at the end from which the caller pages on: the oldest
+ * ones, or with `after` the newest. Returns where to begin so that the rest fits.
+ */
+static size_t first_that_fits(const struct store_page *page, bool is_forward)
+{
+    size_t first = is_forward ? page->count : 0;
+    size_t bytes = 0;
+    while (first > 0 && (bytes == 0 || bytes + page->messages[first - 1].body.length +
+                                               STORED_OVERHEAD <= PAGE_BYTES_MAX)) {
+        first--;
+        bytes += page->messages[first].body.length + STORED_OVERHEAD;
+    }
+    return first;
+}
+
 static void answer_history(struct router *router, struct peer *peer, uint64_t request,
-                           const struct room *room, const struct store_page *page)
+                           const struct room *room, const struct store_page *page,
+                           bool is_forward)
 {
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    for (size_t i = 0; page != NULL && i < page->count; i++) {
+    for (size_t i = page == NULL ? 0 : first_that_fits(page, is_forward);
+         page != NULL && i < page->count; i++) {
         const struct message_record *record = &page->messages[i];
         struct bus_stored_message element = {.id = record->id,
                                              .seq = record->seq,
@@ -77,8 +100,8 @@ static void answer_history(struct router *router, struct peer *peer, uint64_t re
                                              .client_message_id = record->client_message_id,
                                              .in_reply_to = record->in_reply_to,
                                              .body = record->body};
-        if (list.bytes.length + record->body.length > PAGE_BYTES_MAX) {
-            break; /* the caller pages on with `before` */
+        if (list.count > 0 && list.bytes.length + record->body.length > PAGE_BYTES_MAX) {
+            break;
         }
         bus_list_add(&list, BUS_ELEMENT_STORED, &element);
     }
@@ -100,7 +123,7 @@ static void receive_history(struct peer *peer, const struct bus_message *message
     struct router *router = peer->router;
     struct room *room = room_find(router, history->room);
     if (room == NULL || history->limit == 0) {
-        answer_history(router, peer, history->request, room, NULL);
+        answer_history(router, peer, history->request, room, NULL, false);
         return;
     }
     struct store_query query = {.type = STORE_QUERY_HISTORY,
@@ -114,6 +137,7 @@ static void receive_history(struct peer *peer, const struct bus_message *message
     question->request = history->request;
     question->room = room->number;
     question->trace = message->trace;
+    question->is_forward = history->after > 0;
 }
 
 static void receive_members(struct peer *peer, const struct bus_message *message)
@@ -163,6 +187,17 @@ static void answer_channel(struct peer *peer, uint64_t request, uint64_t trace, 
     buffer_deinit(&list.bytes);
 }
 
+static bool has_empty_text(const struct bus_list *list)
+{
+    struct msgpack_reader reader = bus_list_read(list);
+    struct bus_text element;
+    bool is_empty = false;
+    while (!is_empty && bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
+        is_empty = element.text.length == 0;
+    }
+    return is_empty;
+}
+
 static void receive_channel_put(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_channel_put *put = &message->channel_put;
@@ -173,6 +208,8 @@ static void receive_channel_put(struct peer *peer, const struct bus_message *mes
         error = ERROR_LIMIT;
     } else if (router_batch_is_full(router)) {
         error = ERROR_OVERLOADED;
+    } else if (has_empty_text(&put->participants)) {
+        error = ERROR_MALFORMED;
     }
     if (error != 0) {
         router->counters.refused++;
@@ -252,6 +289,6 @@ void lookup_answered(struct router *router, struct question *question, struct st
     struct peer *peer = peer_by_incarnation(router, text_slice(&question->origin));
     if (peer != NULL) {
         answer_history(router, peer, question->request, room_by_number(router, question->room),
-                       page);
+                       page, question->is_forward);
     }
 }

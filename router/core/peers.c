@@ -16,6 +16,9 @@ static void deliver(void *context, struct link *link, const struct bus_message *
     struct peer *peer = context;
     (void)link;
     (void)now;
+    if (peer->is_dead) {
+        return; /* given up while an earlier message of the same frame was handled */
+    }
     if (peer->side == ROUTER_SIDE_BRIDGES) {
         work_receive(peer, message);
         return;

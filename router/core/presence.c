@@ -2,8 +2,23 @@
 
 enum {
     REBUILD_MS = 10000,   /* after a start, what edges bring back is no news to anyone */
-    PRESENCE_SAMPLE = 100 /* members a join lists in a room above the presence limit */
+    PRESENCE_SAMPLE = 100, /* members a join lists in a room above the presence limit */
+    LISTS_BACKLOG_DIVISOR = 8 /* of what a link may keep: so much of it may be presence lists */
 };
+
+static bool is_rebuilding(const struct router *router)
+{
+    return router->time.now - router->started_at <= REBUILD_MS;
+}
+
+/* What this edge knows of the room may be out of date: it gets the whole list, see presence_tick(). */
+static void owe_list(struct attachment *attachment)
+{
+    if (!attachment->is_owed_list) {
+        attachment->is_owed_list = true;
+        DL_APPEND2(attachment->peer->owed, attachment, owed_prev, owed_next);
+    }
+}
 
 static struct member *member_find(struct room *room, struct slice entity)
 {
@@ -109,11 +124,16 @@ static void remove_presence(struct presence *presence)
     free(presence);
 }
 
-/* The last connection of a member ended: now, or when its grace period has passed. */
-static void member_disconnected(struct router *router, struct member *member, bool is_explicit,
-                                int64_t last_life)
+/* A connection of a member was alive then. */
+static void member_lived(struct member *member, int64_t time)
 {
-    int64_t deadline = last_life + router->settings.presence_grace;
+    member->last_life = time > member->last_life ? time : member->last_life;
+}
+
+/* The last connection of a member ended: now, or when its grace period has passed. */
+static void member_disconnected(struct router *router, struct member *member, bool is_explicit)
+{
+    int64_t deadline = member->last_life + router->settings.presence_grace;
     if (is_explicit || deadline <= router->time.now) {
         member_leaves(router, member);
     } else {
@@ -124,24 +144,33 @@ static void member_disconnected(struct router *router, struct member *member, bo
 void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync)
 {
     struct router *router = peer->router;
-    struct room *room = room_obtain(router, sync->room, SLICE_EMPTY, SLICE_EMPTY, SLICE_EMPTY);
+    struct room *room = sync->room.length == 0 ? NULL
+                                               : room_obtain(router, sync->room, SLICE_EMPTY,
+                                                             SLICE_EMPTY, SLICE_EMPTY);
     if (room == NULL) {
         return;
     }
-    bool is_news = router->time.now - router->started_at > REBUILD_MS;
+    bool is_news = !is_rebuilding(router);
     struct attachment *attachment = room_attach(room, peer);
+    owe_list(attachment);
     struct msgpack_reader reader = bus_list_read(&sync->members);
     struct bus_member element;
     while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
-        add_connections(router, attachment, element.entity, element.name, element.connections,
-                        is_news);
+        if (element.connections > 0) {
+            add_connections(router, attachment, element.entity, element.name, element.connections,
+                            is_news);
+        }
+        if (peer->is_dead) {
+            return; /* it could not take the news of its own members: the attachment is gone */
+        }
     }
     if (attachment->presences == NULL) {
         room_detach(attachment);
         return;
     }
-    if (sync->epoch == room->epoch && sync->last_seq < room->published &&
-        !attachment->is_catching_up) {
+    /* A room that was never stored gets another epoch by a restart: an edge with nothing has that. */
+    bool is_same_line = sync->epoch == room->epoch || sync->last_seq == 0;
+    if (is_same_line && sync->last_seq < room->published && !attachment->is_catching_up) {
         attachment->sent_through = sync->last_seq;
         replay_begin_catch_up(attachment);
     }
@@ -151,8 +180,11 @@ void presence_receive_join(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_join *join = &message->join;
     struct router *router = peer->router;
-    struct room *room = room_obtain(router, join->room, join->server_id, SLICE_EMPTY, SLICE_EMPTY);
-    int error = room == NULL ? ERROR_LIMIT : 0;
+    bool has_name = join->room.length > 0;
+    struct room *room =
+        !has_name ? NULL
+                  : room_obtain(router, join->room, join->server_id, SLICE_EMPTY, SLICE_EMPTY);
+    int error = !has_name ? ERROR_MALFORMED : room == NULL ? ERROR_LIMIT : 0;
     if (room != NULL && presence_count(room) >= (size_t)router->settings.room_members_max &&
         member_find(room, join->entity) == NULL) {
         error = ERROR_LIMIT;
@@ -183,6 +215,9 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
     struct router *router = peer->router;
     struct bus_list_builder members = {BUFFER_EMPTY, 0};
     struct attachment *attachment = room_attach(room, peer);
+    if (is_rebuilding(router)) {
+        owe_list(attachment); /* the list of this answer may lack those of other edges */
+    }
     add_connections(router, attachment, admission->entity, admission->name, 1, true);
     size_t limit = (size_t)router->settings.presence_limit;
     bool is_large = presence_count(room) > limit && limit > PRESENCE_SAMPLE;
@@ -221,12 +256,12 @@ void presence_receive_leave(struct peer *peer, const struct bus_leave *leave)
     if (--presence->connections == 0) {
         remove_presence(presence);
     }
-    if (connections_of(member) == 0) {
-        int64_t silence = (int64_t)(leave->silence & INT32_MAX);
-        member_disconnected(router, member, leave->is_explicit, router->time.now - silence);
-    }
     if (attachment->presences == NULL) {
-        room_detach(attachment);
+        room_detach(attachment); /* first: it has nobody to tell of what follows */
+    }
+    member_lived(member, router->time.now - (int64_t)(leave->silence & INT32_MAX));
+    if (connections_of(member) == 0) {
+        member_disconnected(router, member, leave->is_explicit);
     }
 }
 
@@ -238,12 +273,35 @@ void presence_drop_edge(struct peer *peer, int64_t last_life)
         while (attachment->presences != NULL) {
             struct member *member = attachment->presences->member;
             remove_presence(attachment->presences);
+            member_lived(member, last_life);
             if (connections_of(member) == 0) {
                 heap_set(&router->leaving, &member->leaving,
-                         last_life + router->settings.presence_grace);
+                         member->last_life + router->settings.presence_grace);
             }
         }
         room_detach(attachment);
+    }
+}
+
+/* Pays what is owed, as fast as the edge takes it. */
+static void send_lists(struct peer *peer)
+{
+    struct router *router = peer->router;
+    size_t backlog = router->settings.link.retained_max / LISTS_BACKLOG_DIVISOR;
+    while (!peer->is_dead && peer->owed != NULL && link_retained(&peer->link) < backlog) {
+        struct attachment *attachment = peer->owed;
+        struct room *room = attachment->room;
+        struct bus_list_builder members = {BUFFER_EMPTY, 0};
+        attachment->is_owed_list = false;
+        DL_DELETE2(peer->owed, attachment, owed_prev, owed_next);
+        presence_list(room, 0, (size_t)router->settings.presence_limit, &members);
+        if (members.count == presence_count(room)) {
+            struct bus_message message = {
+                .type = BUS_PRESENCE_LIST,
+                .presence_list = {text_slice(&room->id), bus_list_of(&members)}};
+            peer_send(peer, &message);
+        }
+        buffer_deinit(&members.bytes);
     }
 }
 
@@ -253,6 +311,12 @@ void presence_tick(struct router *router)
     while ((entry = heap_pop_due(&router->leaving, router->time.now)) != NULL) {
         struct member *member = (struct member *)((char *)entry - offsetof(struct member, leaving));
         member_leaves(router, member);
+    }
+    struct peer *peer, *next;
+    HASH_ITER (hh, router->peers, peer, next) {
+        if (peer->is_synchronised && !is_rebuilding(router)) {
+            send_lists(peer);
+        }
     }
 }
 

@@ -6,20 +6,19 @@
  * nothing is missing; an edge that missed frames of a room is sent them, and turned live likewise.
  */
 
-static bool fits_edge(struct router *router, const struct question *question, struct peer **peer,
-                      struct room **room)
+static struct peer *peer_by_link(struct router *router, uint64_t link_id)
 {
-    *peer = peer_by_incarnation(router, text_slice(&question->origin));
-    *room = room_by_number(router, question->room);
-    return *peer != NULL && *room != NULL && (*peer)->side == ROUTER_SIDE_EDGES;
+    struct peer *peer;
+    HASH_FIND(hh, router->peers, &link_id, sizeof(link_id), peer);
+    return peer;
 }
 
 static void admit(struct router *router, struct question *question, bool complete)
 {
-    struct peer *peer;
-    struct room *room;
-    if (!fits_edge(router, question, &peer, &room)) {
-        return; /* the edge is gone, and its client with it */
+    struct peer *peer = peer_by_link(router, question->link_id);
+    struct room *room = room_by_number(router, question->room);
+    if (peer == NULL || room == NULL) {
+        return; /* the edge is gone, and its client with it; or it has asked again */
     }
     router->counters.replays++;
     struct admission admission = {.request = question->request,
@@ -41,8 +40,9 @@ void replay_begin_join(struct peer *peer, struct room *room, const struct bus_me
                                 .after_seq = join->since_seq,
                                 .after_ms = join->since_time,
                                 .limit = (size_t)router->settings.replay_max + 1};
-    bool is_other_epoch =
-        join->since == BUS_SINCE_SEQ && join->since_epoch != 0 && join->since_epoch != room->epoch;
+    /* Whoever has nothing of a line misses nothing of another one but its whole beginning. */
+    bool is_other_epoch = join->since == BUS_SINCE_SEQ && join->since_seq > 0 &&
+                          join->since_epoch != 0 && join->since_epoch != room->epoch;
     bool is_future = join->since == BUS_SINCE_SEQ && join->since_seq > room->assigned;
     if (is_other_epoch || is_future) {
         struct admission admission = {.request = join->request,
@@ -65,7 +65,7 @@ void replay_begin_join(struct peer *peer, struct room *room, const struct bus_me
         break;
     }
     struct question *question = router_ask(router, QUESTION_JOIN, &query);
-    question->origin = text_copy(text_slice(&peer->incarnation));
+    question->link_id = peer->link_id;
     question->request = join->request;
     question->room = room->number;
     question->entity = text_copy(join->entity);
@@ -94,7 +94,7 @@ static void ask_on(struct router *router, struct question *question, struct room
                                 .after_seq = question->through,
                                 .limit = (size_t)router->settings.replay_max + 1};
     struct question *next = router_ask(router, question->kind, &query);
-    next->origin = question->origin;
+    next->link_id = question->link_id;
     next->entity = question->entity;
     next->name = question->name;
     next->request = question->request;
@@ -102,7 +102,7 @@ static void ask_on(struct router *router, struct question *question, struct room
     next->trace = question->trace;
     next->replay = question->replay;
     next->through = room->published;
-    question->origin = question->entity = question->name = (struct text){NULL, 0};
+    question->entity = question->name = (struct text){NULL, 0};
     question->replay = (struct bus_list_builder){BUFFER_EMPTY, 0};
 }
 
@@ -110,12 +110,14 @@ static void join_answered(struct router *router, struct question *question,
                           const struct store_page *page)
 {
     struct room *room = room_by_number(router, question->room);
-    bool complete = page->error == 0 && page->complete && room != NULL &&
+    bool complete = page->error == 0 && room != NULL &&
                     (page->type != STORE_QUERY_AFTER_ID || page->found);
+    bool is_met = page->complete; /* nothing is missing between the page and the live stream */
     for (size_t i = 0; complete && i < page->count; i++) {
         const struct message_record *record = &page->messages[i];
         if (record->seq > room->published) {
-            break; /* committed, but not broadcast yet: the joiner will get it live */
+            is_met = true; /* committed, but not broadcast yet: the joiner will get it live */
+            break;
         }
         struct bus_stored_message element = element_of(record);
         bus_list_add(&question->replay, BUS_ELEMENT_STORED, &element);
@@ -123,6 +125,7 @@ static void join_answered(struct router *router, struct question *question,
         complete = question->replay.count <= (size_t)router->settings.replay_max &&
                    question->replay.bytes.length <= REPLAY_BYTES_MAX;
     }
+    complete = complete && is_met;
     if (complete && question->through < room->published) {
         ask_on(router, question, room); /* broadcast while the store was reading */
         return;
@@ -147,9 +150,8 @@ void replay_begin_catch_up(struct attachment *attachment)
 static void catch_up_answered(struct router *router, const struct question *question,
                               const struct store_page *page)
 {
-    struct peer *peer;
+    struct peer *peer = peer_by_link(router, question->link_id);
     struct room *room = room_by_number(router, question->room);
-    HASH_FIND(hh, router->peers, &question->link_id, sizeof(question->link_id), peer);
     struct attachment *attachment =
         peer == NULL || room == NULL ? NULL : room_attachment(room, peer);
     if (attachment == NULL || !attachment->is_catching_up) {

@@ -158,6 +158,9 @@ void room_detach(struct attachment *attachment)
 {
     DL_DELETE(attachment->room->attachments, attachment);
     DL_DELETE2(attachment->peer->attachments, attachment, peer_prev, peer_next);
+    if (attachment->is_owed_list) {
+        DL_DELETE2(attachment->peer->owed, attachment, owed_prev, owed_next);
+    }
     free(attachment);
 }
 
@@ -176,7 +179,8 @@ void room_publish(struct router *router, struct room *room, const struct bus_mes
         router->counters.room_frames++;
         peer_send_encoded(attachment->peer, encoded);
     }
-    if (!also_done && !also->is_dead) {
+    /* An edge that has not said yet what it holds may hold this room, with a gap before this. */
+    if (!also_done && !also->is_dead && also->is_synchronised) {
         router->counters.room_frames++;
         peer_send_encoded((struct peer *)also, encoded);
     }

@@ -115,7 +115,7 @@ static void load_participant(void *context, uint64_t number, struct slice id)
 static void load_agent(void *context, const struct agent_record *record)
 {
     struct router *router = context;
-    work_agent_obtain(router, record->id, record->name, record->details);
+    work_agent_obtain(router, record->id, record->name, record->details)->is_stored = true;
     router->bridge_seen_at = router->time.now; /* one was there before this start */
 }
 
@@ -123,8 +123,7 @@ static void load_job(void *context, const struct job_record *record)
 {
     struct router *router = context;
     struct room *room = room_by_number(router, record->room);
-    struct agent *agent;
-    HASH_FIND(hh, router->agents, record->agent.data, record->agent.length, agent);
+    struct agent *agent = work_agent_find(router, record->agent);
     if (room == NULL || agent == NULL) {
         log_error("job_orphaned", "job=%" PRIu64, record->number);
         return;
@@ -231,6 +230,30 @@ void router_receive(struct router *router, enum router_side side, struct slice r
     peers_reap(router);
 }
 
+/* Rows that others refer to: what fills already needs them, or the next that refers to them does. */
+static void store_again(struct router *router, const struct store_batch *failed)
+{
+    bool is_filling = router->open.batch != NULL;
+    for (const struct store_operation *at = failed->first; at != NULL; at = at->next) {
+        struct room *room =
+            at->type == STORE_PUT_ROOM ? room_by_number(router, at->room.number) : NULL;
+        struct agent *agent =
+            at->type == STORE_PUT_AGENT ? work_agent_find(router, at->agent.id) : NULL;
+        if (room != NULL) {
+            room->is_stored = false;
+        }
+        if (room != NULL && is_filling) {
+            room_store(router, room);
+        }
+        if (agent != NULL) {
+            agent->is_stored = false;
+        }
+        if (agent != NULL && is_filling) {
+            work_agent_store(router, agent);
+        }
+    }
+}
+
 void router_committed(struct router *router, struct store_batch *batch, int result,
                       struct instant now)
 {
@@ -260,6 +283,9 @@ void router_committed(struct router *router, struct store_batch *batch, int resu
         pending_destroy(pending);
     }
     router->with_store.last = NULL;
+    if (result != 0) {
+        store_again(router, batch);
+    }
     store_batch_destroy(&router->with_store.batch);
     peers_reap(router);
 }

@@ -1,5 +1,7 @@
 #include "router/core/internal.h"
 
+enum { RETRY_AFTER_MS = 1000 };
+
 static void answer(struct peer *peer, const struct bus_message *question, struct bus_send_done done)
 {
     struct bus_message message = {
@@ -13,7 +15,7 @@ static void refuse(struct peer *peer, const struct bus_message *question, int er
     peer->router->counters.refused++;
     answer(peer, question,
            (struct bus_send_done){.error = error,
-                                  .retry_after = error_is_retryable(error) ? 1000 : 0});
+                                  .retry_after = error_is_retryable(error) ? RETRY_AFTER_MS : 0});
 }
 
 /* The first send of this messageId decides; a repeat gets the same answer when it has one. */
@@ -64,6 +66,9 @@ static void make_job(void *context, struct agent *agent)
                                 .asker_edge = making->asker_edge,
                                 .state = JOB_OPEN,
                                 .created_at = making->message->created_at};
+    if (!agent->is_stored) {
+        work_agent_store(router, agent);
+    }
     store_batch_add_job(router_batch(router), &record);
     struct job *job = work_job_new(router, making->room, agent, &record, making->send->sender);
     if (router->question_bytes + making->send->body.length <= QUESTION_BYTES_MAX) {
@@ -94,6 +99,10 @@ void send_receive(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_send *send = &message->send;
     struct router *router = peer->router;
+    if (send->room.length == 0 || send->message_id.length == 0 || send->body.length == 0) {
+        refuse(peer, message, ERROR_MALFORMED);
+        return;
+    }
     if (is_overloaded(router, send)) {
         refuse(peer, message, ERROR_OVERLOADED);
         return;
@@ -218,8 +227,6 @@ void send_committed(struct router *router, struct pending *pending, int result)
     struct dedupe_entry *entry = NULL;
     if (pending->kind == PENDING_MESSAGE && result == 0) {
         publish(router, pending, origin);
-    } else if (pending->kind == PENDING_MESSAGE) {
-        pending->room->is_stored = false; /* maybe its row was in the batch that failed */
     }
     if (pending->kind == PENDING_MESSAGE && pending->job != 0) {
         work_job_ended(router, pending, result);
@@ -242,23 +249,24 @@ void send_committed(struct router *router, struct pending *pending, int result)
     struct bus_message message = {
         .type = BUS_SEND_DONE,
         .trace = pending->trace,
-        .send_done = {.request = pending->request,
-                      .error = result == 0 ? 0 : ERROR_OVERLOADED,
-                      .retry_after = result == 0 ? 0 : 1000,
-                      .is_duplicate = pending->kind == PENDING_DUPLICATE}};
+        .send_done = {.request = pending->request, .error = result == 0 ? 0 : ERROR_OVERLOADED}};
     struct bus_send_done *done = &message.send_done;
     if (pending->kind == PENDING_DUPLICATE) {
+        /* The first one failed; if it was sent anew meanwhile, that one is not committed yet. */
         entry = dedupe_find(router->dedupe, pending->key);
-        done->error = entry == NULL ? ERROR_OVERLOADED : 0;
+        done->is_duplicate = entry != NULL && entry->is_committed;
+        done->error = done->is_duplicate ? 0 : ERROR_OVERLOADED;
     }
-    if (done->error == 0 && entry != NULL) {
+    if (done->error != 0) {
+        done->retry_after = RETRY_AFTER_MS;
+    } else if (entry != NULL) {
         done->message_id = slice_of(entry->id, UUID_TEXT_LENGTH);
         done->seq = entry->seq;
         done->epoch = entry->epoch;
         done->created_at = entry->created_at;
         done->no_agent = entry->no_agent;
         done->jobs = pending->jobs;
-    } else if (done->error == 0) {
+    } else {
         /* Forgotten already: the dedupe limit is smaller than one batch. */
         done->message_id = pending->message->id;
         done->seq = pending->message->seq;

@@ -15,11 +15,21 @@ struct agent *work_agent_obtain(struct router *router, struct slice id, struct s
     return agent;
 }
 
-static struct agent *agent_find(struct router *router, struct slice id)
+struct agent *work_agent_find(struct router *router, struct slice id)
 {
     struct agent *agent;
     HASH_FIND(hh, router->agents, id.data, id.length, agent);
     return agent;
+}
+
+void work_agent_store(struct router *router, struct agent *agent)
+{
+    struct agent_record record = {.id = text_slice(&agent->id),
+                                  .name = text_slice(&agent->name),
+                                  .details = text_slice(&agent->details),
+                                  .updated_at = router->time.wall};
+    store_batch_put_agent(router_batch(router), &record);
+    agent->is_stored = true;
 }
 
 /* The first agent ever registered that runs now, else the first one known. */
@@ -45,7 +55,7 @@ size_t work_for_agents(struct router *router, struct room *room, struct slice se
                        void (*visit)(void *context, struct agent *agent), void *context)
 {
     size_t count = 0;
-    if (agent_find(router, sender) != NULL) {
+    if (work_agent_find(router, sender) != NULL) {
         return 0; /* agents do not answer agents */
     }
     if (!room->has_participants) {
@@ -58,7 +68,7 @@ size_t work_for_agents(struct router *router, struct room *room, struct slice se
     }
     struct participant *participant;
     LL_FOREACH (room->participants, participant) {
-        struct agent *agent = agent_find(router, text_slice(&participant->id));
+        struct agent *agent = work_agent_find(router, text_slice(&participant->id));
         if (agent != NULL) {
             visit(context, agent);
             count++;
@@ -166,6 +176,7 @@ void work_job_drop(struct router *router, struct job *job)
     HASH_DELETE(hh, router->jobs, job);
     DL_DELETE(queue->jobs, job);
     queue->count--;
+    queue->ending -= job->phase == JOB_PHASE_ENDING;
     free(job->question.data);
     free(job->asker.data);
     free(job->asker_edge.data);
@@ -221,7 +232,7 @@ static void stream(struct router *router, struct job *job, struct slice text)
     }
     size_t known = job->streamed.length - job->matched;
     size_t common = known < text.length ? known : text.length;
-    if (memcmp(job->streamed.data + job->matched, text.data, common) != 0) {
+    if (common > 0 && memcmp(job->streamed.data + job->matched, text.data, common) != 0) {
         job->has_diverged = true;
         return;
     }
@@ -292,7 +303,7 @@ static void give(struct router *router, struct job *job, struct peer *bridge)
                                            .reply = slice_of(job->reply, strlen(job->reply)),
                                            .sender = text_slice(&job->asker),
                                            .created_at = job->question_at,
-                                           .backlog = queue->count - 1,
+                                           .backlog = queue->count - queue->ending - 1,
                                            .body = buffer_slice(&job->body)}};
     peer_send(bridge, &message);
     if (!job->was_announced) {
@@ -374,6 +385,10 @@ static void receive_register(struct peer *bridge, const struct bus_register_agen
     uint64_t count = 0;
     bridge->credit = registered->credit;
     while (bus_list_next(&reader, BUS_ELEMENT_AGENT, &element)) {
+        if (element.id.length == 0) {
+            router->counters.frames_refused++;
+            continue;
+        }
         struct agent *agent = work_agent_obtain(router, element.id, element.name, element.details);
         text_replace(&agent->name, element.name);
         text_replace(&agent->details, element.details);
@@ -385,11 +400,7 @@ static void receive_register(struct peer *bridge, const struct bus_register_agen
             offer->bridge = bridge;
             LL_PREPEND(agent->offers, offer);
         }
-        struct agent_record record = {.id = element.id,
-                                      .name = element.name,
-                                      .details = element.details,
-                                      .updated_at = router->time.wall};
-        store_batch_put_agent(router_batch(router), &record);
+        work_agent_store(router, agent);
         count++;
     }
     log_info("bridge_registered", "bridge=%s agents=%" PRIu64 " credit=%" PRIu64,
@@ -418,6 +429,7 @@ static void begin_end(struct router *router, struct job *job, enum job_state sta
     job->phase = JOB_PHASE_ENDING;
     job->end = state;
     job->end_error = error;
+    job->queue->ending++;
     DL_DELETE(job->queue->jobs, job);
     DL_APPEND(job->queue->jobs, job);
     queue_sleep(router, job->queue);
@@ -474,8 +486,15 @@ void work_job_ended(struct router *router, struct pending *pending, int result)
     if (result != 0) {
         /* Not stored, so not said: the question is asked again, ahead of later ones. */
         struct work_queue *queue = job->queue;
+        struct job *later;
+        queue->ending--;
         DL_DELETE(queue->jobs, job);
-        DL_PREPEND(queue->jobs, job);
+        DL_FOREACH (queue->jobs, later) {
+            if (later->phase == JOB_PHASE_ENDING || later->number > job->number) {
+                break;
+            }
+        }
+        DL_PREPEND_ELEM(queue->jobs, later, job);
         queue_sleep(router, queue);
         work_job_ready(router, job);
         return;

@@ -20,21 +20,33 @@ static size_t scheme_length(const char *url)
 }
 
 /* The reason names the scheme only: what follows it may hold a password. */
-struct store *store_open(const struct store_settings *settings, char *reason, size_t reason_size)
+static const struct store_backend *find_backend(const char *url, char *reason, size_t reason_size)
 {
-    size_t length = scheme_length(settings->url);
+    size_t length = scheme_length(url);
 
     if (length == 0) {
         snprintf(reason, reason_size, "the store must be given as a URL such as sqlite:PATH");
         return NULL;
     }
     for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-        if (slice_is(slice_of(settings->url, length), backends[i]->scheme))
-            return backends[i]->open(settings, reason, reason_size);
+        if (slice_is(slice_of(url, length), backends[i]->scheme))
+            return backends[i];
     }
     snprintf(reason, reason_size, "the store backend \"%.*s\" is not built in this version",
-             (int)length, settings->url);
+             (int)length, url);
     return NULL;
+}
+
+bool store_is_known(const char *url, char *reason, size_t reason_size)
+{
+    return find_backend(url, reason, reason_size) != NULL;
+}
+
+struct store *store_open(const struct store_settings *settings, char *reason, size_t reason_size)
+{
+    const struct store_backend *backend = find_backend(settings->url, reason, reason_size);
+
+    return backend == NULL ? NULL : backend->open(settings, reason, reason_size);
 }
 
 void store_close(struct store **store)

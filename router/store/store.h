@@ -62,6 +62,8 @@ struct store {
     size_t log_bytes; /* length of the log as this handle last saw it, 0 when all is folded back */
 };
 
+/* Whether there is a backend for that URL; the reason if not. Touches nothing. */
+bool store_is_known(const char *url, char *reason, size_t reason_size);
 /*
  * Opens, creating or migrating as needed. NULL and one clear line (which file and why) when the
  * path cannot be used, the file is corrupt, or its schema is newer: nothing is changed then.

@@ -108,6 +108,8 @@ static void forget_rooms(struct client *client, bool is_explicit)
         struct attendance *attendance = &client->rooms[room];
         if (attendance->state == ATTENDANCE_IN && !client->is_severed) {
             oracle_released(client->oracle, room, client->entity, is_explicit, 0);
+        } else if (attendance->state == ATTENDANCE_ASKED && is_explicit) {
+            oracle_left_early(client->oracle, room, client->entity);
         }
         attendance->state = ATTENDANCE_OUT;
         attendance->replay_left = 0;

@@ -193,6 +193,15 @@ static int send_packets(struct websocket *websocket, struct packet *const *packe
     return (int)taken;
 }
 
+/* A client that reads nothing answers no ping: it counts as lost since the last one it answered. */
+static int64_t doubt_of(const struct connection *connection)
+{
+    const struct session_settings *settings = &connection->edge->settings->session;
+    int64_t doubt = connection->edge->actor.is_running ? CUT_DOUBT_MS : EDGE_DOUBT_MS;
+    bool was_choked = connection->choked_until > 0;
+    return doubt + (was_choked ? settings->ping_interval + settings->ping_timeout : 0);
+}
+
 static void close_websocket(struct websocket *websocket, int code)
 {
     struct connection *connection = (struct connection *)websocket;
@@ -200,8 +209,7 @@ static void close_websocket(struct websocket *websocket, int code)
     bool is_killed = !connection->edge->actor.is_running;
     connection->is_open_at_edge = false;
     if (connection->is_open_at_client) {
-        connection->peer->severed(connection->context, connection,
-                                  is_killed ? EDGE_DOUBT_MS : CUT_DOUBT_MS);
+        connection->peer->severed(connection->context, connection, doubt_of(connection));
     }
     if (is_killed && connection->edge->dies_silently) {
         connection->is_lost = true; /* its host went down: no kernel answers for it */
@@ -263,10 +271,11 @@ void connection_close(struct connection *connection)
 
 void connection_cut(struct connection *connection)
 {
-    if (!connection->is_open_at_client || connection->is_lost) {
+    if (!connection->is_open_at_client || connection->is_lost || connection->is_cut) {
         return;
     }
     struct world *world = connection->world;
+    connection->is_cut = true;
     connection->peer->severed(connection->context, connection, CUT_DOUBT_MS);
     post_upward(connection, UPWARD_GONE, SLICE_EMPTY,
                 arrival_at_edge(connection, NOTICE_MS_MAX));
@@ -278,9 +287,12 @@ void connection_cut(struct connection *connection)
 void connection_lose(struct connection *connection)
 {
     int64_t ping_interval = connection->edge->settings->session.ping_interval;
+    if (connection->is_cut) {
+        return;
+    }
     if (connection->is_open_at_client && !connection->is_lost) {
         connection->peer->severed(connection->context, connection,
-                                  ping_interval + CUT_DOUBT_MS);
+                                  ping_interval + doubt_of(connection));
     }
     connection->is_lost = true;
 }

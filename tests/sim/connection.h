@@ -32,6 +32,7 @@ struct connection {
     bool is_open_at_edge;
     bool is_open_at_client;
     bool is_lost;
+    bool is_cut;
     bool has_choked; /* the edge was told so and waits for room */
     int64_t choked_until;
     int64_t last_to_edge; /* arrival times: the order is kept */

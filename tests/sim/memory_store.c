@@ -195,9 +195,6 @@ static void add_message(struct memory_store *store, const struct message_record 
     room->record.last_at = record->created_at;
     HASH_ADD_KEYPTR(hh, store->messages, message->record.id.data, message->record.id.length,
                     message);
-    if (store->committed != NULL) {
-        store->committed(store->context, message);
-    }
 }
 
 static void add_job(struct memory_store *store, const struct job_record *record)
@@ -222,9 +219,6 @@ static void finish_job(struct memory_store *store, const struct job_record *reco
     store->open_jobs -= job->record.state == JOB_OPEN;
     job->record.state = record->state;
     job->record.finished_at = record->finished_at;
-    if (store->job_finished != NULL) {
-        store->job_finished(store->context, job);
-    }
 }
 
 static void put_agent(struct memory_store *store, const struct agent_record *record)
@@ -281,6 +275,11 @@ int memory_store_commit(struct memory_store *store, struct store_batch *batch)
     }
     for (const struct store_operation *at = batch->first; at != NULL; at = at->next) {
         apply(store, at);
+    }
+    for (const struct store_operation *at = batch->first; at != NULL; at = at->next) {
+        if (at->type == STORE_ADD_MESSAGE && store->committed != NULL) {
+            store->committed(store->context, memory_store_message(store, at->message.id));
+        }
     }
     return 0;
 }

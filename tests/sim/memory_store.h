@@ -47,9 +47,8 @@ struct memory_store {
     struct stored_agent *agents;
     uint64_t arrivals;
     uint64_t open_jobs;
-    /* Told of every message that is committed, right then. May be NULL. */
+    /* Told of every message that is committed, in order, when its batch is. May be NULL. */
     void (*committed)(void *context, struct stored_message *message);
-    void (*job_finished)(void *context, struct stored_job *job);
     void *context;
 };
 

@@ -11,6 +11,7 @@ struct note {
     struct slice sender;
     struct slice text;
     struct letter *letter; /* NULL: an agent's */
+    const struct stored_message *question; /* of a reply */
     unsigned jobs;         /* by agent, one bit each */
     unsigned replies;      /* likewise */
 };
@@ -119,18 +120,13 @@ static bool is_answer(const struct oracle *oracle, struct slice question, struct
 /* Replies of one agent in one room keep the order of the questions. */
 static bool overtakes(const struct stored_message *reply, const struct stored_message *question)
 {
-    struct stored_room *room = reply->room;
-    for (size_t i = room->count; i > 0; i--) {
-        const struct stored_message *other = room->messages[i - 1];
-        if (other == reply || !slice_equals(other->record.sender, reply->record.sender)) {
-            continue;
+    const struct stored_room *room = reply->room;
+    for (size_t i = memory_store_after(room, reply->record.seq) - 1; i > 0; i--) {
+        const struct stored_message *former = room->messages[i - 1];
+        if (slice_equals(former->record.sender, reply->record.sender)) {
+            const struct stored_message *its_question = note_of(former)->question;
+            return its_question != NULL && its_question->record.seq > question->record.seq;
         }
-        const struct stored_message *its_question = NULL;
-        for (size_t j = 0; j < i && its_question == NULL; j++) {
-            bool is_it = slice_equals(room->messages[j]->record.id, other->record.in_reply_to);
-            its_question = is_it ? room->messages[j] : NULL;
-        }
-        return its_question != NULL && its_question->record.seq > question->record.seq;
     }
     return false;
 }
@@ -150,6 +146,7 @@ static void reply_committed(struct oracle *oracle, struct stored_message *messag
         return;
     }
     struct note *asked = question->notes;
+    note->question = question;
     uuid_of_reply(question_id, message->record.sender, id);
     if (!slice_is(message->record.id, id)) {
         world_fail(world, "reply", "%s is stored under another id", id);
@@ -162,6 +159,13 @@ static void reply_committed(struct oracle *oracle, struct stored_message *messag
     oracle->replied++;
 }
 
+static bool goes_back_in_time(const struct stored_message *message)
+{
+    const struct stored_room *room = message->room;
+    size_t at = memory_store_after(room, message->record.seq);
+    return at > 1 && room->messages[at - 2]->record.created_at > message->record.created_at;
+}
+
 void oracle_committed(void *context, struct stored_message *message)
 {
     struct oracle *oracle = context;
@@ -171,9 +175,7 @@ void oracle_committed(void *context, struct stored_message *message)
                message->room->has_row ? message->room->record.id.data : "?",
                (unsigned long long)message->record.seq, (int)message->record.id.length,
                message->record.id.data, (int)note->text.length, note->text.data);
-    const struct stored_room *room = message->room;
-    if (room->count > 1 &&
-        message->record.created_at < room->messages[room->count - 2]->record.created_at) {
+    if (goes_back_in_time(message)) {
         world_fail(oracle->world, "committed", "a message is older than the one before it");
     }
     if (!message->room->has_row) {
@@ -304,7 +306,7 @@ static void told_outside(struct oracle *oracle, const struct client *client, uns
     if (letter == NULL || letter->connection != client->serial || told->is_replay) {
         world_fail(oracle->world, "stranger", "%s gets %.*s of %s", client->name,
                    (int)told->id.length, told->id.data, room_name(room));
-    } else if (told->in_reply_to.length == 0 && ++letter->echoes > 1) {
+    } else if (told->in_reply_to.length == 0 && ++letter->echoes > letter->emissions) {
         world_fail(oracle->world, "exactly-once", "%s gets its own letter %u twice", client->name,
                    letter->number);
     }

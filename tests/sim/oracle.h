@@ -30,6 +30,7 @@ struct gap {
 
 struct holding {
     unsigned connections;
+    int64_t explicit_at; /* when one of them was last ended on purpose; 0: never */
     struct gap gaps[GAPS_KEPT]; /* a ring */
     unsigned gap_count;
 };
@@ -110,6 +111,8 @@ void oracle_user_left(struct oracle *oracle, struct client *client, unsigned roo
 void oracle_held(struct oracle *oracle, unsigned room, unsigned entity);
 void oracle_released(struct oracle *oracle, unsigned room, unsigned entity, bool is_explicit,
                      int64_t doubt);
+/* A user left for good before its join was answered: it may be counted still. */
+void oracle_left_early(struct oracle *oracle, unsigned room, unsigned entity);
 uint64_t oracle_present(const struct oracle *oracle, unsigned room);
 /* The views of all clients are the truth. */
 void oracle_check_views(struct oracle *oracle);

@@ -10,7 +10,11 @@ enum {
 void oracle_held(struct oracle *oracle, unsigned room, unsigned entity)
 {
     struct holding *holding = &oracle->holdings[room][entity];
-    if (holding->connections++ == 0 && holding->gap_count > 0) {
+    if (holding->gap_count == 0) {
+        /* Until now joins may have been counted that it never learned of. */
+        holding->gaps[holding->gap_count++] = (struct gap){.to = INT64_MAX, .is_explicit = true};
+    }
+    if (holding->connections++ == 0) {
         holding->gaps[(holding->gap_count - 1) % GAPS_KEPT].to = oracle->world->now;
     }
 }
@@ -19,9 +23,22 @@ void oracle_released(struct oracle *oracle, unsigned room, unsigned entity, bool
                      int64_t doubt)
 {
     struct holding *holding = &oracle->holdings[room][entity];
+    int64_t now = oracle->world->now;
+    holding->explicit_at = is_explicit ? now : holding->explicit_at;
+    /* Of one tab closed and another one lost nobody can say which the cluster hears of last. */
+    bool is_meant = holding->explicit_at > 0 && now - holding->explicit_at <= oracle->grace;
     if (--holding->connections == 0) {
         holding->gaps[holding->gap_count++ % GAPS_KEPT] =
-            (struct gap){oracle->world->now, INT64_MAX, doubt, is_explicit};
+            (struct gap){now, INT64_MAX, doubt, is_explicit || is_meant};
+    }
+}
+
+void oracle_left_early(struct oracle *oracle, unsigned room, unsigned entity)
+{
+    struct holding *holding = &oracle->holdings[room][entity];
+    holding->explicit_at = oracle->world->now;
+    if (holding->connections == 0 && holding->gap_count > 0) {
+        holding->gaps[(holding->gap_count - 1) % GAPS_KEPT].is_explicit = true;
     }
 }
 
@@ -71,7 +88,7 @@ static bool may_have_left(const struct oracle *oracle, unsigned room, unsigned e
 {
     const struct holding *holding = &oracle->holdings[room][entity];
     int64_t now = oracle->world->now;
-    if (holding->connections == 0 && holding->gap_count == 0) {
+    if (holding->gap_count == 0) {
         return true; /* its join was counted, and it never learned of it */
     }
     for (unsigned i = 0; i < holding->gap_count && i < GAPS_KEPT; i++) {

@@ -1,0 +1,258 @@
+/*
+ * The store as the router's core sees it, in memory: takes batches, answers queries like the real
+ * ones do, and fills a router that starts anew. The test decides when, and with what result.
+ */
+#ifndef TESTS_UNIT_FAKE_STORE_H
+#define TESTS_UNIT_FAKE_STORE_H
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proto/base/error.h"
+#include "router/store/store.h"
+
+enum { FAKE_STORE_MAX = 4096, FAKE_STORE_QUERIES_MAX = 64 };
+
+struct fake_store {
+    struct arena arena; /* bytes of all below */
+    struct room_record rooms[64];
+    size_t room_count;
+    struct {
+        uint64_t room;
+        struct slice id;
+    } participants[64];
+    size_t participant_count;
+    struct message_record messages[FAKE_STORE_MAX]; /* in order of commits */
+    size_t message_count;
+    struct job_record jobs[256];
+    size_t job_count;
+    struct agent_record agents[16];
+    size_t agent_count;
+    struct store_batch *batch; /* owns: being committed */
+    struct store_query queries[FAKE_STORE_QUERIES_MAX];
+    size_t query_count;
+    size_t page_max; /* 0: none; else messages of a page at most, whatever was asked for */
+};
+
+static inline struct slice fake_store_keep(struct fake_store *store, struct slice slice)
+{
+    return arena_copy(&store->arena, slice);
+}
+
+static inline struct room_record *fake_store_room(struct fake_store *store, uint64_t number)
+{
+    for (size_t i = 0; i < store->room_count; i++) {
+        if (store->rooms[i].number == number) {
+            return &store->rooms[i];
+        }
+    }
+    return NULL;
+}
+
+static inline void fake_store_put_room(struct fake_store *store, const struct room_record *record)
+{
+    struct room_record *room = fake_store_room(store, record->number);
+    if (room == NULL) {
+        assert(store->room_count < sizeof(store->rooms) / sizeof(store->rooms[0]));
+        room = &store->rooms[store->room_count++];
+    }
+    *room = *record;
+    room->id = fake_store_keep(store, record->id);
+    room->server_id = fake_store_keep(store, record->server_id);
+    room->name = fake_store_keep(store, record->name);
+    room->type = fake_store_keep(store, record->type);
+    room->source_type = fake_store_keep(store, record->source_type);
+    room->metadata = fake_store_keep(store, record->metadata);
+}
+
+static inline void fake_store_add_message(struct fake_store *store,
+                                          const struct message_record *record)
+{
+    assert(store->message_count < FAKE_STORE_MAX);
+    struct message_record *message = &store->messages[store->message_count++];
+    *message = *record;
+    message->id = fake_store_keep(store, record->id);
+    message->sender = fake_store_keep(store, record->sender);
+    message->client_message_id = fake_store_keep(store, record->client_message_id);
+    message->in_reply_to = fake_store_keep(store, record->in_reply_to);
+    message->body = fake_store_keep(store, record->body);
+}
+
+static inline struct job_record *fake_store_job(struct fake_store *store, uint64_t number)
+{
+    for (size_t i = 0; i < store->job_count; i++) {
+        if (store->jobs[i].number == number) {
+            return &store->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+static inline void fake_store_add_job(struct fake_store *store, const struct job_record *record)
+{
+    assert(store->job_count < sizeof(store->jobs) / sizeof(store->jobs[0]));
+    struct job_record *job = &store->jobs[store->job_count++];
+    *job = *record;
+    job->question = fake_store_keep(store, record->question);
+    job->agent = fake_store_keep(store, record->agent);
+    job->reply = fake_store_keep(store, record->reply);
+    job->asker_edge = fake_store_keep(store, record->asker_edge);
+}
+
+static inline void fake_store_put_agent(struct fake_store *store, const struct agent_record *record)
+{
+    size_t i = 0;
+    while (i < store->agent_count && !slice_equals(store->agents[i].id, record->id)) {
+        i++;
+    }
+    assert(i < sizeof(store->agents) / sizeof(store->agents[0]));
+    store->agent_count = i == store->agent_count ? i + 1 : store->agent_count;
+    store->agents[i] = *record;
+    store->agents[i].id = fake_store_keep(store, record->id);
+    store->agents[i].name = fake_store_keep(store, record->name);
+    store->agents[i].details = fake_store_keep(store, record->details);
+}
+
+static inline void fake_store_apply(struct fake_store *store, const struct store_batch *batch)
+{
+    for (const struct store_operation *at = batch->first; at != NULL; at = at->next) {
+        switch (at->type) {
+        case STORE_PUT_ROOM:
+            fake_store_put_room(store, &at->room);
+            break;
+        case STORE_SET_PARTICIPANTS:
+        case STORE_ADD_PARTICIPANT:
+            for (size_t i = 0; i < at->participants.count; i++) {
+                assert(store->participant_count < 64);
+                store->participants[store->participant_count].room = at->participants.room;
+                store->participants[store->participant_count++].id =
+                    fake_store_keep(store, at->participants.ids[i]);
+            }
+            break;
+        case STORE_ADD_MESSAGE:
+            fake_store_add_message(store, &at->message);
+            break;
+        case STORE_ADD_JOB:
+            fake_store_add_job(store, &at->job);
+            break;
+        case STORE_FINISH_JOB:
+            fake_store_job(store, at->job.number)->state = at->job.state;
+            break;
+        case STORE_PUT_AGENT:
+            fake_store_put_agent(store, &at->agent);
+            break;
+        }
+    }
+}
+
+/* --- queries --------------------------------------------------------------------------------- */
+
+static inline bool fake_store_matches(const struct store_query *query, uint64_t after_seq,
+                                      const struct message_record *message)
+{
+    switch (query->type) {
+    case STORE_QUERY_AFTER_SEQ:
+    case STORE_QUERY_AFTER_ID:
+        return message->room == query->room && message->seq > after_seq;
+    case STORE_QUERY_AFTER_TIME:
+        return message->room == query->room && message->created_at > query->after_ms;
+    case STORE_QUERY_HISTORY:
+        return message->room == query->room &&
+               (query->before_ms == 0 || message->created_at < query->before_ms) &&
+               (query->after_ms == 0 || message->created_at > query->after_ms);
+    case STORE_QUERY_MESSAGE:
+        return slice_is(message->id, query->id);
+    case STORE_QUERY_PARTICIPANTS:
+        break;
+    }
+    return false;
+}
+
+static inline struct store_page *fake_store_answer(const struct fake_store *store,
+                                                   const struct store_query *query)
+{
+    struct store_page *page = store_page_new(query);
+    size_t limit =
+        store->page_max > 0 && store->page_max < query->limit ? store->page_max : query->limit;
+    uint64_t after_seq = query->after_seq;
+    page->complete = true;
+    page->messages = arena_allocate(&page->arena, (limit + 1) * sizeof(*page->messages));
+    for (size_t i = 0; i < store->message_count; i++) {
+        if (query->type == STORE_QUERY_AFTER_ID && slice_is(store->messages[i].id, query->id) &&
+            store->messages[i].room == query->room) {
+            page->found = true;
+            after_seq = store->messages[i].seq;
+        }
+    }
+    bool is_newest_first = query->type == STORE_QUERY_HISTORY;
+    for (size_t n = 0; n < store->message_count; n++) {
+        size_t i = is_newest_first ? store->message_count - 1 - n : n;
+        const struct message_record *message = &store->messages[i];
+        if ((query->type == STORE_QUERY_AFTER_ID && !page->found) ||
+            !fake_store_matches(query, after_seq, message)) {
+            continue;
+        }
+        if (page->count == limit) {
+            page->complete = false;
+            break;
+        }
+        struct message_record *copy = &page->messages[page->count++];
+        *copy = *message;
+        copy->id = arena_copy(&page->arena, message->id);
+        copy->sender = arena_copy(&page->arena, message->sender);
+        copy->client_message_id = arena_copy(&page->arena, message->client_message_id);
+        copy->in_reply_to = arena_copy(&page->arena, message->in_reply_to);
+        copy->body = arena_copy(&page->arena, message->body);
+    }
+    return page;
+}
+
+/* Fills a router that starts. */
+static inline void fake_store_load(struct fake_store *store, struct store_loader *loader)
+{
+    for (size_t i = 0; i < store->room_count; i++) {
+        struct room_record room = store->rooms[i];
+        for (size_t m = 0; m < store->message_count; m++) {
+            if (store->messages[m].room == room.number) {
+                room.last_seq = store->messages[m].seq;
+                room.last_at = store->messages[m].created_at;
+            }
+        }
+        loader->room(loader->context, &room);
+        loader->last_room = room.number > loader->last_room ? room.number : loader->last_room;
+    }
+    for (size_t i = 0; i < store->participant_count; i++) {
+        loader->participant(loader->context, store->participants[i].room,
+                            store->participants[i].id);
+    }
+    for (size_t i = 0; i < store->agent_count; i++) {
+        loader->agent(loader->context, &store->agents[i]);
+    }
+    for (size_t i = 0; i < store->job_count; i++) {
+        loader->last_job = store->jobs[i].number;
+        if (store->jobs[i].state == JOB_OPEN) {
+            loader->open_job(loader->context, &store->jobs[i]);
+        }
+    }
+    for (size_t i = 0; i < store->message_count; i++) {
+        if (store->messages[i].created_at > loader->recent_since) {
+            struct message_record message = store->messages[i];
+            message.body = SLICE_EMPTY;
+            loader->recent(loader->context, &message);
+        }
+    }
+}
+
+static inline void fake_store_init(struct fake_store *store)
+{
+    memset(store, 0, sizeof(*store));
+    arena_init(&store->arena);
+}
+
+static inline void fake_store_deinit(struct fake_store *store)
+{
+    store_batch_destroy(&store->batch);
+    arena_deinit(&store->arena);
+}
+
+#endif
