@@ -1,7 +1,7 @@
 #include "agent-bridge/agents.h"
 
 #include <stdlib.h>
-#include <uthash.h>
+#include "proto/base/hash.h"
 
 #include "proto/base/agent_uuid.h"
 #include "proto/base/error.h"

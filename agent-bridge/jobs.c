@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <uthash.h>
+#include "proto/base/hash.h"
 #include <utlist.h>
 
 #include "proto/base/error.h"

@@ -95,6 +95,8 @@ static const struct option option_table[] = {
      "how long the router may take; beyond: overloaded"},
     {"sync-timeout", OPTION_DURATION, AT(rest.sync_timeout), "25s", 100, DAY, "TIME",
      "how long a sync REST caller waits for the agent; beyond: 504"},
+    {"stream-timeout", OPTION_DURATION, AT(rest.stream_timeout), "5m", 100, DAY, "TIME",
+     "how long an SSE stream waits for the agent's end"},
     {"stream-comment", OPTION_DURATION, AT(rest.stream_comment), "15s", 100, DAY, "TIME",
      "keep-alive comments of a silent SSE stream"},
     {"runs-max", OPTION_INTEGER, AT(rest.runs_max), "10000", 1, 1000000, "COUNT",

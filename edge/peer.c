@@ -1,7 +1,7 @@
 #include "edge/peer.h"
 
 #include <stdlib.h>
-#include <uthash.h>
+#include "proto/base/hash.h"
 
 #include "proto/base/buffer.h"
 #include "proto/base/error.h"
@@ -166,12 +166,14 @@ static void receive_response(struct peers *peers, const struct bus_relay_respons
     bool is_binary = slice_is(response->content_type, "application/octet-stream");
     bool is_html = slice_is(response->content_type, "text/html");
     bool is_json = slice_is(response->content_type, "application/json");
+    bool has_none = response->content_type.length == 0;
     relay_end(peers, relay);
     exchange->answer(exchange, (int)(response->status % 1000),
-                     is_binary ? "application/octet-stream"
-                     : is_html ? "text/html"
-                     : is_json ? "application/json"
-                               : "text/plain; charset=UTF-8",
+                     is_binary  ? "application/octet-stream"
+                     : is_html  ? "text/html"
+                     : is_json  ? "application/json"
+                     : has_none ? NULL
+                                : "text/plain; charset=UTF-8",
                      response->body);
 }
 
@@ -189,7 +191,14 @@ static void answer_back(struct poll_exchange *exchange, int status, const char *
 {
     struct served *served = (struct served *)exchange;
     struct peers *peers = served->peers;
-    struct buffer header = BUFFER_EMPTY, bytes = BUFFER_EMPTY;
+    struct buffer header = BUFFER_EMPTY, bytes = BUFFER_EMPTY, unknown_sid = BUFFER_EMPTY;
+    if (body.length > BUS_PAYLOAD_MAX) {
+        /* More than the bus carries: the client comes back with a new session and recovers. */
+        engineio_write_error(ENGINEIO_ERROR_UNKNOWN_SID, &unknown_sid);
+        status = 400;
+        content_type = "application/json";
+        body = buffer_slice(&unknown_sid);
+    }
     struct bus_message message = {.type = BUS_RELAY_RESPONSE,
                                   .relay_response = {.status = (uint64_t)status,
                                                      .content_type = slice_of_string(content_type),
@@ -202,6 +211,7 @@ static void answer_back(struct poll_exchange *exchange, int status, const char *
         buffer_slice(&header), buffer_slice(&bytes));
     buffer_deinit(&header);
     buffer_deinit(&bytes);
+    buffer_deinit(&unknown_sid);
     served_end(served);
 }
 
@@ -255,8 +265,8 @@ void peers_receive(struct peers *peers, struct slice routing_id, struct slice fr
     struct link_header header;
     struct bus_message message;
     struct msgpack_reader reader = msgpack_reader_of(frame);
-    if (link_header_decode(&reader, &header) != 0 || bus_decode(&reader, &message) != 0 ||
-        reader.at != reader.end) {
+    if (link_header_decode(&reader, &header) != 0 || header.kind != LINK_DATA || header.link != 0 ||
+        bus_decode(&reader, &message) != 0 || reader.at != reader.end) {
         peers->counters.frames_refused++;
         return;
     }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <uthash.h>
+#include "proto/base/hash.h"
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"

@@ -1,7 +1,7 @@
 #include "edge/uplink.h"
 
 #include <stdlib.h>
-#include <uthash.h>
+#include "proto/base/hash.h"
 #include <utlist.h>
 
 #include "proto/base/error.h"
@@ -12,12 +12,14 @@
 struct uplink_request {
     struct heap_entry deadline;
     uint64_t number;
+    enum bus_type awaits; /* the type of its answer */
     uplink_answered *answered;
     void *context; /* the requester's */
     bool is_forgotten;
     struct uplink_owner *owner;         /* borrows; NULL: forgotten, or none */
     struct buffer message;              /* encoded */
     unsigned links;                     /* how many links it went out on */
+    uint64_t link_id;                   /* the last of them */
     struct uplink_request *prev, *next; /* owner->requests */
     UT_hash_handle hh;                  /* by number, in order of being made */
 };
@@ -62,6 +64,24 @@ static uint64_t answers_request(const struct bus_message *message)
     }
 }
 
+static enum bus_type answer_to(enum bus_type request)
+{
+    switch (request) {
+    case BUS_JOIN:
+        return BUS_JOINED;
+    case BUS_SEND:
+        return BUS_SEND_DONE;
+    case BUS_HISTORY:
+        return BUS_HISTORY_PAGE;
+    case BUS_MEMBERS:
+        return BUS_MEMBERS_PAGE;
+    case BUS_CHANNEL_PUT:
+        return BUS_CHANNEL;
+    default:
+        return BUS_DONE;
+    }
+}
+
 static struct uplink_request *find(struct uplink *uplink, uint64_t number)
 {
     struct uplink_request *request;
@@ -88,8 +108,15 @@ static void end_request(struct uplink *uplink, struct uplink_request *request,
     detach_owner(request);
     uplink->counters.bytes -= request->message.length;
     if (bus_decode(&reader, &sent) == 0) {
-        struct uplink_outcome outcome = {
-            answer, error, &sent, request->links > 1, request->is_forgotten, now};
+        struct uplink_outcome outcome = {.answer = answer,
+                                         .error = error,
+                                         .sent = &sent,
+                                         .was_repeated = request->links > 1,
+                                         .is_forgotten = request->is_forgotten,
+                                         .is_with_router = answer == NULL &&
+                                                           link_is_open(&uplink->link) &&
+                                                           request->link_id == uplink->link.id,
+                                         .now = now};
         request->answered(request->context, &outcome);
     }
     buffer_deinit(&request->message);
@@ -109,6 +136,7 @@ int uplink_request(struct uplink *uplink, struct bus_message *message, uint64_t 
     struct uplink_request *request = memory_allocate_zeroed(sizeof(*request));
     request->number = ++uplink->last_number;
     *number = request->number;
+    request->awaits = answer_to(message->type);
     request->answered = answered;
     request->context = context;
     bus_encode(&request->message, message);
@@ -120,6 +148,7 @@ int uplink_request(struct uplink *uplink, struct bus_message *message, uint64_t 
             return ERROR_OVERLOADED;
         }
         request->links = 1;
+        request->link_id = uplink->link.id;
     }
     if (owner != NULL) {
         request->owner = owner;
@@ -179,7 +208,7 @@ static void deliver(void *context, struct link *link, const struct bus_message *
         return;
     }
     struct uplink_request *request = find(uplink, number);
-    if (request != NULL) {
+    if (request != NULL && request->awaits == message->type) {
         uplink->counters.answers++;
         end_request(uplink, request, message, 0, now);
     }
@@ -191,15 +220,19 @@ static void opened(void *context, struct link *link, const struct bus_hello *pee
     log_info("router_welcome", "router=%.*s", (int)peer->incarnation.length,
              peer->incarnation.data);
     uplink->counters.links_opened++;
+    /* A copy of what this edge holds anyway: cut short, it would have to be begun again for ever. */
+    link->is_unbounded = true;
     uint64_t rooms = uplink->operations->synchronise(uplink->context, now);
     struct bus_message done = {.type = BUS_SYNC_DONE, .sync_done = {rooms}};
     link_send(link, &done);
     struct uplink_request *request, *next;
     HASH_ITER (hh, uplink->requests, request, next) {
-        if (link_send_encoded(link, buffer_slice(&request->message)) == 0 && ++request->links > 1) {
-            uplink->counters.repeated++;
+        if (link_send_encoded(link, buffer_slice(&request->message)) == 0) {
+            request->link_id = link->id;
+            uplink->counters.repeated += ++request->links > 1;
         }
     }
+    link->is_unbounded = false;
 }
 
 static void closed(void *context, struct link *link, int error, int64_t now)

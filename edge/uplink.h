@@ -46,6 +46,7 @@ struct uplink_outcome {
     const struct bus_message *sent;
     bool was_repeated;
     bool is_forgotten; /* nobody waits any more */
+    bool is_with_router; /* without an answer: it went out on the link that is open now */
     int64_t now;
 };
 typedef void uplink_answered(void *context, const struct uplink_outcome *outcome);

@@ -4,7 +4,7 @@
 #include "proto/base/memory.h"
 
 #define uthash_malloc(size) memory_allocate(size)
-#include <uthash.h>
+#include "proto/base/hash.h"
 
 struct memory {
     char *text; /* owns */

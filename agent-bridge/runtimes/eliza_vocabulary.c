@@ -4,7 +4,7 @@
 #include "proto/base/memory.h"
 
 #define uthash_malloc(size) memory_allocate(size)
-#include <uthash.h>
+#include "proto/base/hash.h"
 
 struct eliza_vocabulary_slot {
     struct eliza_entry entry;

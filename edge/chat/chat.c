@@ -25,6 +25,7 @@ void chat_destroy(struct chat **self)
         }
         member_remove(room->members[0]); /* the last one takes the room along */
     }
+    streams_destroy(chat);
     arena_deinit(&chat->arena);
     buffer_deinit(&chat->scratch);
     buffer_deinit(&chat->argument);
@@ -147,6 +148,7 @@ uint64_t chat_synchronise(struct chat *chat, int64_t now)
     uint64_t rooms = 0;
     struct chat_room *room, *next;
     (void)now;
+    streams_break(chat);
     HASH_ITER (hh, chat->rooms, room, next) {
         struct bus_list_builder list = {BUFFER_EMPTY, 0};
         struct bus_message message = {.type = BUS_ROOM_SYNC,

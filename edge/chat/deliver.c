@@ -170,6 +170,7 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
         return; /* a catch-up overlapped what came live */
     }
     struct chat_socket *sender = send_echo(chat, room_message);
+    stream_end(chat, room_message->id);
     if (room != NULL) {
         room_enter_epoch(room, room_message->epoch);
         room->last_seq = room_message->seq;
@@ -187,6 +188,9 @@ static void deliver_chunk(struct chat *chat, const struct bus_message *message)
 {
     const struct bus_chunk *chunk = &message->chunk;
     struct chat_room *room = room_lookup(chat, chunk->room);
+    if (!stream_continues(chat, chunk)) {
+        return;
+    }
     if (room != NULL) {
         broadcast(chat, room, render_chunk(chat, chunk), SLICE_EMPTY);
     }
@@ -203,6 +207,9 @@ static void deliver_run(struct chat *chat, const struct bus_message *message)
     const struct bus_run *run = &message->run;
     struct chat_room *room = room_lookup(chat, run->room);
     bool is_start = run->state == BUS_RUN_STARTED;
+    if (!is_start) {
+        stream_end(chat, run->reply);
+    }
     if (room != NULL) {
         broadcast(chat, room,
                   render_thinking(chat, run->room, run->agent, run->agent_name, is_start),

@@ -5,13 +5,14 @@
  *   join.c     joining and leaving              send.c        messages
  *   signal.c   typing, thinking, control, ack   deliver.c     bus messages to client events
  *   watch.c    runs followed from outside       presence.c    who is there, as sockets were told
+ *   stream.c   replies that are being written
  */
 #ifndef EDGE_CHAT_INTERNAL_H
 #define EDGE_CHAT_INTERNAL_H
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <uthash.h>
+#include "proto/base/hash.h"
 #include <utlist.h>
 
 #include "edge/chat/chat.h"
@@ -24,6 +25,7 @@
 
 struct chat_room;
 struct chat_member;
+struct stream;
 
 /* The chat's side of a socket. */
 struct chat_socket {
@@ -55,8 +57,9 @@ struct chat_room {
     struct chat_member **members; /* owns the array; an order without meaning */
     uint32_t count;
     uint32_t capacity;
-    bool is_crowded;       /* above the presence limit when it was first joined: not known who */
-    struct buffer present; /* who is there, as its sockets were told, see presence.c */
+    bool is_crowded;        /* above the presence limit when it was first joined: not known who */
+    uint32_t present_count; /* entities in `present` */
+    struct buffer present;  /* who is there, as its sockets were told, see presence.c */
     UT_hash_handle hh;
 };
 
@@ -91,6 +94,7 @@ struct chat {
     struct chat_room *rooms;
     struct watched *watched;
     struct follow *holding;
+    struct stream *streams; /* owns */
     struct arena arena;     /* of one event */
     struct buffer scratch;  /* of one rendering */
     struct buffer argument; /* of one rendering */
@@ -153,11 +157,31 @@ uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
                              struct packet *packets[2]);
 
 /* presence.c */
-void presence_begin(struct chat_room *room, const struct bus_joined *joined); /* of a new room */
+/* A join was answered; to be called before its socket is in the room. */
+void presence_joined(struct chat *chat, struct chat_room *room, const struct bus_joined *joined);
 void presence_change(struct chat *chat, struct chat_room *room,
                      const struct bus_presence *presence);
 void presence_reconcile(struct chat *chat, struct chat_room *room,
                         const struct bus_presence_list *list);
+/* Walks those who are known to be there, but are not on a list whose members are all known. */
+struct presence_others {
+    const struct chat_room *room;
+    struct buffer listed;
+    size_t at;
+    size_t listed_at;
+    bool is_none;
+};
+struct presence_others presence_others_of(const struct chat_room *room,
+                                          const struct bus_list *list);
+bool presence_others_next(struct presence_others *others, struct slice *entity);
+void presence_others_end(struct presence_others *others);
+
+/* stream.c */
+/* May this piece of a reply be passed on? */
+bool stream_continues(struct chat *chat, const struct bus_chunk *chunk);
+void stream_end(struct chat *chat, struct slice reply);
+void streams_break(struct chat *chat); /* what came meanwhile was missed */
+void streams_destroy(struct chat *chat);
 
 /* watch.c */
 void watch_announce(struct chat *chat, struct slice question, const struct bus_message *event);

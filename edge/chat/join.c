@@ -26,6 +26,18 @@ static void say_leave(struct chat *chat, struct slice room, struct slice entity,
     uplink_notify(chat->uplink, &message);
 }
 
+/*
+ * Takes a join back that nobody waits for any more: the router has counted a connection, or will,
+ * and reads this after it. request: the join's while it is unanswered, else 0.
+ */
+static void take_back(struct chat *chat, const struct bus_join *join, uint64_t request)
+{
+    struct bus_message message = {
+        .type = BUS_LEAVE,
+        .leave = {.room = join->room, .entity = join->entity, .request = request}};
+    uplink_notify(chat->uplink, &message);
+}
+
 void chat_leave_all(struct chat_socket *socket, bool is_explicit, int64_t silence, int64_t now)
 {
     (void)now;
@@ -53,24 +65,45 @@ static void write_identity(struct buffer *out, const struct join_wait *wait, str
     }
 }
 
-static void write_members(struct buffer *out, const struct bus_list *members)
+static void write_member(struct buffer *out, struct slice entity, struct slice name)
 {
-    struct msgpack_reader reader = bus_list_read(members);
+    if (out->data[out->length - 1] != '[') {
+        buffer_append_char(out, ',');
+    }
+    buffer_append_char(out, '{');
+    json_write_string_member(out, "userId", entity);
+    if (name.length > 0) {
+        json_write_string_member(out, "displayName", name);
+    }
+    buffer_append_char(out, '}');
+}
+
+/*
+ * The router's list, and those who are known here but not to a router that has just started: what
+ * the socket is told has to agree with what the room has been told.
+ */
+static void write_members(struct buffer *out, const struct chat_room *room,
+                          const struct bus_joined *joined)
+{
+    struct msgpack_reader reader = bus_list_read(&joined->members);
     struct bus_member element;
+    uint64_t member_count = joined->member_count;
     json_write_key(out, "members");
     buffer_append_char(out, '[');
     while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
-        if (out->data[out->length - 1] != '[') {
-            buffer_append_char(out, ',');
+        write_member(out, element.entity, element.name);
+    }
+    if (joined->members.count == joined->member_count && !room->is_crowded) {
+        struct presence_others others = presence_others_of(room, &joined->members);
+        struct slice entity;
+        while (presence_others_next(&others, &entity)) {
+            write_member(out, entity, SLICE_EMPTY);
+            member_count++;
         }
-        buffer_append_char(out, '{');
-        json_write_string_member(out, "userId", element.entity);
-        if (element.name.length > 0) {
-            json_write_string_member(out, "displayName", element.name);
-        }
-        buffer_append_char(out, '}');
+        presence_others_end(&others);
     }
     buffer_append_char(out, ']');
+    json_write_unsigned_member(out, "memberCount", member_count);
 }
 
 static void write_room_joined(struct buffer *out, const struct join_wait *wait,
@@ -81,8 +114,7 @@ static void write_room_joined(struct buffer *out, const struct join_wait *wait,
     json_write_string_member(out, "messageServerId", joined->server_id);
     json_write_unsigned_member(out, "epoch", joined->epoch);
     json_write_unsigned_member(out, "seq", joined->last_seq);
-    json_write_unsigned_member(out, "memberCount", joined->member_count);
-    write_members(out, &joined->members);
+    write_members(out, room_lookup(wait->chat, joined->room), joined);
     if (asked_replay) {
         json_write_key(out, "replay");
         buffer_append_char(out, '{');
@@ -150,15 +182,12 @@ static uint64_t record_membership(const struct join_wait *wait, const struct bus
 {
     struct chat_socket *from = wait->from;
     struct chat_member *member = member_of(from, joined->room);
-    bool is_new = room_lookup(wait->chat, joined->room) == NULL;
     struct chat_room *room =
         room_make(wait->chat, joined->room, joined->server_id, joined->epoch, joined->last_seq);
-    if (is_new) {
-        presence_begin(room, joined);
-    }
+    presence_joined(wait->chat, room, joined);
     if (member != NULL && slice_equals(chat_text(member->entity), join->entity)) {
         /* It was there already, and the router counts every join as a connection. */
-        say_leave(wait->chat, joined->room, join->entity, false, 0);
+        take_back(wait->chat, join, 0);
         /* Less than the router says while this edge is catching up: the rest comes. */
         return room->last_seq > member->joined_seq ? room->last_seq : member->joined_seq;
     }
@@ -179,10 +208,10 @@ static void on_joined(void *context, const struct uplink_outcome *outcome)
     const struct bus_join *join = &outcome->sent->join;
     const struct bus_joined *joined = outcome->answer == NULL ? NULL : &outcome->answer->joined;
     int error = joined == NULL ? outcome->error : (int)joined->error;
-    bool is_unclaimed = error == 0 ? outcome->is_forgotten : outcome->answer == NULL;
-    if (is_unclaimed) {
-        /* The router has counted a connection, or will: it reads this after the join. */
-        say_leave(wait->chat, join->room, join->entity, false, 0);
+    if (outcome->is_with_router) {
+        take_back(wait->chat, join, join->request);
+    } else if (error == 0 && outcome->is_forgotten) {
+        take_back(wait->chat, join, 0);
     }
     if (outcome->is_forgotten) {
         join_wait_destroy(wait);

@@ -24,130 +24,145 @@ static size_t next_of(const struct buffer *present, size_t at)
     return at + LENGTH_BYTES + length_at(present, at);
 }
 
-/* Its place in from..until, or `until`. */
-static size_t find_between(const struct buffer *present, struct slice entity, size_t from,
-                           size_t until)
+/*
+ * Looks for an entity from *at on, then from the beginning, and moves *at behind it: two lists have
+ * much the same order, so that mostly it is the next one. False: it is not there.
+ */
+static bool find(const struct buffer *present, struct slice entity, size_t *at)
 {
-    while (from < until && !slice_equals(entity_at(present, from), entity)) {
-        from = next_of(present, from);
+    size_t start = *at;
+    for (size_t i = start; i < present->length; i = next_of(present, i)) {
+        if (slice_equals(entity_at(present, i), entity)) {
+            *at = next_of(present, i);
+            return true;
+        }
     }
-    return from;
+    for (size_t i = 0; i < start; i = next_of(present, i)) {
+        if (slice_equals(entity_at(present, i), entity)) {
+            *at = next_of(present, i);
+            return true;
+        }
+    }
+    return false;
 }
 
-static void add(struct buffer *present, struct slice entity)
+static void add(struct chat_room *room, struct slice entity)
 {
-    buffer_append_char(present, (char)(entity.length >> 8));
-    buffer_append_char(present, (char)(entity.length & 0xff));
-    buffer_append_slice(present, entity);
+    buffer_append_char(&room->present, (char)(entity.length >> 8));
+    buffer_append_char(&room->present, (char)(entity.length & 0xff));
+    buffer_append_slice(&room->present, entity);
+    room->present_count++;
 }
 
-static void remove_at(struct buffer *present, size_t at)
+/* Removes the one that ends at `end`. */
+static void remove_before(struct chat_room *room, size_t end, size_t length)
 {
-    size_t next = next_of(present, at);
-    memmove(present->data + at, present->data + next, present->length - next);
-    present->length -= next - at;
+    struct buffer *present = &room->present;
+    memmove(present->data + end - length - LENGTH_BYTES, present->data + end,
+            present->length - end);
+    present->length -= length + LENGTH_BYTES;
+    room->present_count--;
 }
 
-static void list_members(const struct bus_list *members, struct buffer *present)
+/* Everybody on the list who is not known to be there: adds them, and tells the sockets. */
+static void welcome(struct chat *chat, struct chat_room *room, const struct bus_list *list)
 {
-    struct msgpack_reader reader = bus_list_read(members);
+    struct msgpack_reader reader = bus_list_read(list);
     struct bus_member element;
-    buffer_clear(present);
+    size_t at = 0;
     while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
-        add(present, element.entity);
+        if (!find(&room->present, element.entity, &at)) {
+            struct bus_presence joined = {.room = chat_text(room->id),
+                                          .is_joined = true,
+                                          .entity = element.entity,
+                                          .name = element.name,
+                                          .member_count = list->count};
+            add(room, element.entity);
+            if (room->count > 0) {
+                room_announce(chat, room, &joined);
+            }
+        }
     }
 }
 
-void presence_begin(struct chat_room *room, const struct bus_joined *joined)
+void presence_joined(struct chat *chat, struct chat_room *room, const struct bus_joined *joined)
 {
-    room->is_crowded = joined->members.count < joined->member_count;
-    if (!room->is_crowded) {
-        list_members(&joined->members, &room->present);
+    bool is_whole = joined->members.count == joined->member_count;
+    if (room->count == 0) {
+        room->is_crowded = !is_whole; /* nobody is here to be told */
+    }
+    if (is_whole && !room->is_crowded) {
+        welcome(chat, room, &joined->members);
     }
 }
 
 void presence_change(struct chat *chat, struct chat_room *room,
                      const struct bus_presence *presence)
 {
-    struct buffer *present = &room->present;
-    size_t at = find_between(present, presence->entity, 0, present->length);
-    bool is_present = at < present->length;
-    if (!room->is_crowded) {
-        if (presence->is_joined == is_present) {
-            return;
-        }
-        if (is_present) {
-            remove_at(present, at);
-        } else {
-            add(present, presence->entity);
-        }
+    size_t at = 0;
+    bool is_present = find(&room->present, presence->entity, &at);
+    if (!room->is_crowded && presence->is_joined == is_present) {
+        return;
+    }
+    if (is_present) {
+        remove_before(room, at, presence->entity.length);
+    } else if (!room->is_crowded) {
+        add(room, presence->entity);
     }
     room_announce(chat, room, presence);
-}
-
-/* Announces those of `list` who are not in room->present. */
-static void announce_newcomers(struct chat *chat, struct chat_room *room,
-                               const struct bus_presence_list *list)
-{
-    const struct buffer *present = &room->present;
-    struct msgpack_reader reader = bus_list_read(&list->members);
-    struct bus_member element;
-    size_t at = 0; /* both have much the same order: mostly it is the next one */
-    while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
-        size_t found = find_between(present, element.entity, at, present->length);
-        if (found == present->length) {
-            found = find_between(present, element.entity, 0, at);
-            found = found == at ? present->length : found;
-        }
-        if (found < present->length) {
-            at = next_of(present, found);
-            continue;
-        }
-        struct bus_presence joined = {.room = list->room,
-                                      .is_joined = true,
-                                      .entity = element.entity,
-                                      .name = element.name,
-                                      .member_count = list->members.count};
-        room_announce(chat, room, &joined);
-    }
-}
-
-/* Announces those of `former` who are not in room->present any more. */
-static void announce_gone(struct chat *chat, struct chat_room *room, const struct buffer *former,
-                          uint64_t member_count)
-{
-    const struct buffer *present = &room->present;
-    size_t at = 0;
-    for (size_t i = 0; i < former->length; i = next_of(former, i)) {
-        struct slice entity = entity_at(former, i);
-        size_t found = find_between(present, entity, at, present->length);
-        if (found == present->length) {
-            found = find_between(present, entity, 0, at);
-            found = found == at ? present->length : found;
-        }
-        if (found < present->length) {
-            at = next_of(present, found);
-            continue;
-        }
-        struct bus_presence left = {
-            .room = chat_text(room->id), .entity = entity, .member_count = member_count};
-        room_announce(chat, room, &left);
-    }
 }
 
 void presence_reconcile(struct chat *chat, struct chat_room *room,
                         const struct bus_presence_list *list)
 {
-    struct buffer former = room->present;
-    bool was_crowded = room->is_crowded; /* then nobody knows what the sockets know */
-    if (!was_crowded) {
-        announce_newcomers(chat, room, list);
+    if (room->is_crowded) {
+        return; /* what its sockets know is known to nobody */
     }
-    room->present = BUFFER_EMPTY;
-    room->is_crowded = false;
-    list_members(&list->members, &room->present);
-    if (!was_crowded) {
-        announce_gone(chat, room, &former, list->members.count);
+    welcome(chat, room, &list->members);
+    struct presence_others others = presence_others_of(room, &list->members);
+    struct slice entity;
+    while (presence_others_next(&others, &entity)) {
+        struct bus_presence left = {.room = chat_text(room->id),
+                                    .entity = entity,
+                                    .member_count = list->members.count};
+        room_announce(chat, room, &left);
+        remove_before(room, others.at, entity.length);
+        others.at -= entity.length + LENGTH_BYTES;
     }
-    buffer_deinit(&former);
+    presence_others_end(&others);
+}
+
+/* --- who is known to be there, but not on a list ------------------------------------------------- */
+
+struct presence_others presence_others_of(const struct chat_room *room,
+                                          const struct bus_list *list)
+{
+    struct presence_others others = {.room = room};
+    struct msgpack_reader reader = bus_list_read(list);
+    struct bus_member element;
+    struct chat_room listed = {.count = 0};
+    others.is_none = room->present_count <= list->count; /* all on the list are known */
+    while (!others.is_none && bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
+        add(&listed, element.entity);
+    }
+    others.listed = listed.present;
+    return others;
+}
+
+bool presence_others_next(struct presence_others *others, struct slice *entity)
+{
+    const struct buffer *present = &others->room->present;
+    while (!others->is_none && others->at < present->length) {
+        *entity = entity_at(present, others->at);
+        others->at = next_of(present, others->at);
+        if (!find(&others->listed, *entity, &others->listed_at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void presence_others_end(struct presence_others *others)
+{
+    buffer_deinit(&others->listed);
 }

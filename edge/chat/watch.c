@@ -129,6 +129,12 @@ static void on_event(struct chat_watch *watch, const struct bus_message *event)
 void chat_follow(struct chat_socket *socket, struct slice room, struct slice question,
                  uint64_t answers, int64_t now)
 {
+    struct follow *known;
+    DL_FOREACH (socket->follows, known) {
+        if (slice_equals(slice_of(known->watch.question, UUID_TEXT_LENGTH), question)) {
+            return; /* it asked twice, and is to be answered once */
+        }
+    }
     struct follow *follow = memory_allocate_zeroed(sizeof(*follow));
     follow->watch.event = on_event;
     follow->socket = socket;

@@ -1,6 +1,6 @@
 #include "edge/rest/internal.h"
 
-enum { PARTICIPANTS_MAX = 10000, MEMBERS_DEFAULT = 1000, MEMBERS_MAX = 10000 };
+enum { METADATA_MAX = 16384, PARTICIPANTS_MAX = 10000, MEMBERS_DEFAULT = 1000, MEMBERS_MAX = 10000 };
 
 static const char invalid_channel[] =
     "Invalid payload. Required: name, message_server_id (UUID), participantCentralUserIds (array "
@@ -107,7 +107,7 @@ void rest_post_channel(const struct rest_call *call)
     for (size_t i = 0; i < 4 && server.length == 0; i++) {
         server = servers[i];
     }
-    bool is_object = json_type(metadata) == JSON_OBJECT;
+    bool is_object = json_type(metadata) == JSON_OBJECT && metadata.length <= METADATA_MAX;
     bool is_valid = take_text(name, CHAT_NAME_MAX, &rest->arena, &put->name) &&
                     put->name.length > 0 &&
                     take_text(type, CHAT_NAME_MAX, &rest->arena, &put->type) &&

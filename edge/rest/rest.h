@@ -20,6 +20,7 @@ struct rest;
 
 struct rest_settings {
     int64_t sync_timeout;   /* ms a sync caller waits for the agent, then 504 */
+    int64_t stream_timeout; /* ms a stream waits for its end */
     int64_t stream_comment; /* ms between keep-alive comments of a silent stream */
     int64_t runs_max;       /* callers waiting for an agent at once */
 };

@@ -7,7 +7,8 @@
 
 enum {
     LOOKUP_PAGE = 1000,          /* messages of history read at once in search of a reply */
-    LOOKUP_PAUSE_MS = 500,       /* then it may have been given meanwhile */
+    LOOKUP_PAUSE_MS = 500,
+    GIVE_UP_MS = 5000,       /* then it may have been given meanwhile */
     LOOKUP_NONE = 0,             /* lookup_at: nothing to look up, or a page is under way */
 };
 
@@ -22,7 +23,8 @@ struct rest_run {
     uint64_t links;             /* to the router, opened when it began */
     bool is_stream;
     struct buffer question; /* the userMessage object */
-    int64_t deadline;       /* sync: then 504 */
+    int64_t give_up_at;     /* a repeated question that no open job is known for */
+    int64_t deadline;       /* then 504, or the stream's end */
     int64_t comment_at;     /* stream: then a comment, so that proxies do not cut it */
     struct rest_run *prev, *next;
 };
@@ -190,6 +192,8 @@ static void on_lookup(void *context, const struct uplink_outcome *outcome)
     if (newest - 1 > run->lookup_after) {
         run->lookup_after = newest - 1;
         look_up_reply(run, outcome->now);
+    } else if (outcome->now >= run->give_up_at) {
+        fail(run, ERROR_NO_AGENT, "The message was sent before, and nobody is answering it");
     } else {
         run->lookup_at = outcome->now + LOOKUP_PAUSE_MS;
     }
@@ -228,7 +232,9 @@ void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest
     run->rest = rest;
     run->exchange = exchange;
     run->is_stream = mode == REST_STREAM;
-    run->deadline = now + rest->settings.sync_timeout;
+    run->give_up_at = done->jobs > 0 ? INT64_MAX : now + GIVE_UP_MS;
+    run->deadline =
+        now + (run->is_stream ? rest->settings.stream_timeout : rest->settings.sync_timeout);
     run->comment_at = now + rest->settings.stream_comment;
     run->room = memory_copy_string(send->room.data, send->room.length);
     run->lookup_after = done->created_at - 1;
@@ -258,7 +264,7 @@ void rest_runs_tick(struct rest *rest, int64_t now)
 {
     struct rest_run *run, *next;
     DL_FOREACH_SAFE (rest->runs, run, next) {
-        if (!run->is_stream && now >= run->deadline) {
+        if (now >= run->deadline) {
             rest->counters.timeouts++;
             fail(run, ERROR_TIMEOUT, "The agent has not answered in time; its reply will follow");
         } else if (run->is_stream && now >= run->comment_at) {

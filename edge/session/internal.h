@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uthash.h>
+#include "proto/base/hash.h"
 #include "edge/session/attachments.h"
 #include "edge/session/outbox.h"
 #include "edge/session/session.h"

@@ -1,9 +1,3 @@
-/* uthash's default hash is for keys that peers choose; ours are random already. */
-#define HASH_FUNCTION(key, length, hash_value)                                                     \
-    do {                                                                                           \
-        (hash_value) = session_id_hash((const char *)(key), (length));                             \
-    } while (0)
-
 #include "edge/session/internal.h"
 
 #include <assert.h>
@@ -28,16 +22,6 @@ const char *session_close_reason_name(enum session_close_reason reason)
 
     assert(reason < SESSION_CLOSE_REASONS);
     return names[reason];
-}
-
-/* Reads the random part of an id; six bits a character, so eight characters are enough. */
-static unsigned session_id_hash(const char *id, size_t length)
-{
-    unsigned hash = 0;
-
-    for (size_t i = length - 8; i < length; i++)
-        hash = hash * 61 + (unsigned char)id[i];
-    return hash ^ hash >> 16;
 }
 
 static struct packet *fixed_packet(const char *text)

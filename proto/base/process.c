@@ -72,6 +72,9 @@ void process_finish(struct process *process)
         uv_close((uv_handle_t *)&process->interrupt, NULL);
         uv_close((uv_handle_t *)&process->tick, NULL);
         uv_close((uv_handle_t *)&process->flush, NULL);
+        /* A signal now comes too late to change anything, and must not kill what is ending. */
+        signal(SIGINT, SIG_IGN);
+        signal(SIGTERM, SIG_IGN);
     }
 }
 

@@ -184,8 +184,9 @@ int link_send_encoded(struct link *link, struct slice message)
     if (link->state != LINK_OPEN) {
         return ERROR_CLOSED;
     }
-    if (message.length > link->settings->retained_max - link->retained ||
-        link->retained > link->settings->retained_max) {
+    bool has_room = link->retained <= link->settings->retained_max &&
+                    message.length <= link->settings->retained_max - link->retained;
+    if (!has_room && !link->is_unbounded) {
         link->refused++;
         return ERROR_OVERLOADED;
     }

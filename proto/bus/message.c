@@ -81,7 +81,8 @@ static const struct field join_fields[] = {
     U(bus_join, since_seq), U(bus_join, since_epoch),  I(bus_join, since_time),
     ID(bus_join, since_id)};
 static const struct field leave_fields[] = {ID(bus_leave, room), ID(bus_leave, entity),
-                                            B(bus_leave, is_explicit), U(bus_leave, silence)};
+                                            B(bus_leave, is_explicit), U(bus_leave, silence),
+                                           U(bus_leave, request)};
 static const struct field send_fields[] = {
     U(bus_send, request),         ID(bus_send, room),
     ID(bus_send, sender),         ID(bus_send, message_id),

@@ -101,6 +101,7 @@ struct bus_leave {
     struct slice entity;
     bool is_explicit; /* the user meant it: no grace period */
     uint64_t silence; /* ms since the last sign of life of the socket */
+    uint64_t request; /* of a join whose answer nobody waits for any more; 0: of a member */
 };
 
 struct bus_send {

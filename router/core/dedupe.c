@@ -2,7 +2,7 @@
 
 #include <openssl/evp.h>
 #include <stdlib.h>
-#include <uthash.h>
+#include "proto/base/hash.h"
 #include <utlist.h>
 
 #include "proto/base/memory.h"

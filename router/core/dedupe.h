@@ -26,6 +26,8 @@ struct dedupe_entry {
     char id[UUID_TEXT_SIZE]; /* of the first message */
     bool is_committed;       /* false: still with the store */
     bool no_agent;
+    uint64_t first_job; /* its jobs have successive numbers; not known after a restart */
+    uint32_t jobs;
 };
 
 struct dedupe *dedupe_new(struct id_source *ids, int64_t window, int64_t limit);

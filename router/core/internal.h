@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <uthash.h>
+#include "proto/base/hash.h"
 #include <utlist.h>
 
 #include "proto/base/error.h"
@@ -116,7 +116,7 @@ struct member {
 
 struct participant {
     struct text id;
-    struct participant *next;
+    UT_hash_handle hh; /* room->participants, by id, in order of being added */
 };
 
 struct room {
@@ -139,6 +139,9 @@ struct room {
     struct member *members;
     struct attachment *attachments;
     struct work_queue *queues; /* by agent */
+    uint32_t joining;          /* joins that wait for the store */
+    bool is_idle;              /* in router->idle_rooms */
+    struct room *next_idle;
     UT_hash_handle hh;         /* router->rooms, by id */
     UT_hash_handle by_number;  /* router->rooms_by_number */
 };
@@ -174,6 +177,7 @@ struct job {
     struct text question;
     struct text asker;      /* entity that sent the question */
     struct text asker_edge; /* incarnation */
+    struct text other_edge; /* of the edge where the question was repeated; or empty */
     uint64_t question_seq;
     int64_t question_at;
     char reply[UUID_TEXT_SIZE];
@@ -181,6 +185,7 @@ struct job {
     enum job_state end; /* while ENDING */
     int end_error;
     uint64_t attempt;
+    unsigned failures; /* commits of its end that failed */
     struct peer *bridge;     /* while WORKING */
     struct buffer body;      /* of the question; empty: to be read from the store */
     struct buffer streamed;  /* what viewers have got of the reply so far */
@@ -254,6 +259,7 @@ struct question {
     struct text name;
     struct bus_list_builder replay; /* JOIN: what was found so far */
     bool is_forward;                /* HISTORY: the oldest ones after a time */
+    bool is_cancelled;              /* JOIN: its edge does not want it any more */
     uint64_t through;               /* JOIN, CATCH_UP: the pages so far hold all up to this seq */
     UT_hash_handle hh;
 };
@@ -271,6 +277,7 @@ struct router {
     struct peer *dead;
     struct room *rooms;
     struct room *rooms_by_number;
+    struct room *idle_rooms; /* to be looked at, at the end of the entry point */
     struct agent *agents;
     struct job *jobs;
     struct work_queue *ready;
@@ -290,6 +297,7 @@ struct router {
     size_t bridge_count;
     int64_t bridge_seen_at; /* when the last bridge was there; -1: never one */
     bool store_failed;      /* the last commit failed */
+    int64_t work_paused_until; /* a failed commit is not followed by the same work at once */
     struct buffer scratch;  /* one encoded message */
     struct router_counters counters;
 };
@@ -322,7 +330,11 @@ struct room *room_obtain(struct router *router, struct slice id, struct slice se
 struct room *room_new(struct router *router, const struct room_record *record);
 void room_destroy(struct router *router, struct room *room);
 void room_store(struct router *router, struct room *room); /* puts its row into the open batch */
-void room_add_participant(struct room *room, struct slice id);
+/* False: it is on the list already. */
+bool room_add_participant(struct room *room, struct slice id);
+/* Somebody left: a room that nobody is in and nothing was ever said in need not be kept. */
+void room_consider(struct router *router, struct room *room);
+void rooms_reap(struct router *router);
 struct attachment *room_attachment(struct room *room, const struct peer *peer);
 struct attachment *room_attach(struct room *room, struct peer *peer);
 void room_detach(struct attachment *attachment); /* has no presences any more */
@@ -347,7 +359,7 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
 void presence_drop_edge(struct peer *peer, int64_t last_life);
 void presence_tick(struct router *router);
 size_t presence_count(const struct room *room);
-void presence_list(const struct room *room, size_t offset, size_t limit,
+void presence_list(const struct room *room, size_t offset, size_t limit, size_t bytes_max,
                    struct bus_list_builder *list);
 void member_destroy(struct router *router, struct member *member);
 bool room_has_entity_on(const struct attachment *attachment, struct slice entity);
@@ -359,6 +371,8 @@ void send_reply(struct router *router, struct job *job, struct slice body);
 
 /* replay.c */
 void replay_begin_join(struct peer *peer, struct room *room, const struct bus_message *message);
+/* The edge does not want the answer any more. False: that join is not waiting for the store. */
+bool replay_cancel_join(struct peer *peer, uint64_t request);
 void replay_begin_catch_up(struct attachment *attachment);
 void replay_answered(struct router *router, struct question *question, struct store_page *page);
 
@@ -382,7 +396,15 @@ struct agent *work_agent_obtain(struct router *router, struct slice id, struct s
 void work_agent_store(struct router *router, struct agent *agent); /* row into the open batch */
 struct agent *work_agent_find(struct router *router, struct slice id);
 struct job *work_find(struct router *router, uint64_t number);
+/* What concerns a run: to the room's edges, and to those where somebody waits for the reply. */
+void work_publish(struct router *router, const struct job *job, struct bus_message *message);
+/* A question was repeated through this edge: it hears of the reply too. Returns its open jobs. */
+uint64_t work_also_tell(struct router *router, const struct dedupe_entry *question,
+                        const struct peer *edge);
 void work_destroy(struct router *router);
+
+/* The store has too many questions waiting: refuse this one. */
+bool router_may_not_ask(const struct router *router);
 
 /* lookup.c */
 void lookup_receive(struct peer *peer, const struct bus_message *message);

@@ -25,6 +25,13 @@ static void receive_receipt(struct peer *peer, const struct bus_message *message
 {
     const struct bus_receipt *receipt = &message->receipt;
     struct router *router = peer->router;
+    if (router_may_not_ask(router)) {
+        struct bus_message done = {.type = BUS_DONE,
+                                   .trace = message->trace,
+                                   .done = {receipt->request, ERROR_OVERLOADED}};
+        peer_send(peer, &done);
+        return;
+    }
     struct store_query query = {.type = STORE_QUERY_MESSAGE, .limit = 1};
     memcpy(query.id, receipt->message_id.data, receipt->message_id.length);
     struct question *question = router_ask(router, QUESTION_RECEIPT, &query);
@@ -122,6 +129,14 @@ static void receive_history(struct peer *peer, const struct bus_message *message
     const struct bus_history *history = &message->history;
     struct router *router = peer->router;
     struct room *room = room_find(router, history->room);
+    if (router_may_not_ask(router)) {
+        struct bus_message page = {
+            .type = BUS_HISTORY_PAGE,
+            .trace = message->trace,
+            .history_page = {.request = history->request, .error = ERROR_OVERLOADED}};
+        peer_send(peer, &page);
+        return;
+    }
     if (room == NULL || history->limit == 0) {
         answer_history(router, peer, history->request, room, NULL, false);
         return;
@@ -148,7 +163,7 @@ static void receive_members(struct peer *peer, const struct bus_message *message
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
     if (room != NULL) {
         uint64_t limit = members->limit > MEMBERS_LIMIT_MAX ? MEMBERS_LIMIT_MAX : members->limit;
-        presence_list(room, (size_t)members->offset, (size_t)limit, &list);
+        presence_list(room, (size_t)members->offset, (size_t)limit, PAGE_BYTES_MAX, &list);
     }
     struct bus_message answer = {.type = BUS_MEMBERS_PAGE,
                                  .members_page = {.request = members->request,
@@ -166,7 +181,8 @@ static void answer_channel(struct peer *peer, uint64_t request, uint64_t trace, 
         .type = BUS_CHANNEL, .trace = trace, .channel = {.request = request, .error = error}};
     if (room != NULL) {
         struct participant *participant;
-        LL_FOREACH (room->participants, participant) {
+        for (participant = room->participants; participant != NULL;
+             participant = participant->hh.next) {
             struct bus_text element = {text_slice(&participant->id)};
             bus_list_add(&list, BUS_ELEMENT_TEXT, &element);
         }
@@ -234,8 +250,9 @@ static void receive_channel_put(struct peer *peer, const struct bus_message *mes
     struct msgpack_reader reader = bus_list_read(&put->participants);
     struct bus_text element;
     while (bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
-        room_add_participant(room, element.text);
-        store_batch_add_participant(router_batch(router), room->number, element.text);
+        if (room_add_participant(room, element.text)) {
+            store_batch_add_participant(router_batch(router), room->number, element.text);
+        }
     }
     struct pending *pending = router_pend(router, PENDING_CHANNEL);
     pending->room = room;

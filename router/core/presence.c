@@ -2,6 +2,7 @@
 
 enum {
     REBUILD_MS = 10000,   /* after a start, what edges bring back is no news to anyone */
+    JOIN_LIST_BYTES_MAX = 128 << 10, /* of the members a join lists; all of them are over REST */
     PRESENCE_SAMPLE = 100, /* members a join lists in a room above the presence limit */
     LISTS_BACKLOG_DIVISOR = 8 /* of what a link may keep: so much of it may be presence lists */
 };
@@ -112,8 +113,10 @@ static struct presence *add_connections(struct router *router, struct attachment
 
 static void member_leaves(struct router *router, struct member *member)
 {
+    struct room *room = member->room;
     announce(router, member, false);
     member_destroy(router, member);
+    room_consider(router, room);
 }
 
 static void remove_presence(struct presence *presence)
@@ -188,6 +191,11 @@ void presence_receive_join(struct peer *peer, const struct bus_message *message)
     if (room != NULL && presence_count(room) >= (size_t)router->settings.room_members_max &&
         member_find(room, join->entity) == NULL) {
         error = ERROR_LIMIT;
+    } else if (room != NULL && join->since != BUS_SINCE_NOTHING && router_may_not_ask(router)) {
+        error = ERROR_OVERLOADED;
+    }
+    if (room != NULL) {
+        room_consider(router, room); /* should nobody enter it after all */
     }
     if (error != 0) {
         struct bus_message answer = {
@@ -221,7 +229,7 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
     add_connections(router, attachment, admission->entity, admission->name, 1, true);
     size_t limit = (size_t)router->settings.presence_limit;
     bool is_large = presence_count(room) > limit && limit > PRESENCE_SAMPLE;
-    presence_list(room, 0, is_large ? PRESENCE_SAMPLE : limit, &members);
+    presence_list(room, 0, is_large ? PRESENCE_SAMPLE : limit, JOIN_LIST_BYTES_MAX, &members);
     struct bus_message answer = {.type = BUS_JOINED,
                                  .trace = admission->trace,
                                  .joined = {.request = admission->request,
@@ -240,6 +248,9 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
 void presence_receive_leave(struct peer *peer, const struct bus_leave *leave)
 {
     struct router *router = peer->router;
+    if (leave->request != 0 && replay_cancel_join(peer, leave->request)) {
+        return;
+    }
     struct room *room = room_find(router, leave->room);
     struct member *member = room == NULL ? NULL : member_find(room, leave->entity);
     struct attachment *attachment = room == NULL ? NULL : room_attachment(room, peer);
@@ -294,7 +305,8 @@ static void send_lists(struct peer *peer)
         struct bus_list_builder members = {BUFFER_EMPTY, 0};
         attachment->is_owed_list = false;
         DL_DELETE2(peer->owed, attachment, owed_prev, owed_next);
-        presence_list(room, 0, (size_t)router->settings.presence_limit, &members);
+        presence_list(room, 0, (size_t)router->settings.presence_limit, PAGE_BYTES_MAX,
+                      &members);
         if (members.count == presence_count(room)) {
             struct bus_message message = {
                 .type = BUS_PRESENCE_LIST,
@@ -320,7 +332,7 @@ void presence_tick(struct router *router)
     }
 }
 
-void presence_list(const struct room *room, size_t offset, size_t limit,
+void presence_list(const struct room *room, size_t offset, size_t limit, size_t bytes_max,
                    struct bus_list_builder *list)
 {
     size_t position = 0;
@@ -329,7 +341,7 @@ void presence_list(const struct room *room, size_t offset, size_t limit,
         if (position < offset) {
             continue;
         }
-        if (list->bytes.length > PAGE_BYTES_MAX) {
+        if (list->bytes.length > bytes_max) {
             return;
         }
         struct bus_member element = {text_slice(&member->entity), text_slice(&member->name),

@@ -65,6 +65,7 @@ void replay_begin_join(struct peer *peer, struct room *room, const struct bus_me
         break;
     }
     struct question *question = router_ask(router, QUESTION_JOIN, &query);
+    room->joining++;
     question->link_id = peer->link_id;
     question->request = join->request;
     question->room = room->number;
@@ -72,6 +73,20 @@ void replay_begin_join(struct peer *peer, struct room *room, const struct bus_me
     question->name = text_copy(join->name);
     question->trace = message->trace;
     question->through = room->published; /* all of it is in the store: the page will have it */
+}
+
+bool replay_cancel_join(struct peer *peer, uint64_t request)
+{
+    struct question *question, *next;
+    /* Rare: a store that takes longer than the edge's deadline. */
+    HASH_ITER (hh, peer->router->questions, question, next) {
+        if (question->kind == QUESTION_JOIN && question->link_id == peer->link_id &&
+            question->request == request) {
+            question->is_cancelled = true;
+            return true;
+        }
+    }
+    return false;
 }
 
 static struct bus_stored_message element_of(const struct message_record *record)
@@ -94,6 +109,7 @@ static void ask_on(struct router *router, struct question *question, struct room
                                 .after_seq = question->through,
                                 .limit = (size_t)router->settings.replay_max + 1};
     struct question *next = router_ask(router, question->kind, &query);
+    room->joining++;
     next->link_id = question->link_id;
     next->entity = question->entity;
     next->name = question->name;
@@ -110,6 +126,9 @@ static void join_answered(struct router *router, struct question *question,
                           const struct store_page *page)
 {
     struct room *room = room_by_number(router, question->room);
+    if (question->is_cancelled) {
+        return;
+    }
     bool complete = page->error == 0 && room != NULL &&
                     (page->type != STORE_QUERY_AFTER_ID || page->found);
     bool is_met = page->complete; /* nothing is missing between the page and the live stream */

@@ -1,6 +1,9 @@
 #include "router/core/internal.h"
 
-enum { EPOCH_MASK_BITS = 52 }; /* below 2^53, so that JSON numbers carry it exactly */
+enum {
+    EPOCH_MASK_BITS = 52, /* below 2^53, so that JSON numbers carry it exactly */
+    METADATA_MAX = 16384  /* bytes that a room keeps of what its first message says about it */
+};
 
 struct room *room_find(struct router *router, struct slice id)
 {
@@ -53,11 +56,14 @@ void room_destroy(struct router *router, struct room *room)
     HASH_ITER (hh, room->members, member, next) {
         member_destroy(router, member);
     }
-    while (room->participants != NULL) {
-        struct participant *participant = room->participants;
-        room->participants = participant->next;
+    struct participant *participant, *next_participant;
+    HASH_ITER (hh, room->participants, participant, next_participant) {
+        HASH_DEL(room->participants, participant);
         free(participant->id.data);
         free(participant);
+    }
+    if (room->is_idle) {
+        LL_DELETE2(router->idle_rooms, room, next_idle);
     }
     HASH_DELETE(hh, router->rooms, room);
     HASH_DELETE(by_number, router->rooms_by_number, room);
@@ -93,7 +99,8 @@ struct room *room_obtain(struct router *router, struct slice id, struct slice se
         .name = slice_of_string(name),
         .type = is_direct ? type : SLICE_LITERAL("GROUP"),
         .source_type = SLICE_LITERAL("auto_created"),
-        .metadata = metadata.length > 0 ? metadata : SLICE_LITERAL("{}"),
+        .metadata = metadata.length > 0 && metadata.length <= METADATA_MAX ? metadata
+                                                                           : SLICE_LITERAL("{}"),
         .created_at = router->time.wall,
         .updated_at = router->time.wall,
     };
@@ -122,11 +129,41 @@ void room_store(struct router *router, struct room *room)
     room->is_stored = true;
 }
 
-void room_add_participant(struct room *room, struct slice id)
+bool room_add_participant(struct room *room, struct slice id)
 {
-    struct participant *participant = memory_allocate_zeroed(sizeof(*participant));
+    struct participant *participant;
+    HASH_FIND(hh, room->participants, id.data, id.length, participant);
+    if (participant != NULL) {
+        return false;
+    }
+    participant = memory_allocate_zeroed(sizeof(*participant));
     participant->id = text_copy(id);
-    LL_APPEND(room->participants, participant);
+    HASH_ADD_KEYPTR(hh, room->participants, participant->id.data, participant->id.length,
+                    participant);
+    return true;
+}
+
+void room_consider(struct router *router, struct room *room)
+{
+    if (!room->is_idle) {
+        room->is_idle = true;
+        room->next_idle = router->idle_rooms;
+        router->idle_rooms = room;
+    }
+}
+
+void rooms_reap(struct router *router)
+{
+    while (router->idle_rooms != NULL) {
+        struct room *room = router->idle_rooms;
+        router->idle_rooms = room->next_idle;
+        room->is_idle = false;
+        /* Nothing stored means nothing pending either: what waits for the store has its row there. */
+        if (!room->is_stored && room->assigned == 0 && room->joining == 0 && room->members == NULL &&
+            room->attachments == NULL && room->queues == NULL) {
+            room_destroy(router, room);
+        }
+    }
 }
 
 struct attachment *room_attachment(struct room *room, const struct peer *peer)
@@ -156,6 +193,7 @@ struct attachment *room_attach(struct room *room, struct peer *peer)
 
 void room_detach(struct attachment *attachment)
 {
+    room_consider(attachment->peer->router, attachment->room);
     DL_DELETE(attachment->room->attachments, attachment);
     DL_DELETE2(attachment->peer->attachments, attachment, peer_prev, peer_next);
     if (attachment->is_owed_list) {

@@ -1,8 +1,9 @@
 #include "router/core/internal.h"
 
 enum {
-    QUESTIONS_MAX = 100000
-}; /* asked of the store and not answered; far above what edges may ask */
+    QUESTIONS_MAX = 10000, /* of edges, asked of the store and not answered; beyond: overloaded */
+    WORK_PAUSE_MS = 200    /* after a failed commit no work is given out for this long */
+};
 
 const struct router_settings router_default_settings = {
     .presence_limit = 1000,
@@ -57,6 +58,12 @@ static void open_batch_destroy(struct open_batch *open)
 
 static void question_destroy(struct router *router, struct question *question)
 {
+    struct room *room =
+        question->kind == QUESTION_JOIN ? room_by_number(router, question->room) : NULL;
+    if (room != NULL) {
+        room->joining--;
+        room_consider(router, room);
+    }
     HASH_DEL(router->questions, question);
     free(question->origin.data);
     free(question->entity.data);
@@ -82,6 +89,7 @@ void router_destroy(struct router **self)
         room_destroy(router, room);
     }
     peers_reap(router);
+    rooms_reap(router);
     struct question *question, *next_question;
     HASH_ITER (hh, router->questions, question, next_question) {
         question_destroy(router, question);
@@ -212,6 +220,11 @@ struct question *router_ask(struct router *router, enum question_kind kind,
     return question;
 }
 
+bool router_may_not_ask(const struct router *router)
+{
+    return HASH_COUNT(router->questions) >= QUESTIONS_MAX;
+}
+
 struct slice router_encode(struct router *router, const struct bus_message *message)
 {
     buffer_clear(&router->scratch);
@@ -228,6 +241,7 @@ void router_receive(struct router *router, enum router_side side, struct slice r
     router->time = now;
     peer_receive(router, side, routing_id, frame);
     peers_reap(router);
+    rooms_reap(router);
 }
 
 /* Rows that others refer to: what fills already needs them, or the next that refers to them does. */
@@ -284,10 +298,12 @@ void router_committed(struct router *router, struct store_batch *batch, int resu
     }
     router->with_store.last = NULL;
     if (result != 0) {
+        router->work_paused_until = now.now + WORK_PAUSE_MS;
         store_again(router, batch);
     }
     store_batch_destroy(&router->with_store.batch);
     peers_reap(router);
+    rooms_reap(router);
 }
 
 void router_answered(struct router *router, struct store_page *page, struct instant now)
@@ -313,6 +329,7 @@ void router_answered(struct router *router, struct store_page *page, struct inst
     }
     store_page_destroy(&page);
     peers_reap(router);
+    rooms_reap(router);
 }
 
 void router_tick(struct router *router, struct instant now)
@@ -329,6 +346,7 @@ void router_tick(struct router *router, struct instant now)
     presence_tick(router);
     dedupe_expire(router->dedupe, now.wall);
     peers_reap(router);
+    rooms_reap(router);
 }
 
 void router_flush(struct router *router, struct instant now)
@@ -348,6 +366,7 @@ void router_flush(struct router *router, struct instant now)
         link_flush(&peer->link, now.now);
     }
     peers_reap(router);
+    rooms_reap(router);
 }
 
 bool router_is_settled(const struct router *router)
@@ -363,6 +382,7 @@ void router_say_goodbye(struct router *router, struct instant now)
         link_close(&peer->link, now.now);
     }
     peers_reap(router);
+    rooms_reap(router);
 }
 
 bool router_is_ready(const struct router *router, const char **reason)

@@ -38,7 +38,8 @@ static void answer_duplicate(struct peer *peer, const struct bus_message *questi
                                   .epoch = entry->epoch,
                                   .created_at = entry->created_at,
                                   .is_duplicate = true,
-                                  .no_agent = entry->no_agent});
+                                  .no_agent = entry->no_agent,
+                                  .jobs = work_also_tell(router, entry, peer)});
 }
 
 /* What making the jobs of one message needs. */
@@ -147,7 +148,9 @@ void send_receive(struct peer *peer, const struct bus_message *message)
                                  .seq = stored->seq,
                                  .epoch = room->epoch,
                                  .created_at = stored->created_at,
-                                 .no_agent = no_agent};
+                                 .no_agent = no_agent,
+                                 .first_job = router->last_job - making.made + 1,
+                                 .jobs = (uint32_t)making.made};
     memcpy(entry.id, id, sizeof(entry.id));
     router->counters.dedupe_evicted += dedupe_add(router->dedupe, &entry);
     struct pending *pending = router_pend(router, PENDING_MESSAGE);
@@ -201,7 +204,11 @@ static void publish(struct router *router, const struct pending *pending, struct
                          .origin_request = pending->request,
                          .body = record->body}};
     room->published = record->seq;
-    room_publish(router, room, &message, origin);
+    if (job != NULL) {
+        work_publish(router, job, &message);
+    } else {
+        room_publish(router, room, &message, origin);
+    }
     *(is_reply ? &router->counters.replies : &router->counters.messages) += 1;
 }
 
@@ -265,7 +272,7 @@ void send_committed(struct router *router, struct pending *pending, int result)
         done->epoch = entry->epoch;
         done->created_at = entry->created_at;
         done->no_agent = entry->no_agent;
-        done->jobs = pending->jobs;
+        done->jobs = done->is_duplicate ? work_also_tell(router, entry, origin) : pending->jobs;
     } else {
         /* Forgotten already: the dedupe limit is smaller than one batch. */
         done->message_id = pending->message->id;

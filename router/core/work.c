@@ -1,5 +1,7 @@
 #include "router/core/internal.h"
 
+enum { COMMIT_FAILURES_MAX = 3 }; /* of one reply, before its question is given up */
+
 struct agent *work_agent_obtain(struct router *router, struct slice id, struct slice name,
                                 struct slice details)
 {
@@ -67,7 +69,8 @@ size_t work_for_agents(struct router *router, struct room *room, struct slice se
         return count;
     }
     struct participant *participant;
-    LL_FOREACH (room->participants, participant) {
+    for (participant = room->participants; participant != NULL;
+         participant = participant->hh.next) {
         struct agent *agent = work_agent_find(router, text_slice(&participant->id));
         if (agent != NULL) {
             visit(context, agent);
@@ -180,6 +183,7 @@ void work_job_drop(struct router *router, struct job *job)
     free(job->question.data);
     free(job->asker.data);
     free(job->asker_edge.data);
+    free(job->other_edge.data);
     buffer_deinit(&job->streamed);
     free(job);
     queue_sleep(router, queue);
@@ -197,9 +201,33 @@ void work_job_ready(struct router *router, struct job *job)
 /* --- what viewers see of a run ------------------------------------------------------------------
  */
 
-static struct peer *asker_edge(struct router *router, const struct job *job)
+void work_publish(struct router *router, const struct job *job, struct bus_message *message)
 {
-    return peer_by_incarnation(router, text_slice(&job->asker_edge));
+    struct room *room = job->queue->room;
+    struct peer *asker = peer_by_incarnation(router, text_slice(&job->asker_edge));
+    struct peer *other = job->other_edge.length == 0
+                             ? NULL
+                             : peer_by_incarnation(router, text_slice(&job->other_edge));
+    room_publish(router, room, message, asker);
+    if (other != NULL && other != asker && room_attachment(room, other) == NULL) {
+        peer_send(other, message);
+    }
+}
+
+uint64_t work_also_tell(struct router *router, const struct dedupe_entry *question,
+                        const struct peer *edge)
+{
+    uint64_t open = 0;
+    for (uint64_t i = 0; i < question->jobs; i++) {
+        struct job *job = work_find(router, question->first_job + i);
+        if (job != NULL) {
+            open++;
+            if (!slice_equals(text_slice(&job->asker_edge), text_slice(&edge->incarnation))) {
+                text_replace(&job->other_edge, text_slice(&edge->incarnation));
+            }
+        }
+    }
+    return open;
 }
 
 static void announce(struct router *router, const struct job *job, enum bus_run_state state,
@@ -217,7 +245,7 @@ static void announce(struct router *router, const struct job *job, enum bus_run_
                 .asker = text_slice(&job->asker),
                 .server_id = text_slice(&room->server_id),
                 .reason = error == 0 ? SLICE_EMPTY : slice_of_string(error_code(error))}};
-    room_publish(router, room, &message, asker_edge(router, job));
+    work_publish(router, job, &message);
 }
 
 /*
@@ -252,7 +280,7 @@ static void stream(struct router *router, struct job *job, struct slice text)
                                             .index = job->chunks++,
                                             .text = text}};
     router->counters.chunks++;
-    room_publish(router, job->queue->room, &message, asker_edge(router, job));
+    work_publish(router, job, &message);
 }
 
 /* --- giving work out ----------------------------------------------------------------------------
@@ -326,7 +354,8 @@ static bool has_spare_credit(struct router *router)
 void work_dispatch(struct router *router)
 {
     struct work_queue *queue, *next_queue;
-    if (router->ready == NULL || !has_spare_credit(router)) {
+    if (router->ready == NULL || router->time.now < router->work_paused_until ||
+        !has_spare_credit(router)) {
         return;
     }
     DL_FOREACH_SAFE2(router->ready, queue, next_queue, ready_next)
@@ -481,6 +510,12 @@ void work_job_ended(struct router *router, struct pending *pending, int result)
 {
     struct job *job = work_find(router, pending->job);
     if (job == NULL || job->phase != JOB_PHASE_ENDING) {
+        return;
+    }
+    if (result != 0 && ++job->failures >= COMMIT_FAILURES_MAX && job->end == JOB_DONE) {
+        /* It is this reply that the store cannot take: the question ends without one. */
+        job->queue->ending--;
+        end_without_reply(router, job, JOB_FAILED, ERROR_STORE);
         return;
     }
     if (result != 0) {

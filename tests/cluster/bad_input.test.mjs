@@ -85,7 +85,8 @@ const BROKEN_PACKETS = {
     'a CONNECT with half an object': '40/x,{',
     'too many attachments': '4599999999999-["message"]',
     'attachments without their number': '45-["message"]',
-    'text where an attachment is expected': '451-["message",{"_placeholder":true,"num":0}]\x1e42["a"]',
+    'text where an attachment is expected':
+        '451-["message",{"_placeholder":true,"num":0}]\x1e42["a"]',
     'a namespace with a control character': '40/a\u0002b,',
     'a namespace that is too long': `40/${'n'.repeat(5000)},`,
 };
@@ -141,16 +142,20 @@ describe('a broken payload', TEST_OPTIONS, () => {
     });
     after(() => raw.stop());
 
+    const errorsSince = (from) => raw.packets.slice(from)
+        .filter((text) => text.startsWith('42["messageError"'))
+        .map((text) => JSON.parse(text.slice(2))[1]);
+
     // Sends an event given as raw JSON arguments; resolves with its messageError and its ack.
     const refuse = async (args) => {
         const from = raw.packets.length;
         const id = ++lastAck;
         await raw.send(`42${id}[${args}]`);
         const ack = await raw.ack(id);
-        const errors = raw.packets.slice(from).filter((text) => text.startsWith('42["messageError"'));
+        const errors = errorsSince(from);
         assert.equal(errors.length, 1, 'one messageError');
         assert.ok(!raw.packets.slice(from).join().includes(MARK), 'client text came back');
-        return { ack, error: JSON.parse(errors[0].slice(2))[1] };
+        return { ack, error: errors[0] };
     };
 
     const assertRefused = async (args, { code = 'malformed', field, clientMessageId } = {}) => {
@@ -166,8 +171,7 @@ describe('a broken payload', TEST_OPTIONS, () => {
         await raw.send(`42[${args}]`);
         await raw.send(`42${++lastAck}["typing",{"roomId":"r","isTyping":true}]`);
         assert.deepEqual(await raw.ack(lastAck), { success: true });
-        const errors = raw.packets.slice(from).filter((text) => text.startsWith('42["messageError"'));
-        assert.deepEqual(errors.map((text) => JSON.parse(text.slice(2))[1]), [error]);
+        assert.deepEqual(errorsSince(from), [error]);
     };
 
     const LONG = 'x'.repeat(257);
@@ -214,8 +218,9 @@ describe('a broken payload', TEST_OPTIONS, () => {
 
     describe('join', () => {
         const rows = [
-            ['roomId', undefined], ['roomId', ''], ['roomId', 5], ['roomId', {}], ['roomId', [MARK]],
-            ['roomId', true], ['roomId', LONG], ['roomId', 'a\0b'], ['entityId', 5],
+            ['roomId', undefined], ['roomId', ''], ['roomId', 5], ['roomId', {}],
+            ['roomId', [MARK]], ['roomId', true], ['roomId', LONG], ['roomId', 'a\0b'],
+            ['entityId', 5],
             ['entityId', LONG], ['entityId', 'a\0b'], ['entityId', {}], ['displayName', 5],
             ['displayName', LONG], ['messageServerId', 5], ['agentId', []], ['since', {}],
             ['since', true], ['since', -1], ['since', 1e300], ['since', ''], ['since', LONG],
@@ -313,7 +318,7 @@ describe('a broken payload', TEST_OPTIONS, () => {
 });
 
 describe('odd but valid', TEST_OPTIONS, () => {
-    // Says a message whose payload is raw JSON; resolves with its ack and, as raw text, its broadcast.
+    // Says a message given as raw JSON; resolves with its ack and, as raw text, its broadcast.
     const say = async (fields) => {
         const raw = await (await open()).connect();
         await raw.send(`421["message",{"type":3,"payload":{"roomId":"${roomId}",${fields}}}]`);
@@ -342,7 +347,7 @@ describe('odd but valid', TEST_OPTIONS, () => {
         await assertUnnoticed();
     });
 
-    it('lone surrogates, NUL and numbers of any size in metadata pass as they were sent', async () => {
+    it('surrogates, NUL and numbers of any size in metadata pass as they were sent', async () => {
         const metadata = '{"big":123456789012345678901234567890,"huge":1e999,"precise":0.10,'
             + '"zero":-0,"text":"\\u0000\\ud800","":1,"twice":1,"twice":2}';
         const { ack, broadcast } = await say(`"message":"x","metadata":${metadata}`);

@@ -1,4 +1,4 @@
-// An HTTP load balancer that gives every request to the next server in turn: no client keeps to one.
+// An HTTP load balancer that gives each request to the next server in turn: no client keeps to one.
 
 import http from 'node:http';
 import net from 'node:net';
@@ -11,16 +11,18 @@ const endToEnd = (headers) => Object.fromEntries(
 // Resolves with {url, close()}. A server that cannot be reached is passed over.
 export const startBalancer = async (targetUrls) => {
     const targets = targetUrls.map((url) => new URL(url));
-    const agent = new http.Agent({ keepAlive: true });
     const sockets = new Set();
     let turn = 0;
-    const next = () => targets[turn++ % targets.length];
+    // All of them, beginning with the one whose turn it is.
+    const inTurn = () => {
+        const first = turn++ % targets.length;
+        return [...targets.slice(first), ...targets.slice(0, first)];
+    };
 
-    const forward = (request, response, body, tries) => {
-        const { hostname, port } = next();
+    const forward = (request, response, body, [{ hostname, port }, ...others]) => {
         let isAnswered = false;
         const outgoing = http.request({
-            hostname, port, agent, method: request.method, path: request.url,
+            hostname, port, agent: false, method: request.method, path: request.url,
             headers: { ...endToEnd(request.headers), 'content-length': body.length },
         }, (answer) => {
             isAnswered = true;
@@ -30,9 +32,11 @@ export const startBalancer = async (targetUrls) => {
         });
         outgoing.on('error', ({ code }) => {
             if (isAnswered || response.destroyed) return;
-            const canRetry = code === 'ECONNREFUSED' || outgoing.reusedSocket;
-            if (canRetry && tries > 1) forward(request, response, body, tries - 1);
-            else response.destroy();
+            if (code === 'ECONNREFUSED' && others.length > 0) {
+                forward(request, response, body, others);
+            } else {
+                response.destroy();
+            }
         });
         response.on('close', () => outgoing.destroy());
         outgoing.end(body);
@@ -41,20 +45,21 @@ export const startBalancer = async (targetUrls) => {
     const server = http.createServer((request, response) => {
         const parts = [];
         request.on('data', (part) => parts.push(part));
-        request.on('end', () => forward(request, response, Buffer.concat(parts), targets.length));
+        request.on('end', () => forward(request, response, Buffer.concat(parts), inTurn()));
         request.on('error', () => {});
     });
     server.on('connection', (socket) => {
         sockets.add(socket);
         socket.on('close', () => sockets.delete(socket));
     });
-    server.on('upgrade', (request, socket, head) => {
-        const { hostname, port } = next();
+    server.on('upgrade', (request, socket, rest) => {
+        const [{ hostname, port }] = inTurn();
         const lines = request.rawHeaders.flatMap((text, i, all) => (
             i % 2 === 0 ? [`${text}: ${all[i + 1]}`] : []));
         const target = net.connect(Number(port), hostname, () => {
-            target.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
-            target.write(head);
+            const head = [`${request.method} ${request.url} HTTP/1.1`, ...lines, '', ''];
+            target.write(head.join('\r\n'));
+            target.write(rest);
             socket.pipe(target).pipe(socket);
         });
         for (const [one, other] of [[socket, target], [target, socket]]) {
@@ -67,7 +72,6 @@ export const startBalancer = async (targetUrls) => {
         close: () => new Promise((resolve) => {
             server.close(resolve);
             for (const socket of sockets) socket.destroy();
-            agent.destroy();
         }),
     };
 };

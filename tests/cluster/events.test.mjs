@@ -6,7 +6,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { io } from 'socket.io-client';
 
 import {
-    ACK, CONTROL, Clients, MESSAGE, ROOM_JOINING, SEND_MESSAGE, THINKING,
+    ACK, CONTROL, Clients, MESSAGE, ROOM_JOINING, THINKING,
 } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
 import { until } from '../lib/until.mjs';
@@ -41,7 +41,6 @@ const pair = async () => {
 
 const place = (roomId) => ({ roomId, channelId: roomId });
 const servers = { serverId: NIL_UUID, messageServerId: NIL_UUID };
-const indexOf = (client, condition) => client.events.findIndex(condition);
 
 describe('connecting', TEST_OPTIONS, () => {
     it('says who one is, then that one is connected', async () => {
@@ -271,7 +270,8 @@ describe('sending', TEST_OPTIONS, () => {
         assert.equal(chunks.map(({ chunk }) => chunk).join(''), reply.text);
         const agentId = reply.senderId;
         const [thinks, thought] = bob.received('thinking');
-        assertShape(thinks, { ...place(roomId), userId: agentId, isThinking: true });
+        assertShape(thinks,
+            { ...place(roomId), userId: agentId, displayName: 'Eliza', isThinking: true });
         assertShape(thought, { ...place(roomId), userId: agentId, isThinking: false });
         assertShape(bob.received('messageComplete')[0], {
             ...place(roomId), ...servers, messageId: reply.id, inReplyTo: question.id, agentId,
@@ -292,8 +292,9 @@ describe('sending', TEST_OPTIONS, () => {
             for (const client of [alice, tab]) {
                 await until(() => client.received('controlMessage').length === 2, 'both came');
                 const [disable, enable] = client.received('controlMessage');
-                assertShape(disable, { ...place(roomId), action: 'disable_input', userId: senderId });
-                assertShape(enable, { ...place(roomId), action: 'enable_input', userId: senderId });
+                const shape = { ...place(roomId), userId: senderId };
+                assertShape(disable, { ...shape, action: 'disable_input' });
+                assertShape(enable, { ...shape, action: 'enable_input' });
             }
             await bob.settle(roomId);
             assert.deepEqual(bob.received('controlMessage'), []);
@@ -360,7 +361,9 @@ describe('sending', TEST_OPTIONS, () => {
     it('an attachment may stand alone, and texts of any script pass unharmed', async () => {
         const { roomId, alice, bob } = await pair();
         assert.equal((await alice.say(roomId, '', { attachments: [{ id: 1 }] })).success, true);
-        const texts = ['日本語 עברית 😀', '"\\/\b\f\n\r\t', '\u2028\u2029\u0001\u007f', '<b>&amp;'];
+        const texts = [
+            '日本語 עברית 😀', '"\\/\b\f\n\r\t', '\u2028\u2029\u0001\u007f', '<b>&amp;',
+        ];
         for (const text of texts) await alice.say(roomId, text);
         await until(() => bob.broadcasts.length === texts.length + 1, 'all have come');
         assert.deepEqual(bob.broadcasts.map(({ text }) => text), ['', ...texts]);
@@ -413,9 +416,9 @@ describe('the other types', TEST_OPTIONS, () => {
     it('ACK of what does not exist is refused', async () => {
         const { alice } = await pair();
         const refusal = await alice.message(ACK, { messageId: randomUUID(), status: 'read' });
-        assertShape(refusal, { success: false, error: isText, code: 'not_found', field: 'messageId' });
-        assertShape(await alice.event('messageError'),
-            { error: isText, code: 'not_found', field: 'messageId' });
+        const shape = { error: isText, code: 'not_found', field: 'messageId' };
+        assertShape(refusal, { success: false, ...shape });
+        assertShape(await alice.event('messageError'), shape);
     });
 
     it('THINKING reaches the room', async () => {
@@ -475,109 +478,5 @@ describe('the other types', TEST_OPTIONS, () => {
         assert.deepEqual(reply, await bob.reply(messageId));
         await client.event('messageComplete');
         assert.deepEqual(client.received('messageStreamChunk'), bob.received('messageStreamChunk'));
-    });
-});
-
-describe('since', TEST_OPTIONS, () => {
-    let roomId;
-    let messages;   // as they were broadcast
-
-    before(async () => {
-        const author = await connect({ entityId: 'author' });
-        roomId = randomUUID();
-        await author.join(roomId);
-        for (let i = 0; i < 4; i++) {
-            await author.say(roomId, `message ${i}`, { messageId: `own-${i}` });
-            const { createdAt } = author.broadcasts.at(-1);
-            await until(() => Date.now() > createdAt + 1, 'the next one is later');
-        }
-        const { messageId } = await author.send(roomId, 'and an answer');
-        await author.reply(messageId);
-        messages = author.broadcasts;
-        assert.equal(messages.length, 6);
-    });
-
-    const rejoin = async (fields, entityId = 'reader') => {
-        const client = await connect({ entityId, url: cluster.edges[1].url });
-        const ack = await client.join(roomId, fields);
-        await client.settle(roomId);
-        assert.deepEqual(client.received('room_joined')[0].replay, ack.replay);
-        const at = indexOf(client, ({ name }) => name === 'room_joined');
-        assert.deepEqual(client.events.slice(at + 1, at + 1 + client.broadcasts.length)
-            .map(({ data }) => data), client.broadcasts, 'a replay follows its room_joined');
-        return { ack, replayed: client.broadcasts };
-    };
-
-    const assertReplay = ({ ack, replayed }, from) => {
-        assert.deepEqual(ack.replay, { count: messages.length - from, complete: true });
-        assert.deepEqual(replayed, messages.slice(from).map(({ clientMessageId, ...message }) => (
-            { ...message, replay: true })));
-    };
-
-    const assertNothing = ({ ack, replayed }) => {
-        assert.deepEqual(ack.replay, { count: 0, complete: false });
-        assert.deepEqual(replayed, []);
-    };
-
-    it('a message id', async () => {
-        assertReplay(await rejoin({ since: messages[1].id }), 2);
-        assertReplay(await rejoin({ since: messages[5].id }), 6);
-    });
-
-    it('a seq and its epoch', async () => {
-        const { seq, epoch } = messages[2];
-        assertReplay(await rejoin({ since: seq, sinceEpoch: epoch }), 3);
-        assertReplay(await rejoin({ since: 0, sinceEpoch: epoch }), 0);
-    });
-
-    it('milliseconds', async () => {
-        assertReplay(await rejoin({ since: messages[0].createdAt }), 1);
-    });
-
-    it('an ISO time', async () => {
-        assertReplay(await rejoin({ since: new Date(messages[3].createdAt).toISOString() }), 4);
-    });
-
-    it('own messages carry their clientMessageId', async () => {
-        const { replayed } = await rejoin({ since: messages[0].id }, 'author');
-        assert.deepEqual(replayed, messages.slice(1).map((message) => (
-            { ...message, replay: true })));
-    });
-
-    it('an unknown id, another epoch or a seq to come replay nothing and say so', async () => {
-        const { seq, epoch } = messages[2];
-        assertNothing(await rejoin({ since: randomUUID() }));
-        assertNothing(await rejoin({ since: 'not an id at all' }));
-        assertNothing(await rejoin({ since: seq, sinceEpoch: epoch + 1 }));
-        assertNothing(await rejoin({ since: seq + 1000, sinceEpoch: epoch }));
-    });
-
-    it('the id of a message of another room is unknown here', async () => {
-        const other = await connect();
-        const { messageId } = await other.say(randomUUID(), 'elsewhere');
-        assertNothing(await rejoin({ since: messageId }));
-    });
-
-    it('replays meet the live messages without a gap or a double', async () => {
-        const author = await connect({ entityId: 'busy author' });
-        const busyRoom = randomUUID();
-        const { messageId } = await author.say(busyRoom, 'first');
-        let isOver = false;
-        const talk = (async () => {
-            while (!isOver) await author.say(busyRoom, 'more');
-        })();
-        const readers = [];
-        for (let i = 0; i < 20; i++) {
-            const reader = await connect({ url: cluster.edges[i % 2].url });
-            await reader.join(busyRoom, { since: messageId });
-            readers.push(reader);
-        }
-        isOver = true;
-        await talk;
-        await Promise.all(readers.map((reader) => reader.settle(busyRoom)));
-        const ids = ({ broadcasts }) => broadcasts.map(({ id }) => id);
-        const [first, ...rest] = ids(author);
-        assert.equal(first, messageId);
-        for (const reader of readers) assert.deepEqual(ids(reader), rest);
     });
 });

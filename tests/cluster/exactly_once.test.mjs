@@ -14,6 +14,8 @@ import { pause, until } from '../lib/until.mjs';
 const IS_LONG = process.env.ELIZAMQ_LONG === '1';
 const CLIENTS = 20;
 const ROOMS = 5;
+const COUNT = IS_LONG ? 2000 : 500;      // messages of each client
+const KILLS = IS_LONG ? 10 : 1;
 const WINDOW = 10;              // messages of one client that wait for their acknowledgement
 const ACK_TIMEOUT_MS = 4000;    // then the client sends the same message again
 const TIMEOUT_MS = 90000;
@@ -45,6 +47,11 @@ class Talker {
 
     get joins() {
         return this.client.received('room_joined');
+    }
+
+    // It has had one connection all the time: the second join is that of settle().
+    get hasStayed() {
+        return this.joins.length === 2;
     }
 
     // After a reconnect it asks for what it missed.
@@ -123,7 +130,8 @@ const assertOwnCopies = (talker) => {
         assert.equal(message.id, ack.messageId);
         assert.equal(message.seq, ack.seq);
         assert.equal(message.epoch, ack.epoch);
-        if (!message.replay && talker.repeated === 0) {
+        // One that was under way when its socket was lost may come as anybody's.
+        if (message.replay || talker.hasStayed) {
             assert.equal(message.clientMessageId, ack.clientMessageId);
         }
     }
@@ -215,13 +223,12 @@ const SMALL = { size: { clients: 10, rooms: 2 } };
 const SMALL_COUNT = IS_LONG ? 1000 : 100;
 
 describe('exactly once', { timeout: TIMEOUT_MS * (IS_LONG ? 10 : 1) }, () => {
-    it('20 clients send 500 messages each while the agent-bridge is killed', () => run({}, async (
-        { cluster, talkers, roomIds }) => {
-        const kills = IS_LONG ? 10 : 1;
+    it(`${CLIENTS} clients send ${COUNT} messages each, the agent-bridge is killed`, () => run({
+    }, async ({ cluster, talkers, roomIds }) => {
         await converse({
-            cluster, talkers, roomIds, count: IS_LONG ? 2000 : 500,
+            cluster, talkers, roomIds, count: COUNT,
             disturb: async () => {
-                for (let i = 0; i < kills; i++) await cluster.bridge.restart('SIGKILL');
+                for (let i = 0; i < KILLS; i++) await cluster.bridge.restart('SIGKILL');
             },
         });
         for (const { acks, repeated, refusals } of talkers) {
@@ -245,11 +252,11 @@ describe('exactly once', { timeout: TIMEOUT_MS * (IS_LONG ? 10 : 1) }, () => {
                             proxy.cut();
                             await pause(i * 300);   // longer than the bus timeout at the end
                             proxy.mend();
-                            await until(() => cluster.edges[0].isReady(), 'the edge is ready again');
+                            await until(() => cluster.edges[0].isReady(), 'it is ready again');
                         }
                     },
                 });
-                for (const { joins } of talkers) assert.equal(joins.length, 2, 'a client noticed');
+                for (const { hasStayed } of talkers) assert.ok(hasStayed, 'a client noticed');
             });
         } finally {
             await proxy.close();
@@ -284,13 +291,13 @@ describe('exactly once', { timeout: TIMEOUT_MS * (IS_LONG ? 10 : 1) }, () => {
         await converse({
             cluster, talkers, roomIds, count: SMALL_COUNT,
             disturb: async () => {
-                for (let i = 0; i < (IS_LONG ? 10 : 2); i++) {
+                for (let i = 0; i <= KILLS; i++) {
                     await cluster.router.restart('SIGKILL');
                     await until(() => cluster.edges[0].isReady(), 'the edge is ready again');
                 }
             },
         });
-        for (const { joins } of talkers) assert.equal(joins.length, 2, 'a client noticed');
+        for (const { hasStayed } of talkers) assert.ok(hasStayed, 'a client noticed');
     }));
 
     it('an edge is killed and restarted, and its clients ask for what they missed', () => run({
@@ -299,7 +306,7 @@ describe('exactly once', { timeout: TIMEOUT_MS * (IS_LONG ? 10 : 1) }, () => {
         await converse({
             cluster, talkers, roomIds, count: SMALL_COUNT,
             disturb: async () => {
-                for (let i = 0; i < (IS_LONG ? 10 : 1); i++) {
+                for (let i = 0; i < KILLS; i++) {
                     await cluster.edges[1].restart('SIGKILL');
                 }
             },

@@ -185,7 +185,7 @@ describe('the agent-bridge', TEST_OPTIONS, () => {
         }
     });
 
-    it('goes: questions wait for it, then no_agent is said; it comes back and answers', async () => {
+    it('goes: questions wait, then no_agent is said; it comes back and answers', async () => {
         const cluster = await startCluster({
             args: { router: ['--agent-grace', `${AGENT_GRACE_MS}ms`] },
         });

@@ -34,10 +34,24 @@ class RawSession {
     // Packets of the server: '0{…}', '40{…}', '42[…]', …
     packets = [];
     isClosed = false;
+    #waiting = new Set();   // [condition, resolve]
 
+    received(packet) {
+        this.packets.push(packet);
+        for (const waiter of this.#waiting) {
+            const [condition, resolve] = waiter;
+            if (condition(packet)) {
+                this.#waiting.delete(waiter);
+                resolve(packet);
+            }
+        }
+    }
+
+    // Resolves with the first packet that satisfies the condition, past or to come.
     packet(condition, what) {
-        return until(() => this.packets.find(condition),
-            () => `${what}; there were ${this.packets.join(' ').slice(0, 500)}`);
+        const packet = this.packets.find(condition);
+        if (packet !== undefined) return packet;
+        return within(new Promise((resolve) => { this.#waiting.add([condition, resolve]); }), what);
     }
 
     // Connects to the main namespace.
@@ -92,7 +106,7 @@ export class RawPolling extends RawSession {
             const packets = body.split(SEPARATOR);
             for (const packet of packets) {
                 if (packet === '2') await this.send('3');
-                else this.packets.push(packet);
+                else this.received(packet);
             }
             if (packets.includes('1')) this.isClosed = true;
         }
@@ -124,7 +138,7 @@ export class RawWebSocket extends RawSession {
         socket.on('message', (data) => {
             const text = data.toString();
             if (text === '2') socket.send('3');
-            else session.packets.push(text);
+            else session.received(text);
         });
         socket.on('error', () => {});
         socket.on('close', () => { session.isClosed = true; });

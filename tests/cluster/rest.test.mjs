@@ -4,60 +4,26 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, describe, it } from 'node:test';
 
-import { CONTROL, Clients } from '../lib/chat.mjs';
+import { Clients } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
-import { freePort } from '../lib/ports.mjs';
-import { startProxy } from '../lib/proxy.mjs';
 import { until } from '../lib/until.mjs';
 import { request } from './raw.mjs';
-import {
-    NIL_UUID, assertShape, isIsoTime, isObject, isPositive, isText, isTime, isUuid,
-} from './shape.mjs';
+import { parseEvents, restOf } from './rest.mjs';
+import { NIL_UUID, assertShape, isObject, isPositive, isText, isTime, isUuid } from './shape.mjs';
 
 const TEST_OPTIONS = { timeout: 60000 };
-const HISTORY_DEFAULT = 50;
-const HISTORY_MAX = 1000;
 
 let cluster;
+let api;
+let post;
+let send;
+let getMessages;
 let agentId;
 const clients = new Clients();
 
-const api = async (path, { edge = 0, ...options } = {}) => {
-    const response = await fetch(`${cluster.edges[edge].url}/api/messaging${path}`, options);
-    const isJson = response.headers.get('content-type')?.startsWith('application/json');
-    return { status: response.status, headers: response.headers, response,
-        body: isJson ? await response.json() : null };
-};
-
-const post = (path, body, options) => api(path, {
-    method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
-    ...options,
-});
-
-const send = (channel, text, fields = {}, options = {}) => post(`/channels/${channel}/messages`,
-    { text, entityId: 'rest-user', ...fields }, options);
-
-const getMessages = async (channel, query = '') => {
-    const { status, body } = await api(`/channels/${channel}/messages${query}`);
-    assert.equal(status, 200);
-    assert.equal(body.success, true);
-    return body.data.messages;
-};
-
-// Events of an SSE body: [{event, data}].
-const parseEvents = (text) => {
-    assert.ok(text.endsWith('\n\n'));
-    assert.ok(!text.includes('\r'));
-    return text.slice(0, -2).split('\n\n').filter((block) => !block.startsWith(':')).map((block) => {
-        const [event, data, ...rest] = block.split('\n');
-        assert.deepEqual(rest, []);
-        assert.ok(event.startsWith('event: ') && data.startsWith('data: '), block);
-        return { event: event.slice(7), data: JSON.parse(data.slice(6)) };
-    });
-};
-
 before(async () => {
     cluster = await startCluster();
+    ({ api, post, send, getMessages } = restOf(cluster));
     const { body } = await send(randomUUID(), 'Who are you?', { mode: 'sync' });
     agentId = body.agentResponse.senderId;
 });
@@ -167,7 +133,8 @@ for (const [dialect, write] of Object.entries(DIALECTS)) {
 
 describe('modes', TEST_OPTIONS, () => {
     it('transport wins over mode', async () => {
-        const { body } = await send(randomUUID(), 'Hello', { mode: 'websocket', transport: 'http' });
+        const { body } = await send(randomUUID(), 'Hello',
+            { mode: 'websocket', transport: 'http' });
         assert.ok(body.agentResponse);
     });
 
@@ -284,135 +251,6 @@ describe('modes', TEST_OPTIONS, () => {
     });
 });
 
-describe('history', TEST_OPTIONS, () => {
-    const channel = randomUUID();
-    const COUNT = 60;
-    let all;    // oldest first
-
-    before(async () => {
-        const author = await clients.connect({ url: cluster.url, entityId: 'author' });
-        for (let i = 0; i < COUNT; i++) {
-            const before = Date.now();
-            await author.say(channel, `message ${i}`, { messageId: `own-${i}` });
-            await until(() => Date.now() > before + 1, 'the next one is later');
-        }
-        all = (await getMessages(channel, `?limit=${HISTORY_MAX}`)).reverse();
-        assert.deepEqual(all.map(({ content }) => content),
-            Array.from({ length: COUNT }, (_, i) => `message ${i}`));
-        const times = all.map(({ created_at: at }) => at);
-        assert.equal(new Set(times).size, COUNT);
-        clients.stop();
-    });
-
-    const newestFirst = (from, to) => all.slice(from, to).reverse();
-
-    it('shows whole rows', async () => {
-        const asked = randomUUID();
-        const { body } = await send(asked, 'Hello', { mode: 'sync', metadata: { given: 1 } });
-        const [reply, question] = await getMessages(asked);
-        const shared = {
-            id: isUuid, channelId: asked, roomId: asked, messageServerId: NIL_UUID,
-            createdAt: isIsoTime, updatedAt: isIsoTime, created_at: isTime, updated_at: isTime,
-            seq: isPositive, epoch: isPositive,
-        };
-        assertShape(question, {
-            ...shared, authorId: 'rest-user', senderName: 'User', content: 'Hello', text: 'Hello',
-            rawMessage: { text: 'Hello' }, sourceType: 'eliza_gui',
-            metadata: { given: 1, user_display_name: 'User' }, inReplyToRootMessageId: null,
-        });
-        const { text, thought } = body.agentResponse;
-        assertShape(reply, {
-            ...shared, authorId: agentId, senderName: 'Eliza', content: text, text,
-            rawMessage: { text, thought, actions: ['REPLY'] }, sourceType: 'agent_response',
-            metadata: { agentName: 'Eliza', thought, actions: ['REPLY'] },
-            inReplyToRootMessageId: question.id,
-        });
-        assert.equal(Date.parse(reply.createdAt), reply.created_at);
-        assert.equal(all[3].sourceId, 'own-3');
-    });
-
-    it('comes newest first, 50 at a time', async () => {
-        assert.deepEqual(await getMessages(channel), newestFirst(COUNT - HISTORY_DEFAULT));
-    });
-
-    it('limit', async () => {
-        assert.deepEqual(await getMessages(channel, '?limit=0'), []);
-        assert.deepEqual(await getMessages(channel, '?limit=1'), newestFirst(COUNT - 1));
-        assert.deepEqual(await getMessages(channel, '?limit=60'), newestFirst(0));
-        assert.deepEqual(await getMessages(channel, '?limit=1000000'), newestFirst(0));
-    });
-
-    for (const [name, format] of [
-        ['milliseconds', (ms) => ms], ['an ISO time', (ms) => new Date(ms).toISOString()],
-        ['an ISO time of another zone', (ms) => encodeURIComponent(
-            `${new Date(ms + 7200000).toISOString().slice(0, -1)}+02:00`)],
-    ]) {
-        const at = (index) => format(all[index].created_at);
-
-        it(`before, exclusive, ${name}`, async () => {
-            assert.deepEqual(await getMessages(channel, `?before=${at(10)}`), newestFirst(0, 10));
-            assert.deepEqual(await getMessages(channel, `?before=${at(10)}&limit=3`),
-                newestFirst(7, 10));
-            assert.deepEqual(await getMessages(channel, `?before=${at(0)}`), []);
-        });
-
-        it(`after, exclusive: the oldest ones after it, newest first, ${name}`, async () => {
-            assert.deepEqual(await getMessages(channel, `?after=${at(50)}`), newestFirst(51));
-            assert.deepEqual(await getMessages(channel, `?after=${at(10)}&limit=3`),
-                newestFirst(11, 14));
-            assert.deepEqual(await getMessages(channel, `?after=${at(COUNT - 1)}`), []);
-        });
-
-        it(`after and before, ${name}`, async () => {
-            assert.deepEqual(await getMessages(channel, `?after=${at(10)}&before=${at(15)}`),
-                newestFirst(11, 15));
-        });
-    }
-
-    it('can be paged back to the beginning', async () => {
-        const pages = [];
-        let page = await getMessages(channel, '?limit=7');
-        while (page.length > 0) {
-            pages.push(...page);
-            page = await getMessages(channel, `?limit=7&before=${page.at(-1).createdAt}`);
-        }
-        assert.deepEqual(pages, newestFirst(0));
-    });
-
-    it('of large messages can be paged in both directions', async () => {
-        const large = randomUUID();
-        const ids = [];
-        for (let i = 0; i < 8; i++) {
-            const before = Date.now();
-            const { body } = await send(large, `${i}`.repeat(900000), { entityId: agentId });
-            ids.push(body.userMessage.id);
-            await until(() => Date.now() > before + 1, 'the next one is later');
-        }
-        const walk = async (query, next) => {
-            const found = [];
-            let page = await getMessages(large, query);
-            while (page.length > 0) {
-                found.push(page.map(({ id }) => id));
-                page = await getMessages(large, next(page));
-            }
-            return found;
-        };
-        const backward = await walk('', (page) => `?before=${page.at(-1).created_at}`);
-        assert.deepEqual(backward.flat(), [...ids].reverse());
-        const forward = await walk('?after=1', (page) => `?after=${page[0].created_at}`);
-        assert.deepEqual(forward.flatMap((page) => page.reverse()), ids);
-    });
-
-    it('of an unknown channel is empty', async () => {
-        assert.deepEqual(await getMessages(randomUUID()), []);
-    });
-
-    it('is the same on every edge and under the old name', async () => {
-        const { body } = await api(`/central-channels/${channel}/messages`, { edge: 1 });
-        assert.deepEqual(body.data.messages, newestFirst(COUNT - HISTORY_DEFAULT));
-    });
-});
-
 it('the old name central-channels does all the same', TEST_OPTIONS, async () => {
     const channel = randomUUID();
     const { status, body } = await post(`/central-channels/${channel}/messages`,
@@ -421,130 +259,6 @@ it('the old name central-channels does all the same', TEST_OPTIONS, async () => 
     assert.ok(body.agentResponse.text);
     assert.equal((await api(`/central-channels/${channel}/presence`)).status, 200);
     assert.equal((await post('/central-channels', { name: 'x' })).status, 201);
-});
-
-describe('channels', TEST_OPTIONS, () => {
-    const create = async (fields = {}) => {
-        const { status, body } = await post('/channels', {
-            name: 'A channel', message_server_id: NIL_UUID, ...fields,
-        });
-        assert.equal(status, 201);
-        assert.equal(body.success, true);
-        return body.data;
-    };
-
-    it('are made as rows', async () => {
-        const data = await create({
-            participantCentralUserIds: [randomUUID()], type: 'DM', metadata: { isDm: true },
-        });
-        assertShape(data, {
-            id: isUuid, messageServerId: NIL_UUID, name: 'A channel', type: 'DM',
-            metadata: { isDm: true }, createdAt: isIsoTime, updatedAt: isIsoTime,
-        });
-        const server = randomUUID();
-        const other = await create({ message_server_id: undefined, server_id: server });
-        assert.equal(other.messageServerId, server);
-        assert.equal(other.type, 'GROUP');
-        assert.deepEqual(other.metadata, {});
-    });
-
-    for (const participants of [undefined, []]) {
-        it(`with participants ${JSON.stringify(participants)} are answered by the default agent`,
-            async () => {
-                const { id } = await create({ participantCentralUserIds: participants });
-                const { body } = await send(id, 'Hello', { mode: 'sync' });
-                assert.equal(body.agentResponse.senderId, agentId);
-            });
-    }
-
-    it('with an agent among the participants are answered by it', async () => {
-        const { id } = await create({ participantCentralUserIds: [randomUUID(), agentId] });
-        const { body } = await send(id, 'Hello', { mode: 'sync' });
-        assert.equal(body.agentResponse.senderId, agentId);
-        const client = await member(id);
-        const ack = await client.send(id, 'Hello');
-        assert.equal(ack.code, undefined);
-        await client.reply(ack.messageId);
-    });
-
-    it('with participants but no agent are answered by nobody', async () => {
-        const { id } = await create({ participantCentralUserIds: [randomUUID()] });
-        const client = await member(id);
-        const ack = await client.send(id, 'By socket');
-        assert.equal(ack.success, true);
-        assert.equal(ack.code, 'no_agent');
-        const { status, body } = await send(id, 'By websocket mode');
-        assert.equal(status, 201);
-        assert.equal(body.code, 'no_agent');
-        for (const mode of ['sync', 'stream', 'http', 'sse']) {
-            const refusal = await send(id, `By ${mode} mode`, { mode });
-            assert.equal(refusal.status, 400);
-            assert.deepEqual(refusal.body, { success: false, error: {
-                code: 'no_agent', message: 'No agent found in channel participants',
-            } });
-        }
-        await until(() => client.broadcasts.length === 6, 'all messages are broadcast');
-        await client.settle(id);
-        assert.deepEqual(client.broadcasts.map(({ text }) => text), ['By socket',
-            'By websocket mode', 'By sync mode', 'By stream mode', 'By http mode', 'By sse mode']);
-        assert.equal((await getMessages(id)).length, 6);
-        assert.equal(client.received('thinking').length, 0);
-    });
-
-    it('what an agent says is not answered', async () => {
-        const channel = randomUUID();
-        const client = await member(channel);
-        const { body } = await send(channel, 'I speak as the agent', { entityId: agentId });
-        assert.equal(body.code, 'no_agent');
-        const { messageId } = await client.send(channel, 'And I do not');
-        await client.reply(messageId);
-        assert.equal(client.broadcasts.length, 3);
-    });
-});
-
-describe('presence', TEST_OPTIONS, () => {
-    it('lists who is there, over all edges, in pages', async () => {
-        const channel = randomUUID();
-        await member(channel, 0, 'a');
-        await member(channel, 1, 'a');
-        await member(channel, 1, 'b');
-        const { join } = await clients.connect({ url: cluster.url, entityId: 'c' })
-            .then((client) => ({ join: client.join(channel, { displayName: 'Cecily' }) }));
-        await join;
-        const presence = async (query = '') => {
-            const { status, body } = await api(`/channels/${channel}/presence${query}`);
-            assert.equal(status, 200);
-            return body;
-        };
-        const members = [
-            { userId: 'a', connections: 2 }, { userId: 'b', connections: 1 },
-            { userId: 'c', displayName: 'Cecily', connections: 1 },
-        ];
-        assert.deepEqual(await presence(), { success: true, data: {
-            channelId: channel, roomId: channel, memberCount: 3, offset: 0, members,
-        } });
-        const pages = [];
-        for (let offset = 0; offset < 4; offset++) {
-            const { data } = await presence(`?limit=1&offset=${offset}`);
-            assert.equal(data.memberCount, 3);
-            assert.equal(data.offset, offset);
-            pages.push(...data.members);
-        }
-        assert.deepEqual(pages, members);
-        assert.deepEqual((await presence('?limit=0')).data.members, []);
-    });
-
-    it('of an unknown channel is empty', async () => {
-        const { body } = await api(`/channels/${randomUUID()}/presence`);
-        assert.equal(body.data.memberCount, 0);
-        assert.deepEqual(body.data.members, []);
-    });
-
-    it('senders over REST are not present', async () => {
-        const channel = randomUUID();
-        await send(channel, 'Hello', { mode: 'sync' });
-        assert.equal((await api(`/channels/${channel}/presence`)).body.data.memberCount, 0);
-    });
 });
 
 describe('HTTP', TEST_OPTIONS, () => {
@@ -597,111 +311,5 @@ describe('HTTP', TEST_OPTIONS, () => {
         });
         assert.equal(status, 200);
         assert.equal(headers['access-control-allow-origin'], ORIGIN);
-    });
-});
-
-describe('while the agent takes its time', TEST_OPTIONS, () => {
-    const WORD_DELAY_MS = 100;
-    const SYNC_TIMEOUT_MS = 500;
-    const IMPATIENT_EDGE = 2;
-    let slow;
-    let proxy;      // between the first edge and the router
-
-    before(async () => {
-        const port = await freePort();
-        proxy = await startProxy(`http://127.0.0.1:${port}`);
-        const edgeArgs = [
-            ['--router', proxy.url.replace('http', 'tcp')], [],
-            ['--sync-timeout', `${SYNC_TIMEOUT_MS}ms`, '--stream-comment', '100ms'],
-        ];
-        slow = await startCluster({
-            edges: 3, args: {
-                router: ['--bind-edges', `tcp://127.0.0.1:${port}`],
-                bridge: ['--eliza-delay', `${WORD_DELAY_MS}ms`],
-                edge: (index) => ['--router', `tcp://127.0.0.1:${port}`, ...edgeArgs[index]],
-            },
-        });
-    });
-    after(async () => {
-        await slow?.stop();
-        await proxy?.close();
-    });
-
-    const ask = (edge, channel, fields) => request(slow.edges[edge].url, {
-        method: 'POST', path: `/api/messaging/channels/${channel}/messages`,
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ text: 'Hello', entityId: 'rest-user', ...fields }),
-    });
-
-    const listen = async (channel) => {
-        const client = await clients.connect({ url: slow.edges[1].url });
-        await client.join(channel);
-        return client;
-    };
-
-    it('a repeat by way of another edge gets the same reply', async () => {
-        const channel = randomUUID();
-        const fields = { mode: 'sync', messageId: 'asked again' };
-        const first = ask(0, channel, fields);
-        await until(async () => (await fetch(
-            `${slow.edges[1].url}/api/messaging/channels/${channel}/messages`).then(
-            (response) => response.json())).data.messages.length === 1, 'the first is stored');
-        const second = ask(1, channel, fields);
-        const third = ask(1, channel, { ...fields, mode: 'stream' });
-        const { agentResponse } = JSON.parse((await first).body);
-        assert.deepEqual(JSON.parse((await second).body).agentResponse, agentResponse);
-        const events = parseEvents((await third).body);
-        assert.equal(events.at(-1).event, 'done');
-        assert.deepEqual(events.at(-1).data, agentResponse);
-    });
-
-    it('a reply given while the edge had lost the router arrives', async () => {
-        const channel = randomUUID();
-        const listener = await listen(channel);
-        const answer = ask(0, channel, { mode: 'sync' });
-        await listener.event('messageStreamChunk');
-        proxy.cut();
-        const [, reply] = await until(() => listener.broadcasts.length === 2
-            && listener.broadcasts, 'the reply is given');
-        proxy.mend();
-        const { status, body } = await answer;
-        assert.equal(status, 201);
-        assert.equal(JSON.parse(body).agentResponse.responseId, reply.id);
-    });
-
-    it('a caller of sync is told when it takes too long; the reply follows', async () => {
-        const channel = randomUUID();
-        const listener = await listen(channel);
-        const { status, body, headers } = await ask(IMPATIENT_EDGE, channel, { mode: 'sync' });
-        assert.equal(status, 504);
-        const { error, success } = JSON.parse(body);
-        assert.equal(success, false);
-        assertShape(error, { code: 'timeout', message: isText });
-        assert.ok(Number(headers['retry-after']) > 0);
-        await until(() => listener.broadcasts.length === 2, 'the reply is given');
-    });
-
-    it('a silent stream is kept alive by comments', async () => {
-        const channel = randomUUID();
-        const { body } = await ask(IMPATIENT_EDGE, channel, { mode: 'stream', text: 'Hello' });
-        assert.match(body, /^: /m);
-        const events = parseEvents(body);
-        assert.equal(events.at(-1).event, 'done');
-    });
-
-    it('a stop ends the wait', async () => {
-        const channel = randomUUID();
-        const listener = await listen(channel);
-        const sync = ask(0, channel, { mode: 'sync' });
-        await listener.event('messageStreamChunk');
-        await listener.message(CONTROL, { channelId: channel, action: 'stop' });
-        const { status, body } = await sync;
-        assert.equal(status, 201);
-        assert.deepEqual(JSON.parse(body).agentResponse, { text: '', actions: [], cancelled: true });
-        const before = listener.received('messageStreamChunk').length;
-        const stream = ask(0, channel, { mode: 'stream' });
-        await until(() => listener.received('messageStreamChunk').length > before, 'it is answered');
-        await listener.message(CONTROL, { channelId: channel, action: 'stop' });
-        assert.equal(parseEvents((await stream).body).at(-1).data.cancelled, true);
     });
 });

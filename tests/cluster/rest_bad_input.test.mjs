@@ -57,7 +57,8 @@ describe('bodies', TEST_OPTIONS, () => {
     }
 
     it('that are not UTF-8', () => assertRefused(
-        post(MESSAGES, Buffer.from('{"text":"\xff\xfe","entityId":"a"}', 'latin1')), 400, 'malformed'));
+        post(MESSAGES, Buffer.from('{"text":"\xff\xfe","entityId":"a"}', 'latin1')),
+        400, 'malformed'));
 
     for (const depth of [129, 1000, 100000]) {
         it(`nested ${depth} deep`, () => assertRefused(
@@ -95,7 +96,8 @@ describe('bodies', TEST_OPTIONS, () => {
 
 describe('fields of a message', TEST_OPTIONS, () => {
     for (const [field, value] of [
-        ['text', undefined], ['text', ''], ['text', 5], ['text', null], ['text', {}], ['text', [MARK]],
+        ['text', undefined], ['text', ''], ['text', 5], ['text', null], ['text', {}],
+        ['text', [MARK]],
         ['entityId', undefined], ['entityId', ''], ['entityId', 5], ['entityId', null],
         ['entityId', 'x'.repeat(257)], ['entityId', 'a\0b'], ['mode', 'bogus'], ['mode', 5],
         ['mode', {}], ['mode', MARK], ['transport', 'bogus'], ['transport', ''], ['metadata', []],
@@ -165,8 +167,10 @@ describe('paths and methods', TEST_OPTIONS, () => {
         }
     }
 
-    for (const id of ['%00', 'a%00b', '%', '%2', '%zz', '%ff', '%c0%af', '%ed%a0%80', 'x'.repeat(257),
-        '%C3%A4'.repeat(129)]) {
+    for (const id of [
+        '%00', 'a%00b', '%', '%2', '%zz', '%ff', '%c0%af', '%ed%a0%80', 'x'.repeat(257),
+        '%C3%A4'.repeat(129),
+    ]) {
         for (const path of [`${CHANNELS}/${id}/messages`, `${CHANNELS}/${id}/presence`]) {
             it(`GET ${path.slice(0, 60)}`, () => assertRefused({ path }, 400, 'malformed'));
         }
@@ -186,7 +190,8 @@ describe('paths and methods', TEST_OPTIONS, () => {
 
     for (const [path, id] of [
         ['a%2Fb', 'a/b'], ['a%20b', 'a b'], ['%C3%A4%F0%9F%98%80', 'ä😀'], ['%25', '%'],
-        ['%3F%23', '?#'], ['a+b', 'a+b'], ['..%2F..', '../..'], ['%2e%2e', '..'], ['a;b=c', 'a;b=c'],
+        ['%3F%23', '?#'], ['a+b', 'a+b'], ['..%2F..', '../..'], ['%2e%2e', '..'],
+        ['a;b=c', 'a;b=c'],
         ['x'.repeat(256), 'x'.repeat(256)], ['%22%5C', '"\\'], ['~!$&\'()*,@', '~!$&\'()*,@'],
     ]) {
         it(`the id ${path.slice(0, 40)} is one segment`, async () => {
@@ -197,7 +202,8 @@ describe('paths and methods', TEST_OPTIONS, () => {
             assert.equal(JSON.parse(sent.body).userMessage.channel_id, id);
             const { body } = await request(cluster.url, { path: `${CHANNELS}/${path}/messages` });
             const { messages } = JSON.parse(body).data;
-            assert.ok(messages.some((stored) => stored.content === text && stored.channelId === id));
+            assert.ok(messages.some(({ content, channelId }) => (
+                content === text && channelId === id)));
         });
     }
 });
@@ -209,7 +215,7 @@ it('what is odd but valid is taken', TEST_OPTIONS, async () => {
         ['{"text":"first","text":"second","entityId":"me"}', 'second'],
         ['\r\n\t {"text":"spaced","entityId":"me"} \n', 'spaced'],
         ['{"text":"numbers","entityId":"me","metadata":{"n":1e999,"m":-0.0}}', 'numbers'],
-        ['{"text":"null is nothing","entityId":"me","metadata":null,"mode":null}', 'null is nothing'],
+        ['{"text":"null","entityId":"me","metadata":null,"mode":null}', 'null'],
     ]) {
         const answer = await request(cluster.url, post(MESSAGES, body));
         assert.equal(answer.status, 201, answer.body);

@@ -53,7 +53,8 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL']) {
             clients.stop();
             const outcomes = await Promise.all(cluster.processes.map(
                 (process) => process.kill(signal)));
-            const expected = signal === 'SIGKILL' ? { code: null, signal } : { code: 0, signal: null };
+            const expected = signal === 'SIGKILL'
+                ? { code: null, signal } : { code: 0, signal: null };
             for (const outcome of outcomes) assert.deepEqual(outcome, expected);
             for (const process of cluster.processes) process.start();
             await Promise.all(cluster.processes.map((process) => process.waitReady()));

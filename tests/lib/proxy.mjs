@@ -2,8 +2,8 @@
 
 import net from 'node:net';
 
-// Resolves with {url, cut(), stall(), mend(), close()}. While it is cut, connections are reset; while
-// it is stalled, what is sent stays on its way, and arrives when it is mended.
+// Resolves with {url, cut(), stall(), mend(), close()}. While it is cut, connections are reset;
+// while it is stalled, what is sent stays on its way, and arrives when it is mended.
 export const startProxy = (targetUrl) => {
     const { hostname, port } = new URL(targetUrl);
     const pairs = new Set();

@@ -8,8 +8,7 @@
 enum {
     DELAY_MS_MAX = 4,
     NOTICE_MS_MAX = 60,
-    CUT_DOUBT_MS = 150,
-    EDGE_DOUBT_MS = 900 /* between two heartbeats of its link */
+    DOUBT_MS = 900 /* when the edge dies too, what counts is the last heartbeat of its link */
 };
 
 static int64_t arrival(struct connection *connection, int64_t *last, int64_t most)
@@ -197,9 +196,8 @@ static int send_packets(struct websocket *websocket, struct packet *const *packe
 static int64_t doubt_of(const struct connection *connection)
 {
     const struct session_settings *settings = &connection->edge->settings->session;
-    int64_t doubt = connection->edge->actor.is_running ? CUT_DOUBT_MS : EDGE_DOUBT_MS;
     bool was_choked = connection->choked_until > 0;
-    return doubt + (was_choked ? settings->ping_interval + settings->ping_timeout : 0);
+    return DOUBT_MS + (was_choked ? settings->ping_interval + settings->ping_timeout : 0);
 }
 
 static void close_websocket(struct websocket *websocket, int code)
@@ -276,7 +274,7 @@ void connection_cut(struct connection *connection)
     }
     struct world *world = connection->world;
     connection->is_cut = true;
-    connection->peer->severed(connection->context, connection, CUT_DOUBT_MS);
+    connection->peer->severed(connection->context, connection, doubt_of(connection));
     post_upward(connection, UPWARD_GONE, SLICE_EMPTY,
                 arrival_at_edge(connection, NOTICE_MS_MAX));
     /* What comes behind is lost: the client hears of the end only. */

@@ -451,7 +451,7 @@ void oracle_chunk(struct oracle *oracle, struct client *client, unsigned room,
     struct assembly *assembly = assembly_of(attendance, told->reply);
     bool is_known = assembly->text.length > 0;
     if (told->index == 0) {
-        if (is_known && oracle->router->life == 1) {
+        if (is_known) {
             world_fail(oracle->world, "chunks", "%s gets the first piece of %.*s again",
                        client->name, (int)told->reply.length, told->reply.data);
         }
@@ -523,7 +523,9 @@ static void check_job(struct oracle *oracle, const struct stored_job *job)
 static void check_letter(struct oracle *oracle, const struct letter *letter)
 {
     unsigned jobs = letter->stored == NULL ? 0 : note_of(letter->stored)->jobs;
-    bool wants_jobs = letter->asks_agent && letter->is_acked && !letter->no_agent;
+    /* A router that starts anew does not know of what it acknowledges again that nobody answers. */
+    bool wants_jobs = letter->asks_agent && letter->is_acked && !letter->no_agent &&
+                      oracle->router->life == 1;
     if (letter->has_id && !letter->is_acked) {
         world_fail(oracle->world, "answered", "letter %u.%u was never acknowledged",
                    letter->author->number, letter->number);

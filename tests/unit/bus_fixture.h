@@ -20,10 +20,12 @@
 #include "proto/bus/link.h"
 #include "router/store/record.h"
 
+#ifndef TESTS_UNIT_SESSION_FIXTURE_H /* which has it too */
 static inline struct slice text(const char *string)
 {
     return slice_of_string(string);
 }
+#endif
 
 /* Compares and clears. */
 static inline void assert_lines(struct buffer *actual, const char *expected)
@@ -146,6 +148,11 @@ static inline void write_from_router(struct buffer *out, const struct bus_messag
         write_slice(out, m->presence.is_joined ? " +" : " -", m->presence.entity);
         buffer_append_format(out, " count=%" PRIu64, m->presence.member_count);
         break;
+    case BUS_PRESENCE_LIST:
+        write_slice(out, " ", m->presence_list.room);
+        buffer_append_char(out, ' ');
+        write_members(out, &m->presence_list.members);
+        break;
     case BUS_CHUNK:
         write_slice(out, " ", m->chunk.room);
         buffer_append_format(out, " %" PRIu64, m->chunk.index);
@@ -230,6 +237,9 @@ static inline void write_from_edge(struct buffer *out, const struct bus_message 
         write_slice(out, " ", m->leave.room);
         write_slice(out, " ", m->leave.entity);
         buffer_append_string(out, m->leave.is_explicit ? " explicit" : "");
+        if (m->leave.request > 0) {
+            buffer_append_format(out, " #%" PRIu64, m->leave.request);
+        }
         break;
     case BUS_SEND:
         buffer_append_format(out, " #%" PRIu64, m->send.request);

@@ -229,6 +229,40 @@ static void test_a_join_of_a_former_link_counts_only_as_it_is_repeated(void **st
                              "joined #9 r last=3 count=2 members=ann,bob replay=2:b,3:c\n");
 }
 
+static void give_up(struct fixture *fixture, struct fake_peer *edge, const char *entity,
+                    uint64_t request)
+{
+    struct bus_message message = {
+        .type = BUS_LEAVE,
+        .leave = {.room = text("r"), .entity = text(entity), .request = request}};
+    say(fixture, edge, &message);
+}
+
+static void test_a_join_that_is_taken_back_while_the_store_reads_never_counts(void **state)
+{
+    struct fixture *fixture = *state;
+    three_messages(fixture);
+    struct fake_peer *other = edge_new(fixture, "edgeB2");
+    fixture->store_waits = true;
+    join_since_seq(fixture, other, "bob", 1); /* number 9 */
+    give_up(fixture, other, "bob", 8);        /* another one: not under way */
+    give_up(fixture, other, "bob", 9);
+    answer(fixture);
+    assert_peer_heard(other, "");
+    assert_int_equal(counted(fixture)->members, 1);
+}
+
+static void test_a_join_that_is_taken_back_after_its_answer_leaves(void **state)
+{
+    struct fixture *fixture = *state;
+    three_messages(fixture);
+    struct fake_peer *other = edge_new(fixture, "edgeB2");
+    join_since_seq(fixture, other, "bob", 3);
+    give_up(fixture, other, "bob", 9);
+    pass(fixture, 5100);
+    assert_int_equal(counted(fixture)->members, 1);
+}
+
 /* --- an edge that catches up ----------------------------------------------------------------- */
 
 static void test_an_edge_that_is_behind_gets_what_it_has_not_seen(void **state)
@@ -328,7 +362,8 @@ static void test_a_large_room_that_syncs_in_parts_is_read_once(void **state)
     sync_room(fixture, edge, "r", epoch_of(fixture), 1, "bob");
     assert_int_equal(fixture->store.query_count, 1);
     answer(fixture);
-    assert_peer_heard(edge, "room_message r 2 ann b\nroom_message r 3 ann c\n");
+    assert_peer_heard(edge, "presence r +bob count=2\n"
+                            "room_message r 2 ann b\nroom_message r 3 ann c\n");
 }
 
 static void test_a_store_that_fails_makes_an_edge_synchronise_anew(void **state)
@@ -418,6 +453,8 @@ int main(void)
         ROUTER_TEST(test_what_is_committed_but_not_broadcast_yet_comes_live_and_once),
         ROUTER_TEST(test_an_edge_that_died_while_the_store_read_is_not_joined),
         ROUTER_TEST(test_a_join_of_a_former_link_counts_only_as_it_is_repeated),
+        ROUTER_TEST(test_a_join_that_is_taken_back_while_the_store_reads_never_counts),
+        ROUTER_TEST(test_a_join_that_is_taken_back_after_its_answer_leaves),
         ROUTER_TEST(test_an_edge_that_is_behind_gets_what_it_has_not_seen),
         ROUTER_TEST(test_an_edge_that_has_everything_is_live_at_once),
         ROUTER_TEST(test_an_edge_of_another_epoch_gets_nothing_of_the_new_line),

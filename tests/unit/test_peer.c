@@ -1,0 +1,535 @@
+#include "edge/peer.h"
+#include "proto/base/log.h"
+#include "proto/wire/engineio.h"
+#include "tests/unit/bus_fixture.h"
+#include "tests/unit/random.h"
+
+enum { DEADLINE = 45000, EXCHANGES_MAX = 8 };
+
+/* A polling request of a client. */
+struct fake_exchange {
+    struct poll_exchange exchange; /* first: the exchange is the fake */
+    int status;                    /* 0: not answered */
+    char content_type[64];         /* "-": none */
+    struct buffer body;
+};
+
+/* One edge: its relays, and what it was asked to do, one line each. */
+struct side {
+    struct fixture *fixture;
+    struct peers *peers;
+    char incarnation[8];
+    struct buffer calls;
+    struct poll_exchange *serving[EXCHANGES_MAX]; /* borrows: what it is to answer */
+    size_t serving_count;
+    struct bus_frame *out;  /* owns: requests on their way to the other side */
+    struct bus_frame *back; /* owns: answers on their way to the other side */
+    bool is_choked;
+};
+
+struct fixture {
+    struct side a, b;
+    int64_t now;
+    struct fake_exchange exchanges[EXCHANGES_MAX];
+};
+
+static void on_connect(void *context, struct slice incarnation, struct slice address)
+{
+    struct side *side = context;
+    write_slice(&side->calls, "connect ", incarnation);
+    write_slice(&side->calls, " ", address);
+    buffer_append_char(&side->calls, '\n');
+}
+
+static void on_disconnect(void *context, struct slice incarnation)
+{
+    struct side *side = context;
+    write_slice(&side->calls, "disconnect ", incarnation);
+    buffer_append_char(&side->calls, '\n');
+}
+
+static bool on_transmit(void *context, struct slice incarnation, struct slice header,
+                        struct slice body)
+{
+    struct side *side = context;
+    assert_int_equal(incarnation.length, INCARNATION_LENGTH);
+    if (!side->is_choked) {
+        bus_frames_push(&side->out, header, body);
+    }
+    return !side->is_choked;
+}
+
+static bool on_answer(void *context, struct slice routing_id, struct slice header,
+                      struct slice body)
+{
+    struct side *side = context;
+    assert_true(slice_is(routing_id, "route"));
+    bus_frames_push(&side->back, header, body);
+    return true;
+}
+
+static void on_serve(void *context, const struct relay_request *request,
+                     struct poll_exchange *exchange, int64_t now)
+{
+    struct side *side = context;
+    assert_int_equal(now, side->fixture->now);
+    buffer_append_format(&side->calls, "serve %s %d ",
+                         request->method == HTTP_POST_METHOD ? "POST" : "GET", request->revision);
+    buffer_append_slice(&side->calls, request->sid);
+    write_slice(&side->calls, " ", request->body);
+    buffer_append_char(&side->calls, '\n');
+    assert_true(side->serving_count < EXCHANGES_MAX);
+    side->serving[side->serving_count++] = exchange;
+}
+
+static void on_gone(void *context, struct poll_exchange *exchange, int64_t now)
+{
+    struct side *side = context;
+    (void)now;
+    for (size_t i = 0; i < side->serving_count; i++) {
+        if (side->serving[i] == exchange) {
+            buffer_append_format(&side->calls, "gone %u\n", (unsigned)i);
+        }
+    }
+}
+
+static const struct peers_operations operations = {on_connect, on_disconnect, on_transmit,
+                                                   on_answer,  on_serve,      on_gone};
+
+static void on_exchange_answer(struct poll_exchange *exchange, int status, const char *content_type,
+                               struct slice body)
+{
+    struct fake_exchange *fake = (struct fake_exchange *)(void *)exchange;
+    assert_int_equal(fake->status, 0); /* once */
+    fake->status = status;
+    snprintf(fake->content_type, sizeof(fake->content_type), "%s",
+             content_type == NULL ? "-" : content_type);
+    buffer_append_slice(&fake->body, body);
+}
+
+static void start(struct fixture *fixture, struct side *side, const char *incarnation,
+                  int64_t relays_max)
+{
+    side->fixture = fixture;
+    snprintf(side->incarnation, sizeof(side->incarnation), "%s", incarnation);
+    struct peers_settings settings = {
+        .incarnation = text(side->incarnation), .deadline = DEADLINE, .relays_max = relays_max};
+    side->peers = peers_new(&settings, &operations, side);
+}
+
+static void list_edges(struct fixture *fixture, struct side *side, const char *first,
+                       const char *second)
+{
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    struct bus_peer one = {text(first), SLICE_LITERAL("tcp://h:1")};
+    struct bus_peer two = {text(second), SLICE_LITERAL("tcp://h:2")};
+    if (first != NULL) {
+        bus_list_add(&list, BUS_ELEMENT_PEER, &one);
+    }
+    if (second != NULL) {
+        bus_list_add(&list, BUS_ELEMENT_PEER, &two);
+    }
+    struct bus_peers peers = {bus_list_of(&list)};
+    peers_update(side->peers, &peers, fixture->now);
+    buffer_deinit(&list.bytes);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    log_configure("test", LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
+    fixture->now = 1000000;
+    start(fixture, &fixture->a, "edgeA1", 4);
+    start(fixture, &fixture->b, "edgeB2", 4);
+    list_edges(fixture, &fixture->a, "edgeA1", "edgeB2");
+    list_edges(fixture, &fixture->b, "edgeA1", "edgeB2");
+    for (size_t i = 0; i < EXCHANGES_MAX; i++) {
+        fixture->exchanges[i].exchange.answer = on_exchange_answer;
+    }
+    *state = fixture;
+    return 0;
+}
+
+static void stop(struct fixture *fixture, struct side *side)
+{
+    peers_destroy(&side->peers, fixture->now);
+    assert_null(side->peers);
+    bus_frames_lose(&side->out);
+    bus_frames_lose(&side->back);
+    buffer_deinit(&side->calls);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    stop(fixture, &fixture->a);
+    stop(fixture, &fixture->b);
+    for (size_t i = 0; i < EXCHANGES_MAX; i++) {
+        buffer_deinit(&fixture->exchanges[i].body);
+    }
+    free(fixture);
+    return 0;
+}
+
+static void deliver(struct fixture *fixture, struct bus_frame **frames, struct side *to,
+                    const char *routing_id)
+{
+    struct bus_frame *frame;
+    while ((frame = bus_frames_take(frames)) != NULL) {
+        peers_receive(to->peers, text(routing_id), buffer_slice(&frame->bytes), fixture->now);
+        bus_frame_free(frame);
+    }
+}
+
+static void settle(struct fixture *fixture)
+{
+    deliver(fixture, &fixture->a.out, &fixture->b, "route");
+    deliver(fixture, &fixture->b.out, &fixture->a, "route");
+    deliver(fixture, &fixture->a.back, &fixture->b, "");
+    deliver(fixture, &fixture->b.back, &fixture->a, "");
+}
+
+static const char sid_of_b[] = "edgeB2ABCDEFGHIJKLMNOPQR";
+
+/* A client of A asks for its session on B. */
+static bool relay(struct fixture *fixture, size_t exchange, enum http_method method,
+                  const char *body)
+{
+    struct relay_request request = {
+        .method = method, .revision = 4, .sid = text(sid_of_b), .body = text(body)};
+    return peers_relay(fixture->a.peers, &request, &fixture->exchanges[exchange].exchange,
+                       fixture->now);
+}
+
+static void assert_called(struct side *side, const char *expected)
+{
+    assert_lines(&side->calls, expected);
+}
+
+static void assert_answered(struct fixture *fixture, size_t exchange, int status,
+                            const char *content_type, const char *body)
+{
+    struct fake_exchange *fake = &fixture->exchanges[exchange];
+    assert_int_equal(fake->status, status);
+    assert_string_equal(fake->content_type, content_type);
+    assert_lines(&fake->body, body);
+}
+
+static const char unknown_sid[] = "{\"code\":1,\"message\":\"Session ID unknown\"}";
+
+/* --- the way there and back ------------------------------------------------------------------ */
+
+static void test_a_request_makes_one_hop_and_its_answer_one_back(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_called(&fixture->a, "connect edgeB2 tcp://h:2\n");
+    assert_called(&fixture->b, "connect edgeA1 tcp://h:1\n");
+    assert_true(relay(fixture, 0, HTTP_GET_METHOD, ""));
+    assert_true(relay(fixture, 1, HTTP_POST_METHOD, "42[\"hello\"]"));
+    settle(fixture);
+    assert_called(&fixture->b, "serve GET 4 edgeB2ABCDEFGHIJKLMNOPQR \n"
+                               "serve POST 4 edgeB2ABCDEFGHIJKLMNOPQR 42[\"hello\"]\n");
+    assert_int_equal(peers_counters(fixture->a.peers)->waiting, 2);
+    struct poll_exchange **serving = fixture->b.serving;
+    serving[1]->answer(serving[1], 200, "text/html", SLICE_LITERAL("ok"));
+    serving[0]->answer(serving[0], 200, "text/plain; charset=UTF-8", SLICE_LITERAL("2"));
+    settle(fixture);
+    assert_answered(fixture, 0, 200, "text/plain; charset=UTF-8", "2");
+    assert_answered(fixture, 1, 200, "text/html", "ok");
+    assert_int_equal(peers_counters(fixture->a.peers)->waiting, 0);
+    assert_int_equal(peers_counters(fixture->a.peers)->relayed, 2);
+    assert_int_equal(peers_counters(fixture->b.peers)->served, 2);
+}
+
+static void test_a_relay_is_a_data_frame_of_link_0_and_sequence_0(void **state)
+{
+    struct fixture *fixture = *state;
+    struct msgpack_reader body;
+    relay(fixture, 0, HTTP_GET_METHOD, "");
+    struct link_header header = header_of(buffer_slice(&fixture->a.out->bytes), &body);
+    assert_int_equal(header.kind, LINK_DATA);
+    assert_int_equal(header.link, 0);
+    assert_int_equal(header.sequence, 0);
+}
+
+static void test_status_content_type_and_bytes_come_through(void **state)
+{
+    static const struct {
+        int status;
+        const char *type, *body;
+    } cases[] = {{400, "application/json", unknown_sid},
+                 {200, "application/octet-stream", "\x01\xff"},
+                 {413, NULL, ""},
+                 {200, "text/html", "ok"}};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        relay(fixture, i, HTTP_POST_METHOD, "");
+        settle(fixture);
+        fixture->b.serving[i]->answer(fixture->b.serving[i], cases[i].status, cases[i].type,
+                                      text(cases[i].body));
+        settle(fixture);
+        assert_answered(fixture, i, cases[i].status, cases[i].type == NULL ? "-" : cases[i].type,
+                        cases[i].body);
+    }
+}
+
+static void test_bodies_of_the_largest_size_come_through(void **state)
+{
+    struct fixture *fixture = *state;
+    char *body = malloc(BUS_PAYLOAD_MAX + 1);
+    memset(body, 'x', BUS_PAYLOAD_MAX);
+    body[BUS_PAYLOAD_MAX] = '\0';
+    assert_true(relay(fixture, 0, HTTP_POST_METHOD, body));
+    settle(fixture);
+    assert_true(fixture->b.calls.length > BUS_PAYLOAD_MAX);
+    struct poll_exchange *serving = fixture->b.serving[0];
+    serving->answer(serving, 200, "text/html", text(body));
+    settle(fixture);
+    assert_int_equal(fixture->exchanges[0].body.length, BUS_PAYLOAD_MAX);
+    free(body);
+}
+
+static void test_what_the_bus_cannot_carry_is_not_relayed(void **state)
+{
+    struct fixture *fixture = *state;
+    char *body = malloc(BUS_PAYLOAD_MAX + 2);
+    memset(body, 'x', BUS_PAYLOAD_MAX + 1);
+    body[BUS_PAYLOAD_MAX + 1] = '\0';
+    assert_false(relay(fixture, 0, HTTP_POST_METHOD, body));
+    assert_true(relay(fixture, 1, HTTP_GET_METHOD, ""));
+    settle(fixture);
+    /* An answer like that ends the session for its client, who comes back with a new one. */
+    struct poll_exchange *serving = fixture->b.serving[0];
+    serving->answer(serving, 200, "text/plain; charset=UTF-8", text(body));
+    settle(fixture);
+    assert_answered(fixture, 1, 400, "application/json", unknown_sid);
+    free(body);
+}
+
+/* --- leaving, dying, being late -------------------------------------------------------------- */
+
+static void test_a_client_that_leaves_is_told_to_the_owner(void **state)
+{
+    struct fixture *fixture = *state;
+    relay(fixture, 0, HTTP_GET_METHOD, "");
+    relay(fixture, 1, HTTP_GET_METHOD, "");
+    settle(fixture);
+    buffer_clear(&fixture->b.calls);
+    peers_exchange_gone(fixture->a.peers, &fixture->exchanges[1].exchange);
+    peers_exchange_gone(fixture->a.peers, &fixture->exchanges[1].exchange); /* is not one */
+    settle(fixture);
+    assert_called(&fixture->b, "gone 1\n");
+    assert_int_equal(peers_counters(fixture->a.peers)->waiting, 1);
+    struct poll_exchange *serving = fixture->b.serving[0];
+    serving->answer(serving, 200, "text/html", SLICE_LITERAL("ok"));
+    settle(fixture);
+    assert_answered(fixture, 0, 200, "text/html", "ok");
+    assert_int_equal(fixture->exchanges[1].status, 0);
+}
+
+static void test_an_answer_that_crosses_its_client_s_leaving_is_let_go(void **state)
+{
+    struct fixture *fixture = *state;
+    relay(fixture, 0, HTTP_GET_METHOD, "");
+    settle(fixture);
+    struct poll_exchange *serving = fixture->b.serving[0];
+    serving->answer(serving, 200, "text/html", SLICE_LITERAL("ok"));
+    peers_exchange_gone(fixture->a.peers, &fixture->exchanges[0].exchange);
+    buffer_clear(&fixture->b.calls);
+    settle(fixture);
+    assert_called(&fixture->b, ""); /* answered already */
+    assert_int_equal(fixture->exchanges[0].status, 0);
+}
+
+static void test_an_owner_that_is_gone_is_answered_for_with_session_id_unknown(void **state)
+{
+    struct fixture *fixture = *state;
+    relay(fixture, 0, HTTP_GET_METHOD, "");
+    relay(fixture, 1, HTTP_POST_METHOD, "1");
+    peers_exchange_gone(fixture->a.peers, &fixture->exchanges[1].exchange);
+    buffer_clear(&fixture->a.calls);
+    list_edges(fixture, &fixture->a, "edgeA1", "edgeC3");
+    assert_called(&fixture->a, "connect edgeC3 tcp://h:2\ndisconnect edgeB2\n");
+    assert_answered(fixture, 0, 400, "application/json", unknown_sid);
+    assert_int_equal(fixture->exchanges[1].status, 0);
+    assert_int_equal(peers_counters(fixture->a.peers)->failed, 1);
+    assert_false(relay(fixture, 2, HTTP_GET_METHOD, ""));
+    settle(fixture); /* B was alive, and answers to nobody */
+    struct poll_exchange *serving = fixture->b.serving[0];
+    serving->answer(serving, 200, "text/html", SLICE_LITERAL("late"));
+    settle(fixture);
+}
+
+static void test_an_owner_that_does_not_answer_within_the_deadline_neither(void **state)
+{
+    struct fixture *fixture = *state;
+    relay(fixture, 0, HTTP_GET_METHOD, "");
+    bus_frames_lose(&fixture->a.out);
+    fixture->now += DEADLINE - 1;
+    peers_tick(fixture->a.peers, fixture->now);
+    assert_int_equal(fixture->exchanges[0].status, 0);
+    fixture->now += 1;
+    peers_tick(fixture->a.peers, fixture->now);
+    assert_answered(fixture, 0, 400, "application/json", unknown_sid);
+    assert_int_equal(peers_counters(fixture->a.peers)->waiting, 0);
+}
+
+static void test_edges_stay_connected_while_they_are_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    buffer_clear(&fixture->a.calls);
+    list_edges(fixture, &fixture->a, "edgeB2", "edgeA1");
+    assert_called(&fixture->a, "");
+    list_edges(fixture, &fixture->a, NULL, NULL);
+    assert_called(&fixture->a, "disconnect edgeB2\n");
+    list_edges(fixture, &fixture->a, "edgeB2", NULL);
+    assert_called(&fixture->a, "connect edgeB2 tcp://h:1\n");
+    assert_int_equal(peers_counters(fixture->a.peers)->peers, 1);
+}
+
+static void test_an_edge_that_stops_leaves_no_exchange_behind(void **state)
+{
+    struct fixture *fixture = *state;
+    relay(fixture, 0, HTTP_GET_METHOD, "");
+    settle(fixture);
+    buffer_clear(&fixture->b.calls);
+    peers_destroy(&fixture->b.peers, fixture->now);
+    assert_called(&fixture->b, "disconnect edgeA1\ngone 0\n");
+    start(fixture, &fixture->b, "edgeB2", 4);
+}
+
+/* --- refused --------------------------------------------------------------------------------- */
+
+static void test_a_session_of_no_known_edge_is_not_relayed(void **state)
+{
+    static const char *const sids[] = {"", "edgeB", "edgeB2", "edgeC3ABCDEFGHIJKLMNOPQR",
+                                       "edgeA1ABCDEFGHIJKLMNOPQR"};
+    struct fixture *fixture = *state;
+    struct relay_request request = {.method = HTTP_GET_METHOD, .revision = 4};
+    for (size_t i = 0; i < sizeof(sids) / sizeof(sids[0]); i++) {
+        request.sid = text(sids[i]);
+        assert_false(
+            peers_relay(fixture->a.peers, &request, &fixture->exchanges[0].exchange, fixture->now));
+    }
+    char longest[BUS_ID_MAX + 2];
+    memset(longest, 'x', sizeof(longest));
+    memcpy(longest, "edgeB2", 6);
+    request.sid = slice_of(longest, BUS_ID_MAX + 1);
+    assert_false(
+        peers_relay(fixture->a.peers, &request, &fixture->exchanges[0].exchange, fixture->now));
+    request.sid = slice_of(longest, BUS_ID_MAX);
+    assert_true(
+        peers_relay(fixture->a.peers, &request, &fixture->exchanges[0].exchange, fixture->now));
+}
+
+static void test_an_edge_that_takes_nothing_is_not_relayed_to(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->a.is_choked = true;
+    assert_false(relay(fixture, 0, HTTP_GET_METHOD, ""));
+    assert_int_equal(peers_counters(fixture->a.peers)->waiting, 0);
+}
+
+static void test_only_so_many_relays_are_under_way_in_each_direction(void **state)
+{
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(relay(fixture, i, HTTP_GET_METHOD, ""));
+    }
+    assert_false(relay(fixture, 4, HTTP_GET_METHOD, ""));
+    settle(fixture);
+    for (size_t i = 0; i < 4; i++) {
+        peers_exchange_gone(fixture->a.peers, &fixture->exchanges[i].exchange);
+    }
+    bus_frames_lose(&fixture->a.out); /* B does not hear of it */
+    assert_true(relay(fixture, 4, HTTP_GET_METHOD, ""));
+    settle(fixture);
+    assert_int_equal(fixture->b.serving_count, 4);
+    assert_int_equal(peers_counters(fixture->b.peers)->frames_refused, 1);
+    fixture->now += DEADLINE;
+    peers_tick(fixture->a.peers, fixture->now);
+    assert_answered(fixture, 4, 400, "application/json", unknown_sid);
+}
+
+static void give(struct fixture *fixture, const char *routing_id, struct link_header header,
+                 const struct bus_message *message, const char *more)
+{
+    struct buffer frame = BUFFER_EMPTY;
+    link_header_encode(&frame, &header);
+    if (message != NULL) {
+        bus_encode(&frame, message);
+    }
+    buffer_append_string(&frame, more);
+    peers_receive(fixture->b.peers, text(routing_id), buffer_slice(&frame), fixture->now);
+    buffer_deinit(&frame);
+}
+
+static void test_frames_that_are_no_relays_are_counted_and_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct link_header header = {1, LINK_DATA, 0, 0, 0};
+    struct bus_message request = {.type = BUS_RELAY_REQUEST,
+                                  .relay_request = {.request = 1, .sid = text(sid_of_b)}};
+    struct bus_message response = {.type = BUS_RELAY_RESPONSE};
+    struct bus_message other = {.type = BUS_DONE};
+    give(fixture, "route", header, &request, "x"); /* bytes remain */
+    give(fixture, "route", header, NULL, "");
+    give(fixture, "route", header, NULL, "nonsense");
+    give(fixture, "route", header, &other, "");
+    give(fixture, "", header, &request, "");       /* a request where answers come */
+    give(fixture, "route", header, &response, ""); /* and the other way round */
+    header.version = 2;
+    give(fixture, "route", header, &request, "");
+    header = (struct link_header){1, LINK_HELLO, 0, 0, 0};
+    give(fixture, "route", header, &request, "");
+    header = (struct link_header){1, LINK_DATA, 5, 0, 0};
+    give(fixture, "route", header, &request, "");
+    assert_int_equal(peers_counters(fixture->b.peers)->frames_refused, 9);
+    assert_int_equal(fixture->b.serving_count, 0);
+}
+
+static void test_random_frames_do_no_harm(void **state)
+{
+    struct fixture *fixture = *state;
+    struct random random = {5};
+    for (int round = 0; round < 5000; round++) {
+        struct buffer frame = BUFFER_EMPTY;
+        size_t length = random_below(&random, 40);
+        if (round % 2 == 0) {
+            struct link_header header = {1, LINK_DATA, 0, 0, 0};
+            link_header_encode(&frame, &header);
+        }
+        for (size_t i = 0; i < length; i++) {
+            buffer_append_char(&frame, (char)random_next(&random));
+        }
+        peers_receive(fixture->b.peers, round % 3 == 0 ? SLICE_EMPTY : text("route"),
+                      buffer_slice(&frame), fixture->now);
+        buffer_deinit(&frame);
+    }
+    assert_int_equal(peers_counters(fixture->b.peers)->frames_refused, 5000);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_request_makes_one_hop_and_its_answer_one_back),
+        TEST(test_a_relay_is_a_data_frame_of_link_0_and_sequence_0),
+        TEST(test_status_content_type_and_bytes_come_through),
+        TEST(test_bodies_of_the_largest_size_come_through),
+        TEST(test_what_the_bus_cannot_carry_is_not_relayed),
+        TEST(test_a_client_that_leaves_is_told_to_the_owner),
+        TEST(test_an_answer_that_crosses_its_client_s_leaving_is_let_go),
+        TEST(test_an_owner_that_is_gone_is_answered_for_with_session_id_unknown),
+        TEST(test_an_owner_that_does_not_answer_within_the_deadline_neither),
+        TEST(test_edges_stay_connected_while_they_are_listed),
+        TEST(test_an_edge_that_stops_leaves_no_exchange_behind),
+        TEST(test_a_session_of_no_known_edge_is_not_relayed),
+        TEST(test_an_edge_that_takes_nothing_is_not_relayed_to),
+        TEST(test_only_so_many_relays_are_under_way_in_each_direction),
+        TEST(test_frames_that_are_no_relays_are_counted_and_refused),
+        TEST(test_random_frames_do_no_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
