@@ -6,6 +6,7 @@
 
 #include "proto/base/buffer.h"
 #include "proto/base/clock.h"
+#include "proto/base/form.h"
 #include "proto/base/memory.h"
 #include "proto/wire/engineio.h"
 
@@ -21,6 +22,7 @@ enum {
 struct parameters {
     enum { TRANSPORT_UNKNOWN, TRANSPORT_POLLING, TRANSPORT_WEBSOCKET } transport;
     int revision;
+    bool wants_base64;
     struct slice sid; /* empty: a handshake */
 };
 
@@ -55,6 +57,7 @@ void engineio_http_set_relay(struct engineio_http *self, const struct relay_oper
 void engineio_http_deinit(struct engineio_http *self)
 {
     arena_deinit(&self->arena);
+    buffer_deinit(&self->auth);
 }
 
 bool engineio_http_serves(struct slice path)
@@ -151,6 +154,8 @@ static void read_parameters(struct engineio_http *self, struct slice query,
     }
     if (http_query_get(query, "EIO", &self->arena, &value) && slice_is(value, "4"))
         parameters->revision = 4;
+    parameters->wants_base64 =
+        http_query_get(query, "b64", &self->arena, &value) && value.length > 0;
     if (http_query_get(query, "sid", &self->arena, &value))
         parameters->sid = value;
 }
@@ -173,22 +178,42 @@ static bool is_good_upgrade(const struct http_request *request)
 
 struct adoption {
     struct websocket_server *websockets;
-    const struct parameters *parameters;
-    const char *remote_address;
+    const struct session_opening *opening;
+    struct slice sid;
 };
 
 static void adopt(void *context, int descriptor, struct slice head)
 {
     const struct adoption *adoption = context;
 
-    websocket_server_adopt(adoption->websockets, descriptor, head, adoption->parameters->revision,
-                           adoption->parameters->sid, adoption->remote_address);
+    websocket_server_adopt(adoption->websockets, descriptor, head, adoption->opening,
+                           adoption->sid);
+}
+
+/* Valid until the arena's and the buffer's next use. */
+static struct session_opening opening_of(struct engineio_http *self,
+                                         const struct http_request *request,
+                                         const struct parameters *parameters)
+{
+    struct session_opening opening = {
+        .revision = parameters->revision,
+        .wants_base64 = parameters->wants_base64,
+        .remote_address = request->remote_address,
+    };
+
+    if (parameters->revision == REVISION_OF_OLD_CLIENTS) {
+        buffer_clear(&self->auth);
+        form_write_json(request->query, &self->arena, &self->auth);
+        opening.auth = buffer_slice(&self->auth);
+    }
+    return opening;
 }
 
 static void handle_upgrade(struct engineio_http *self, struct http_exchange *http,
                            const struct http_request *request, const struct parameters *parameters)
 {
-    struct adoption adoption = {self->websockets, parameters, request->remote_address};
+    struct session_opening opening = opening_of(self, request, parameters);
+    struct adoption adoption = {self->websockets, &opening, parameters->sid};
 
     if (!is_good_upgrade(request)) {
         http_add_header(http, "Sec-WebSocket-Version", SLICE_LITERAL("13"));
@@ -219,6 +244,17 @@ static void handle_relay(struct engineio_http *self, struct http_exchange *http,
     }
 }
 
+static bool is_octets(const struct http_request *request)
+{
+    return slice_is(http_request_header(request, "Content-Type"), "application/octet-stream");
+}
+
+/* Does it begin as a binary payload of revision 3 does? */
+static bool is_binary(struct slice body)
+{
+    return body.length > 0 && (unsigned char)body.data[0] <= 1;
+}
+
 static void handle_session(struct engineio_http *self, struct http_exchange *http,
                            const struct http_request *request, struct session *session, int64_t now)
 {
@@ -228,8 +264,8 @@ static void handle_session(struct engineio_http *self, struct http_exchange *htt
         session_poll(self->sessions, session, exchange, now);
         return;
     }
-    if (slice_is(http_request_header(request, "Content-Type"), "application/octet-stream")) {
-        /* Binary payloads are of revision 3: here it can be nothing that makes sense. */
+    if (is_octets(request) &&
+        (session_revision(session) != REVISION_OF_OLD_CLIENTS || !is_binary(request->body))) {
         session_close(self->sessions, session, SESSION_CLOSE_PARSE_ERROR, now);
         exchange->answer(exchange, 400, NULL, SLICE_EMPTY);
         return;
@@ -267,20 +303,22 @@ static void handle_handshake(struct engineio_http *self, struct http_exchange *h
                              const struct parameters *parameters, int64_t now)
 {
     bool is_websocket = parameters->transport == TRANSPORT_WEBSOCKET;
+    struct session_opening opening;
 
     if (request->method != HTTP_GET_METHOD)
         answer_error(http, ENGINEIO_ERROR_BAD_HANDSHAKE_METHOD);
     else if (is_websocket != request->wants_websocket)
         answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
-    else if (engineio_codec(parameters->revision) == NULL)
+    else if (!session_table_serves(self->sessions, parameters->revision))
         answer_error(http, ENGINEIO_ERROR_UNSUPPORTED_VERSION);
     else if (session_table_is_full(self->sessions))
         answer_error(http, ENGINEIO_ERROR_FORBIDDEN);
     else if (is_websocket)
         handle_upgrade(self, http, request, parameters);
-    else
-        session_open_polling(self->sessions, parameters->revision, &poll_new(self, http)->exchange,
-                             request->remote_address, now);
+    else {
+        opening = opening_of(self, request, parameters);
+        session_open_polling(self->sessions, &opening, &poll_new(self, http)->exchange, now);
+    }
 }
 
 void engineio_http_handle(struct engineio_http *self, struct http_exchange *http,

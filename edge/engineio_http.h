@@ -2,8 +2,8 @@
  * The HTTP side of Engine.IO: requests for /socket.io/ become handshakes, polls, posts and
  * WebSocket upgrades of the session layer, or are passed on to the edge that owns their session.
  *
- * Implements: Engine.IO protocol, revision 4, "HTTP long-polling", "WebSocket", "Upgrade"; the
- * Fetch standard's CORS protocol, for polls from other origins.
+ * Implements: Engine.IO protocol, revisions 3 and 4, "HTTP long-polling", "WebSocket", "Upgrade";
+ * the Fetch standard's CORS protocol, for polls from other origins.
  */
 #ifndef EDGE_ENGINEIO_HTTP_H
 #define EDGE_ENGINEIO_HTTP_H
@@ -15,6 +15,7 @@
 #include "edge/session/session.h"
 #include "edge/websocket.h"
 #include "proto/base/arena.h"
+#include "proto/base/buffer.h"
 #include "proto/base/slice.h"
 
 /* A GET or POST for the session of another edge. */
@@ -44,6 +45,7 @@ struct engineio_http {
     const struct relay_operations *relay; /* borrows; NULL: there are no other edges */
     void *relay_context;                  /* borrows */
     struct arena arena;                   /* of the request in hand */
+    struct buffer auth;                   /* of a client 1.x or 2.x: its query as JSON */
 };
 
 void engineio_http_init(struct engineio_http *self, struct session_table *sessions,

@@ -75,6 +75,8 @@ static const struct option option_table[] = {
      2000000, "BYTES", "largest message of a client, announced as maxPayload"},
     {"allow-upgrades", OPTION_FLAG, AT(session.allow_upgrades), "true", 0, 0, NULL,
      "let polling sessions upgrade to WebSocket"},
+    {"allow-eio3", OPTION_FLAG, AT(session.allow_eio3), "true", 0, 0, NULL,
+     "serve clients 1.x and 2.x (Engine.IO 3) too"},
     {"sessions-max", OPTION_INTEGER, AT(session.sessions_max), "100000", 1, 10000000, "COUNT",
      "sessions on this edge at most"},
     {"outbox-max", OPTION_SIZE, AT(session.outbox_max_bytes), "4m", 65536, GIB, "BYTES",
@@ -483,8 +485,8 @@ static void on_flush_due(uv_timer_t *timer)
 
 /*
  * Writes to clients once per loop turn. When writing takes long (a large room), the next time waits
- * about as long as it took, at most FLUSH_PAUSE_MAX_US: what arrives meanwhile shares its system calls, and
- * reading gets its turn. At moderate load no flush takes FLUSH_HEAVY_US, and none waits.
+ * about as long as it took, at most FLUSH_PAUSE_MAX_US: what arrives meanwhile shares its system
+ * calls, and reading gets its turn. At moderate load no flush takes FLUSH_HEAVY_US, and none waits.
  */
 static void flush_clients(struct application *application)
 {

@@ -3,7 +3,8 @@
  * what the wire tests and the official clients talk to. Not installed.
  *
  *     echo-server [--port N] [--ping-interval MS] [--ping-timeout MS] [--max-buffer BYTES]
- *                 [--outbox BYTES] [--send-buffer BYTES] [--no-upgrades] [--relay]
+ *                 [--outbox BYTES] [--send-buffer BYTES] [--no-upgrades] [--relay] [--eio3]
+ *                 [--connect-timeout MS]
  *
  * Prints "listening PORT" when it is ready. SIGTERM or SIGINT ends it; SIGUSR1 prints its counters.
  *
@@ -407,6 +408,8 @@ int main(int argc, char **argv)
         {"send-buffer", required_argument, NULL, 's'},
         {"no-upgrades", no_argument, NULL, 'u'},
         {"relay", no_argument, NULL, 'r'},
+        {"eio3", no_argument, NULL, '3'},
+        {"connect-timeout", required_argument, NULL, 'c'},
         {NULL, 0, NULL, 0},
     };
     struct session_settings settings = {
@@ -463,6 +466,12 @@ int main(int argc, char **argv)
             break;
         case 'u':
             settings.allow_upgrades = false;
+            break;
+        case '3':
+            settings.allow_eio3 = true;
+            break;
+        case 'c':
+            settings.connect_timeout = value;
             break;
         case 'r':
             has_relay = true;
