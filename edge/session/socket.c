@@ -124,7 +124,9 @@ static void connect_socket(struct session *session, struct slice name_space, str
 
 void sockets_open(struct session *session, struct slice auth)
 {
-    if (!session->socketio->asks_for_main)
+    if (session->table->application->message != NULL)
+        session->connect_deadline = 0;
+    else if (!session->socketio->asks_for_main)
         connect_socket(session, ROOT_NAMESPACE, auth);
 }
 
@@ -236,10 +238,20 @@ static void receive_attachment(struct session *session, struct slice bytes)
 
 void sockets_receive(struct session *session, struct slice message, bool is_binary)
 {
-    if (is_binary)
+    struct session_table *table = session->table;
+
+    if (table->application->message != NULL)
+        table->application->message(table->application_context, session, message, is_binary,
+                                    table->now);
+    else if (is_binary)
         receive_attachment(session, message);
     else
         receive_text(session, message);
+}
+
+void session_send(struct session *session, struct packet *packet)
+{
+    session_queue(session, packet);
 }
 
 void socket_accept(struct socket *socket)

@@ -20,6 +20,12 @@ struct socket;
 
 struct socket_application {
     /*
+     * For an application that speaks Engine.IO alone: takes every message as it is; there are no
+     * sockets then, and the other upcalls do not come. NULL: Socket.IO.
+     */
+    void (*message)(void *context, struct session *session, struct slice message, bool is_binary,
+                    int64_t now);
+    /*
      * A client asks to connect to a namespace. auth: raw JSON object, or empty; a client 1.x or
      * 2.x, which has none, says the same in the query of its connection or namespace. Answer with
      * socket_accept() or socket_refuse(), now or later; the socket exists until disconnected().
@@ -36,6 +42,9 @@ struct socket_application {
     void (*disconnected)(void *context, struct socket *socket, enum session_close_reason reason,
                          int64_t now);
 };
+
+/* Queues a rendered packet for an application of message(); takes a reference of its own. */
+void session_send(struct session *session, struct packet *packet);
 
 /* Accepts a pending connect: CONNECT answer with the socket's id. */
 void socket_accept(struct socket *socket);
