@@ -28,7 +28,7 @@ $(error packages are missing, see above)
 endif
 endif
 
-LIBRARIES := libzmq libczmq libwebsockets libuv msgpack libcjson sqlite3 libcrypto
+LIBRARIES := libzmq libczmq libwebsockets libuv msgpack libcjson sqlite3 libcrypto zlib
 CPPFLAGS  += -I. -D_GNU_SOURCE -DELIZAMQ_VERSION='"$(VERSION)"' \
              $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 CFLAGS    += -std=c11 -g $(OPTIMIZE) $(WARNINGS) $(SANITIZE_FLAGS)
@@ -38,7 +38,7 @@ LDFLAGS   += $(SANITIZE_FLAGS)
 LIBS_base   := -lcrypto -luv -lm
 LIBS_bus    := -lczmq -lzmq -lmsgpackc
 LIBS_router := $(LIBS_bus) $(LIBS_base) -lsqlite3 -lpthread
-LIBS_edge   := $(LIBS_bus) $(LIBS_base) -lwebsockets
+LIBS_edge   := $(LIBS_bus) $(LIBS_base) -lwebsockets -lz
 LIBS_bridge := $(LIBS_bus) $(LIBS_base) -lcjson
 
 SOURCES_proto  := $(wildcard proto/base/*.c proto/wire/*.c proto/bus/*.c)

@@ -4,23 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edge/jsonp.h"
 #include "proto/base/buffer.h"
 #include "proto/base/clock.h"
+#include "proto/base/form.h"
+#include "proto/base/log.h"
 #include "proto/base/memory.h"
 #include "proto/wire/engineio.h"
 
 enum {
-    REVISION_OF_OLD_CLIENTS = 3, /* they send EIO=3, or none */
-    WEBSOCKET_KEY_LENGTH = 24,   /* base64 of 16 bytes, RFC 6455 §4.1 */
+    REVISION_OF_OLD_CLIENTS = 3,   /* they send EIO=3, or none */
+    WEBSOCKET_KEY_LENGTH = 24,     /* base64 of 16 bytes, RFC 6455 §4.1 */
+    ANSWER_KEPT_BYTES = 64 * 1024, /* of each buffer for answers, between two uses */
 };
 
-#define ENGINEIO_PATH SLICE_LITERAL("/socket.io/")
-#define PREFLIGHT_MAX_AGE SLICE_LITERAL("600") /* seconds */
+#define CONTENT_TYPE_SCRIPT "text/javascript; charset=UTF-8"
 
 /* The query's parameters that count. */
 struct parameters {
     enum { TRANSPORT_UNKNOWN, TRANSPORT_POLLING, TRANSPORT_WEBSOCKET } transport;
     int revision;
+    bool wants_base64;
+    struct jsonp jsonp;
     struct slice sid; /* empty: a handshake */
 };
 
@@ -29,19 +34,22 @@ struct http_poll {
     struct poll_exchange exchange; /* first */
     struct http_exchange *http;
     struct engineio_http *engine; /* borrows */
+    struct jsonp jsonp;
+    enum content_coding coding; /* that the client accepts */
     bool is_relayed;
 };
 
 void engineio_http_init(struct engineio_http *self, struct session_table *sessions,
                         struct websocket_server *websockets, const char *incarnation,
-                        int64_t max_http_buffer_size)
+                        const struct engineio_http_settings *settings)
 {
     memset(self, 0, sizeof(*self));
+    self->settings = *settings;
     self->sessions = sessions;
     self->websockets = websockets;
     assert(strlen(incarnation) == INCARNATION_LENGTH);
     memcpy(self->incarnation, incarnation, INCARNATION_LENGTH);
-    self->max_body = (size_t)max_http_buffer_size;
+    self->compressor = compressor_new();
     arena_init(&self->arena);
 }
 
@@ -55,60 +63,86 @@ void engineio_http_set_relay(struct engineio_http *self, const struct relay_oper
 void engineio_http_deinit(struct engineio_http *self)
 {
     arena_deinit(&self->arena);
+    buffer_deinit(&self->auth);
+    buffer_deinit(&self->script);
+    buffer_deinit(&self->coded);
+    compressor_destroy(&self->compressor);
 }
 
-bool engineio_http_serves(struct slice path)
+bool engineio_http_serves(const struct engineio_http *self, struct slice path)
 {
-    return slice_equals(path, ENGINEIO_PATH);
+    return slice_is(path, self->settings.path);
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-/* Credentials are allowed, so that the origin is named rather than left open. */
-static void add_cors(struct http_exchange *http, const struct http_request *request)
-{
-    struct slice origin = http_request_header(request, "Origin");
-
-    if (origin.length == 0) {
-        http_add_header(http, "Access-Control-Allow-Origin", SLICE_LITERAL("*"));
-        return;
-    }
-    http_add_header(http, "Access-Control-Allow-Origin", origin);
-    http_add_header(http, "Access-Control-Allow-Credentials", SLICE_LITERAL("true"));
-    http_add_header(http, "Vary", SLICE_LITERAL("Origin"));
-}
-
-static void answer_preflight(struct http_exchange *http, const struct http_request *request)
-{
-    struct slice wanted = http_request_header(request, "Access-Control-Request-Headers");
-
-    http_add_header(http, "Access-Control-Allow-Methods", SLICE_LITERAL("GET,POST"));
-    if (wanted.length > 0) {
-        http_add_header(http, "Access-Control-Allow-Headers", wanted);
-        http_add_header(http, "Vary", SLICE_LITERAL("Access-Control-Request-Headers"));
-    }
-    http_add_header(http, "Access-Control-Max-Age", PREFLIGHT_MAX_AGE);
-    http_respond(http, 204, NULL, SLICE_EMPTY);
-}
-
-static void answer_error(struct http_exchange *http, enum engineio_error error)
+static void answer_status(struct http_exchange *http, int status, enum engineio_error error)
 {
     struct buffer body = BUFFER_EMPTY;
 
     engineio_write_error(error, &body);
-    http_respond(http, error == ENGINEIO_ERROR_FORBIDDEN ? 503 : 400, "application/json",
-                 buffer_slice(&body));
+    http_respond(http, status, "application/json", buffer_slice(&body));
     buffer_deinit(&body);
+}
+
+static void answer_error(struct http_exchange *http, enum engineio_error error)
+{
+    answer_status(http, error == ENGINEIO_ERROR_FORBIDDEN ? 403 : 400, error);
+}
+
+/* There is no room for another session. */
+static void answer_full(struct http_exchange *http)
+{
+    answer_status(http, 503, ENGINEIO_ERROR_FORBIDDEN);
+}
+
+static void add_cookie(const struct engineio_http *engine, struct http_exchange *http,
+                       const char *sid)
+{
+    struct buffer cookie = BUFFER_EMPTY;
+
+    buffer_append_format(&cookie, "%s=%s; Path=/; HttpOnly; SameSite=Lax", engine->settings.cookie,
+                         sid);
+    http_add_header(http, "Set-Cookie", buffer_slice(&cookie));
+    buffer_deinit(&cookie);
+}
+
+/* What a poll is told: as it is, or in the coats that its client asked for. */
+static void respond(struct engineio_http *engine, const struct http_poll *poll,
+                    const char *content_type, struct slice body)
+{
+    int64_t threshold = engine->settings.http_compression;
+
+    if (poll->jsonp.is_asked && strncmp(content_type, "text/plain", 10) == 0) {
+        buffer_shrink(&engine->script, ANSWER_KEPT_BYTES);
+        jsonp_wrap(&poll->jsonp, body, &engine->script);
+        body = buffer_slice(&engine->script);
+        content_type = CONTENT_TYPE_SCRIPT;
+    }
+    if (threshold > 0 && poll->coding != CODING_NONE && body.length >= (size_t)threshold) {
+        buffer_shrink(&engine->coded, ANSWER_KEPT_BYTES);
+        compressor_run(engine->compressor, poll->coding, body, &engine->coded);
+        body = buffer_slice(&engine->coded);
+        http_add_header(poll->http, "Content-Encoding",
+                        slice_of_string(content_coding_name(poll->coding)));
+    }
+    http_respond(poll->http, 200, content_type, body);
 }
 
 static void poll_answer(struct poll_exchange *exchange, int status, const char *content_type,
                         struct slice body)
 {
     struct http_poll *self = (struct http_poll *)(void *)exchange;
-    struct http_exchange *http = self->http;
+    struct engineio_http *engine = self->engine;
+    struct http_poll poll = *self;
 
     free(self);
-    http_respond(http, status, content_type, body);
+    if (poll.exchange.opened != NULL && engine->settings.cookie != NULL)
+        add_cookie(engine, poll.http, poll.exchange.opened);
+    if (status == 200 && content_type != NULL)
+        respond(engine, &poll, content_type, body);
+    else
+        http_respond(poll.http, status, content_type, body);
 }
 
 static void poll_closed(struct http_exchange *http, void *context)
@@ -124,13 +158,17 @@ static void poll_closed(struct http_exchange *http, void *context)
     free(self);
 }
 
-static struct http_poll *poll_new(struct engineio_http *engine, struct http_exchange *http)
+static struct http_poll *poll_new(struct engineio_http *engine, struct http_exchange *http,
+                                  const struct http_request *request,
+                                  const struct parameters *parameters)
 {
     struct http_poll *self = memory_allocate_zeroed(sizeof(*self));
 
     self->exchange.answer = poll_answer;
     self->http = http;
     self->engine = engine;
+    self->jsonp = parameters->jsonp;
+    self->coding = content_coding_accepted(http_request_header(request, "Accept-Encoding"));
     http_exchange_on_closed(http, poll_closed, self);
     return self;
 }
@@ -144,13 +182,20 @@ static void read_parameters(struct engineio_http *self, struct slice query,
 
     *parameters = (struct parameters){.revision = REVISION_OF_OLD_CLIENTS};
     if (http_query_get(query, "transport", &self->arena, &value)) {
-        if (slice_is(value, "polling"))
+        if (slice_is(value, "polling") && self->settings.serves_polling)
             parameters->transport = TRANSPORT_POLLING;
-        else if (slice_is(value, "websocket") && self->websockets != NULL)
+        else if (slice_is(value, "websocket") && self->websockets != NULL &&
+                 self->settings.serves_websocket)
             parameters->transport = TRANSPORT_WEBSOCKET;
     }
     if (http_query_get(query, "EIO", &self->arena, &value) && slice_is(value, "4"))
         parameters->revision = 4;
+    parameters->wants_base64 =
+        http_query_get(query, "b64", &self->arena, &value) && value.length > 0;
+    if (http_query_get(query, "j", &self->arena, &value)) {
+        parameters->jsonp = jsonp_of(value);
+        parameters->wants_base64 = true;
+    }
     if (http_query_get(query, "sid", &self->arena, &value))
         parameters->sid = value;
 }
@@ -173,45 +218,80 @@ static bool is_good_upgrade(const struct http_request *request)
 
 struct adoption {
     struct websocket_server *websockets;
-    const struct parameters *parameters;
-    const char *remote_address;
+    const struct session_opening *opening;
+    struct slice sid;
 };
 
 static void adopt(void *context, int descriptor, struct slice head)
 {
     const struct adoption *adoption = context;
 
-    websocket_server_adopt(adoption->websockets, descriptor, head, adoption->parameters->revision,
-                           adoption->parameters->sid, adoption->remote_address);
+    websocket_server_adopt(adoption->websockets, descriptor, head, adoption->opening,
+                           adoption->sid);
+}
+
+/* Valid until the arena's and the buffer's next use. */
+static struct session_opening opening_of(struct engineio_http *self,
+                                         const struct http_request *request,
+                                         const struct parameters *parameters)
+{
+    struct session_opening opening = {
+        .revision = parameters->revision,
+        .wants_base64 = parameters->wants_base64,
+        .remote_address = trusted_proxies_client(
+            self->settings.trusted_proxies, request->remote_address,
+            http_request_header(request, "X-Forwarded-For"), self->remote_address),
+    };
+
+    log_debug("session_opening", "address=%s revision=%d transport=%s", opening.remote_address,
+              parameters->revision,
+              parameters->transport == TRANSPORT_POLLING ? "polling" : "websocket");
+
+    if (parameters->revision == REVISION_OF_OLD_CLIENTS) {
+        buffer_clear(&self->auth);
+        form_write_json(request->query, &self->arena, &self->auth);
+        opening.auth = buffer_slice(&self->auth);
+    }
+    return opening;
 }
 
 static void handle_upgrade(struct engineio_http *self, struct http_exchange *http,
                            const struct http_request *request, const struct parameters *parameters)
 {
-    struct adoption adoption = {self->websockets, parameters, request->remote_address};
+    struct session_opening opening;
+    struct adoption adoption = {self->websockets, &opening, parameters->sid};
 
     if (!is_good_upgrade(request)) {
         http_add_header(http, "Sec-WebSocket-Version", SLICE_LITERAL("13"));
         answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
+    } else if (!cors_allows(self->settings.cors, request)) {
+        answer_error(http, ENGINEIO_ERROR_FORBIDDEN);
     } else {
+        opening = opening_of(self, request, parameters);
         http_exchange_detach(http, adopt, &adoption);
     }
 }
 
 /* --- polling ---------------------------------------------------------------------------------- */
 
+static struct slice body_of(struct engineio_http *self, const struct http_request *request,
+                            const struct parameters *parameters)
+{
+    return parameters->jsonp.is_asked ? jsonp_unwrap(request->body, &self->arena) : request->body;
+}
+
 static void handle_relay(struct engineio_http *self, struct http_exchange *http,
                          const struct http_request *request, const struct parameters *parameters)
 {
     struct relay_request relayed = {request->method, parameters->revision, parameters->sid,
-                                    request->body};
+                                    body_of(self, request, parameters)};
     struct http_poll *poll;
 
     if (self->relay == NULL) {
         answer_error(http, ENGINEIO_ERROR_UNKNOWN_SID);
         return;
     }
-    poll = poll_new(self, http);
+    poll = poll_new(self, http, request, parameters);
     poll->is_relayed = true;
     if (!self->relay->relay(self->relay_context, &relayed, &poll->exchange)) {
         free(poll);
@@ -219,22 +299,34 @@ static void handle_relay(struct engineio_http *self, struct http_exchange *http,
     }
 }
 
-static void handle_session(struct engineio_http *self, struct http_exchange *http,
-                           const struct http_request *request, struct session *session, int64_t now)
+static bool is_octets(const struct http_request *request)
 {
-    struct poll_exchange *exchange = &poll_new(self, http)->exchange;
+    return slice_is(http_request_header(request, "Content-Type"), "application/octet-stream");
+}
+
+/* Does it begin as a binary payload of revision 3 does? */
+static bool is_binary(struct slice body)
+{
+    return body.length > 0 && (unsigned char)body.data[0] <= 1;
+}
+
+static void handle_session(struct engineio_http *self, struct http_exchange *http,
+                           const struct http_request *request, const struct parameters *parameters,
+                           struct session *session, int64_t now)
+{
+    struct poll_exchange *exchange = &poll_new(self, http, request, parameters)->exchange;
 
     if (request->method == HTTP_GET_METHOD) {
         session_poll(self->sessions, session, exchange, now);
         return;
     }
-    if (slice_is(http_request_header(request, "Content-Type"), "application/octet-stream")) {
-        /* Binary payloads are of revision 3: here it can be nothing that makes sense. */
+    if (is_octets(request) &&
+        (session_revision(session) != REVISION_OF_OLD_CLIENTS || !is_binary(request->body))) {
         session_close(self->sessions, session, SESSION_CLOSE_PARSE_ERROR, now);
         exchange->answer(exchange, 400, NULL, SLICE_EMPTY);
         return;
     }
-    session_post(self->sessions, session, request->body, exchange, now);
+    session_post(self->sessions, session, body_of(self, request, parameters), exchange, now);
 }
 
 /* A request that names a session. */
@@ -259,7 +351,7 @@ static void handle_sid(struct engineio_http *self, struct http_exchange *http,
     else if (parameters->transport != TRANSPORT_POLLING)
         answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
     else
-        handle_session(self, http, request, session, now);
+        handle_session(self, http, request, parameters, session, now);
 }
 
 static void handle_handshake(struct engineio_http *self, struct http_exchange *http,
@@ -267,20 +359,23 @@ static void handle_handshake(struct engineio_http *self, struct http_exchange *h
                              const struct parameters *parameters, int64_t now)
 {
     bool is_websocket = parameters->transport == TRANSPORT_WEBSOCKET;
+    struct session_opening opening;
 
     if (request->method != HTTP_GET_METHOD)
         answer_error(http, ENGINEIO_ERROR_BAD_HANDSHAKE_METHOD);
     else if (is_websocket != request->wants_websocket)
         answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
-    else if (engineio_codec(parameters->revision) == NULL)
+    else if (!session_table_serves(self->sessions, parameters->revision))
         answer_error(http, ENGINEIO_ERROR_UNSUPPORTED_VERSION);
     else if (session_table_is_full(self->sessions))
-        answer_error(http, ENGINEIO_ERROR_FORBIDDEN);
+        answer_full(http);
     else if (is_websocket)
         handle_upgrade(self, http, request, parameters);
-    else
-        session_open_polling(self->sessions, parameters->revision, &poll_new(self, http)->exchange,
-                             request->remote_address, now);
+    else {
+        opening = opening_of(self, request, parameters);
+        session_open_polling(self->sessions, &opening,
+                             &poll_new(self, http, request, parameters)->exchange, now);
+    }
 }
 
 void engineio_http_handle(struct engineio_http *self, struct http_exchange *http,
@@ -289,9 +384,9 @@ void engineio_http_handle(struct engineio_http *self, struct http_exchange *http
     struct parameters parameters;
 
     arena_reset(&self->arena);
-    add_cors(http, request);
+    cors_add_headers(self->settings.cors, http, request);
     if (request->method == HTTP_OPTIONS_METHOD) {
-        answer_preflight(http, request);
+        cors_answer_preflight(self->settings.cors, http, request);
         return;
     }
     http_add_header(http, "Cache-Control", SLICE_LITERAL("no-store"));
@@ -308,11 +403,12 @@ void engineio_http_handle(struct engineio_http *self, struct http_exchange *http
 static bool announces_body(const struct engineio_http *self, const struct http_request *head)
 {
     struct slice length = http_request_header(head, "Content-Length");
+    size_t max_body = (size_t)self->settings.max_http_buffer_size;
     size_t bytes = 0;
 
-    for (size_t i = 0; i < length.length && bytes <= self->max_body; i++)
+    for (size_t i = 0; i < length.length && bytes <= max_body; i++)
         bytes = bytes * 10 + (size_t)(length.data[i] - '0');
-    return head->method == HTTP_POST_METHOD && length.length > 0 && bytes <= self->max_body;
+    return head->method == HTTP_POST_METHOD && length.length > 0 && bytes <= max_body;
 }
 
 size_t engineio_http_body_limit(struct engineio_http *self, const struct http_request *head,
@@ -322,20 +418,19 @@ size_t engineio_http_body_limit(struct engineio_http *self, const struct http_re
     struct session *session;
 
     if (!announces_body(self, head))
-        return self->max_body;
+        return (size_t)self->settings.max_http_buffer_size;
     arena_reset(&self->arena);
     read_parameters(self, head->query, &parameters);
     session = session_find(self->sessions, parameters.sid);
     if (session != NULL)
         session_post_begin(self->sessions, session, now);
-    return self->max_body;
+    return (size_t)self->settings.max_http_buffer_size;
 }
 
 void engineio_http_too_large(struct engineio_http *self, struct http_exchange *http,
                              const struct http_request *head)
 {
-    (void)self;
-    add_cors(http, head);
+    cors_add_headers(self->settings.cors, http, head);
     http_respond(http, 413, NULL, SLICE_EMPTY);
 }
 

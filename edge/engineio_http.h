@@ -2,8 +2,8 @@
  * The HTTP side of Engine.IO: requests for /socket.io/ become handshakes, polls, posts and
  * WebSocket upgrades of the session layer, or are passed on to the edge that owns their session.
  *
- * Implements: Engine.IO protocol, revision 4, "HTTP long-polling", "WebSocket", "Upgrade"; the
- * Fetch standard's CORS protocol, for polls from other origins.
+ * Implements: Engine.IO protocol, revisions 3 and 4, "HTTP long-polling", "WebSocket", "Upgrade";
+ * the Fetch standard's CORS protocol, for polls from other origins.
  */
 #ifndef EDGE_ENGINEIO_HTTP_H
 #define EDGE_ENGINEIO_HTTP_H
@@ -11,10 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "edge/http/compression.h"
+#include "edge/http/cors.h"
+#include "edge/http/forwarded.h"
 #include "edge/http/http.h"
 #include "edge/session/session.h"
 #include "edge/websocket.h"
 #include "proto/base/arena.h"
+#include "proto/base/buffer.h"
 #include "proto/base/slice.h"
 
 /* A GET or POST for the session of another edge. */
@@ -36,25 +40,41 @@ struct relay_operations {
     void (*gone)(void *context, struct poll_exchange *exchange);
 };
 
+/* Named as Socket.IO names its options. Texts are borrowed. */
+struct engineio_http_settings {
+    const char *path;                      /* begins and ends with '/' */
+    bool serves_polling, serves_websocket; /* transports */
+    int64_t max_http_buffer_size;          /* bytes of a POST; beyond: 413 */
+    int64_t http_compression; /* polls of so many bytes are compressed where the client takes it;
+                                 0: none are */
+    const char *cookie;       /* name of one that is given with the session's id; NULL: none */
+    const struct cors *cors;
+    const struct trusted_proxies *trusted_proxies;
+};
+
 struct engineio_http {
+    struct engineio_http_settings settings;
     struct session_table *sessions;      /* borrows */
     struct websocket_server *websockets; /* borrows; NULL: WebSockets are not served */
     char incarnation[INCARNATION_LENGTH + 1];
-    size_t max_body;                      /* bytes of a POST; beyond: 413 */
     const struct relay_operations *relay; /* borrows; NULL: there are no other edges */
     void *relay_context;                  /* borrows */
     struct arena arena;                   /* of the request in hand */
+    struct buffer auth;                   /* of a client 1.x or 2.x: its query as JSON */
+    struct buffer script, coded;          /* an answer on its way out */
+    struct compressor *compressor;        /* owns */
+    char remote_address[FORWARDED_ADDRESS_SIZE];
 };
 
 void engineio_http_init(struct engineio_http *self, struct session_table *sessions,
                         struct websocket_server *websockets, const char *incarnation,
-                        int64_t max_http_buffer_size);
+                        const struct engineio_http_settings *settings);
 void engineio_http_set_relay(struct engineio_http *self, const struct relay_operations *relay,
                              void *context);
 void engineio_http_deinit(struct engineio_http *self);
 
-/* Is this path Engine.IO's? Exactly /socket.io/: the client bundle lies below it. */
-bool engineio_http_serves(struct slice path);
+/* Is this path Engine.IO's? Exactly settings.path: the client bundle lies below it. */
+bool engineio_http_serves(const struct engineio_http *self, struct slice path);
 /* Answers a request for it, now or later. */
 void engineio_http_handle(struct engineio_http *self, struct http_exchange *http,
                           const struct http_request *request, int64_t now);

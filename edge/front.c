@@ -29,13 +29,15 @@ static void on_request(void *context, struct http_exchange *exchange,
                        const struct http_request *request)
 {
     struct front *front = context;
-    if (engineio_http_serves(request->path)) {
+    if (engineio_http_serves(front->engineio, request->path)) {
         engineio_http_handle(front->engineio, exchange, request, front->now());
     } else if (is_api(request->path)) {
         rest_handle(front->rest, exchange, request, front->now());
     } else if (!answer_admin(front, exchange, request) &&
                !(front->client != NULL &&
-                 static_site_serve_client(front->client, exchange, request)) &&
+                 static_site_serve_client(front->client,
+                                          slice_of_string(front->engineio->settings.path), exchange,
+                                          request)) &&
                !(front->site != NULL && static_site_serve(front->site, exchange, request))) {
         http_respond(exchange, 404, "text/plain; charset=utf-8", SLICE_LITERAL("Not found\n"));
     }
@@ -44,7 +46,7 @@ static void on_request(void *context, struct http_exchange *exchange,
 static size_t body_limit(void *context, const struct http_request *head)
 {
     struct front *front = context;
-    if (engineio_http_serves(head->path)) {
+    if (engineio_http_serves(front->engineio, head->path)) {
         return engineio_http_body_limit(front->engineio, head, front->now());
     }
     return is_api(head->path) ? REST_BODY_MAX : SMALL_BODY_MAX;
@@ -54,7 +56,7 @@ static void too_large(void *context, struct http_exchange *exchange,
                       const struct http_request *head)
 {
     struct front *front = context;
-    if (engineio_http_serves(head->path)) {
+    if (engineio_http_serves(front->engineio, head->path)) {
         engineio_http_too_large(front->engineio, exchange, head);
     } else {
         rest_too_large(front->rest, exchange, head);

@@ -9,6 +9,7 @@
 
 #include "edge/chat/chat.h"
 #include "edge/engineio_http.h"
+#include "edge/engineio_options.h"
 #include "edge/front.h"
 #include "edge/http/server.h"
 #include "edge/metrics.h"
@@ -34,6 +35,7 @@ struct options {
     const char *peer_advertise;
     const char *www;
     const char *name;
+    struct engineio_options engineio;
     struct session_settings session;
     struct uplink_settings uplink;
     struct chat_settings chat;
@@ -43,6 +45,7 @@ struct options {
     int64_t relays_max;
     int64_t send_buffer;
     int64_t drain_timeout;
+    struct engineio_http_settings engineio_http; /* what engineio was resolved to */
 };
 
 #define AT(member) offsetof(struct options, member)
@@ -75,6 +78,28 @@ static const struct option option_table[] = {
      2000000, "BYTES", "largest message of a client, announced as maxPayload"},
     {"allow-upgrades", OPTION_FLAG, AT(session.allow_upgrades), "true", 0, 0, NULL,
      "let polling sessions upgrade to WebSocket"},
+    {"allow-eio3", OPTION_FLAG, AT(session.allow_eio3), "true", 0, 0, NULL,
+     "serve clients 1.x and 2.x (Engine.IO 3) too"},
+    {"path", OPTION_STRING, AT(engineio.path), "/socket.io", 0, 0, "PATH",
+     "where Socket.IO and its client bundle are"},
+    {"transports", OPTION_STRING, AT(engineio.transports), "polling,websocket", 0, 0, "LIST",
+     "transports that clients may use"},
+    {"http-compression", OPTION_SIZE, AT(engineio.http_compression), "1024", 0, GIB, "BYTES",
+     "answers to polls from this size on are compressed; 0: none"},
+    {"per-message-deflate", OPTION_FLAG, AT(engineio.per_message_deflate), "false", 0, 0, NULL,
+     "compression of WebSocket messages: not served"},
+    {"cookie", OPTION_STRING, AT(engineio.cookie), NULL, 0, 0, "NAME",
+     "give polling clients the session's id in this cookie too (default: none)"},
+    {"cors-origin", OPTION_STRING, AT(engineio.cors.origins), NULL, 0, 0, "LIST",
+     "scheme://host[:port],… whose pages may connect, or * (default: every origin, by name)"},
+    {"cors-credentials", OPTION_FLAG, AT(engineio.cors.credentials), "true", 0, 0, NULL,
+     "let those pages send credentials"},
+    {"cors-methods", OPTION_STRING, AT(engineio.cors.methods), "GET,POST", 0, 0, "LIST",
+     "methods that a preflight to --path is told"},
+    {"cors-headers", OPTION_STRING, AT(engineio.cors.headers), NULL, 0, 0, "LIST",
+     "headers that it is told (default: those it asks for)"},
+    {"trusted-proxy", OPTION_STRING, AT(engineio.trusted_proxy), NULL, 0, 0, "LIST",
+     "addresses or networks whose X-Forwarded-For is believed"},
     {"sessions-max", OPTION_INTEGER, AT(session.sessions_max), "100000", 1, 10000000, "COUNT",
      "sessions on this edge at most"},
     {"outbox-max", OPTION_SIZE, AT(session.outbox_max_bytes), "4m", 65536, GIB, "BYTES",
@@ -127,7 +152,8 @@ static const struct option option_table[] = {
      "SIGTERM: hard stop after this time"},
 };
 
-static int read_options(int argc, char **argv, struct options *options, bool *done)
+static int read_options(int argc, char **argv, struct options *options, bool *done, char *reason,
+                        size_t size)
 {
     struct options_common common;
     enum options_result result =
@@ -142,6 +168,13 @@ static int read_options(int argc, char **argv, struct options *options, bool *do
                                                   .timeout = options->bus_timeout,
                                                   .retained_max = (size_t)options->bus_buffer,
                                                   .frame_max = BUS_FRAME_MAX};
+    if (!engineio_options_resolve(&options->engineio, &options->engineio_http, reason, size)) {
+        *done = true;
+        return options_fail("edge", "%s", reason);
+    }
+    options->engineio_http.max_http_buffer_size = options->session.max_http_buffer_size;
+    options->session.allow_upgrades &= options->engineio_http.serves_websocket;
+    options->rest.cors = &options->engineio.cors;
     log_configure("edge", (enum log_level)common.log_level, (enum log_format)common.log_format);
     if (common.check_config) {
         printf("configuration ok\n");
@@ -376,7 +409,7 @@ static bool start_clients(struct application *application, char *reason, size_t 
         return false;
     }
     engineio_http_init(&application->engineio, application->sessions, application->websockets,
-                       application->incarnation, options->session.max_http_buffer_size);
+                       application->incarnation, &options->engineio_http);
     engineio_http_set_relay(&application->engineio, &relay_operations, application);
     application->front = (struct front){.engineio = &application->engineio,
                                         .rest = application->rest,
@@ -485,8 +518,8 @@ static void on_flush_due(uv_timer_t *timer)
 
 /*
  * Writes to clients once per loop turn. When writing takes long (a large room), the next time waits
- * about as long as it took, at most FLUSH_PAUSE_MAX_US: what arrives meanwhile shares its system calls, and
- * reading gets its turn. At moderate load no flush takes FLUSH_HEAVY_US, and none waits.
+ * about as long as it took, at most FLUSH_PAUSE_MAX_US: what arrives meanwhile shares its system
+ * calls, and reading gets its turn. At moderate load no flush takes FLUSH_HEAVY_US, and none waits.
  */
 static void flush_clients(struct application *application)
 {
@@ -544,7 +577,7 @@ int main(int argc, char **argv)
     static struct application application;
     char reason[512] = "";
     bool done;
-    int status = read_options(argc, argv, &application.options, &done);
+    int status = read_options(argc, argv, &application.options, &done, reason, sizeof(reason));
     if (done) {
         return status;
     }

@@ -36,9 +36,8 @@ enum {
 
 /* What a connection is told at its birth, which happens within websocket_server_adopt(). */
 struct adoption {
-    int revision;
+    const struct session_opening *opening;
     struct slice sid;
-    const char *remote_address;
     struct slice subprotocol; /* the first that the client offered, or empty */
 };
 
@@ -185,8 +184,7 @@ static void established(struct websocket_server *server, struct connection *conn
     websocket->operations = &connection_operations;
     server->count++;
     if (adoption->sid.length == 0) {
-        if (!session_open_websocket(sessions, adoption->revision, websocket,
-                                    adoption->remote_address, now))
+        if (!session_open_websocket(sessions, adoption->opening, websocket, now))
             connection_close(websocket, CLOSE_TRY_AGAIN_LATER);
         return;
     }
@@ -468,11 +466,11 @@ static void prepare(const struct websocket_server *server, int descriptor)
 }
 
 void websocket_server_adopt(struct websocket_server *server, int descriptor, struct slice head,
-                            int revision, struct slice sid, const char *remote_address)
+                            const struct session_opening *opening, struct slice sid)
 {
     const char *head_end = memmem(head.data, head.length, "\r\n\r\n", 4);
     struct slice key = head_value(head, "Sec-WebSocket-Key");
-    struct adoption adoption = {revision, sid, remote_address,
+    struct adoption adoption = {opening, sid,
                                 first_token(head_value(head, "Sec-WebSocket-Protocol"))};
     struct buffer request = BUFFER_EMPTY;
     struct slice early; /* frames that the client sent without waiting for our answer */

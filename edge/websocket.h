@@ -27,11 +27,11 @@ struct websocket_server *websocket_server_new(struct uv_loop_s *loop,
 /*
  * Takes over a connection whose upgrade request was checked (path, EIO, session) by the caller:
  * `head` is all that was read from it, the request and what may lie behind it. sid empty: a new
- * session is opened. Owns descriptor from here on. A connection that cannot be taken (no room for
- * its session, an upgrade already under way) is closed by WebSocket's means.
+ * session is opened, as `opening` says. Owns descriptor from here on. A connection that cannot be
+ * taken (no room for its session, an upgrade already under way) is closed by WebSocket's means.
  */
 void websocket_server_adopt(struct websocket_server *server, int descriptor, struct slice head,
-                            int revision, struct slice sid, const char *remote_address);
+                            const struct session_opening *opening, struct slice sid);
 size_t websocket_server_count(const struct websocket_server *server);
 /*
  * Closes every connection (sessions are told) and frees everything. Runs the loop for a few turns,

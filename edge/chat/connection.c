@@ -224,5 +224,7 @@ static void on_acknowledged(void *context, struct socket *socket,
     (void)now;
 }
 
-const struct socket_application chat_socket_application = {on_connect, on_event, on_acknowledged,
-                                                           on_disconnected};
+const struct socket_application chat_socket_application = {.connect = on_connect,
+                                                           .event = on_event,
+                                                           .acknowledged = on_acknowledged,
+                                                           .disconnected = on_disconnected};

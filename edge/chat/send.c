@@ -75,12 +75,12 @@ static void accepted(struct send_wait *wait, const struct bus_send_done *given,
     const struct bus_send *send = &outcome->sent->send;
     struct bus_send_done done = *given;
     struct buffer *out = &wait->chat->scratch;
-    if (done.is_duplicate && outcome->was_repeated) {
+    if (outcome->was_repeated) {
         /* We asked twice because the router went away in between: for the client it is one send. */
         done.is_duplicate = false;
         if (!wait->was_echoed && member_of(wait->from, send->room) == NULL) {
             struct chat_stamp stamp = {done.message_id, done.seq, done.epoch, done.created_at};
-            emit_echo(wait, &stamp, send->body);
+            emit_echo(wait, &stamp, send->body); /* a member gets it by catching up */
         }
     }
     buffer_clear(out);

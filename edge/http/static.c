@@ -354,24 +354,22 @@ bool static_site_serve(struct static_site *site, struct http_exchange *exchange,
     return true;
 }
 
-bool static_site_serve_client(struct static_site *site, struct http_exchange *exchange,
-                              const struct http_request *request)
+bool static_site_serve_client(struct static_site *site, struct slice prefix,
+                              struct http_exchange *exchange, const struct http_request *request)
 {
-    static const char prefix[] = "/socket.io/";
     static const char *const names[] = {
         "socket.io.js",         "socket.io.js.map",         "socket.io.min.js",
         "socket.io.min.js.map", "socket.io.msgpack.min.js", "socket.io.msgpack.min.js.map",
         "socket.io.esm.min.js", "socket.io.esm.min.js.map",
     };
-    const size_t prefix_length = sizeof(prefix) - 1;
     const struct slice path = request->path;
     char name[STATIC_PATH_MAX];
     struct found found;
 
-    if (path.length <= prefix_length || memcmp(path.data, prefix, prefix_length) != 0)
+    if (path.length <= prefix.length || memcmp(path.data, prefix.data, prefix.length) != 0)
         return false;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!slice_is(slice_of(path.data + prefix_length, path.length - prefix_length), names[i]))
+        if (!slice_is(slice_of(path.data + prefix.length, path.length - prefix.length), names[i]))
             continue;
         snprintf(name, sizeof(name), "%s", names[i]);
         if (find(site, name, &found) != FOUND_FILE)

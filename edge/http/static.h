@@ -38,10 +38,11 @@ void static_site_destroy(struct static_site **self);
 bool static_site_serve(struct static_site *site, struct http_exchange *exchange,
                        const struct http_request *request);
 /*
- * Answers `GET /socket.io/socket.io.js` and the other files of the Socket.IO client, whose
- * directory is the site's root. False when the path is none of them, or the file is not there.
+ * Answers `GET /socket.io/socket.io.js` and the other files of the Socket.IO client below `prefix`
+ * (/socket.io/), whose directory is the site's root. False when the path is none of them, or the
+ * file is not there.
  */
-bool static_site_serve_client(struct static_site *site, struct http_exchange *exchange,
-                              const struct http_request *request);
+bool static_site_serve_client(struct static_site *site, struct slice prefix,
+                              struct http_exchange *exchange, const struct http_request *request);
 
 #endif

@@ -125,16 +125,6 @@ static bool route_fits(const char *pattern, const struct slice *segments, int co
     return *pattern == '\0';
 }
 
-static void write_cors(struct http_exchange *exchange, const struct http_request *request)
-{
-    struct slice origin = http_request_header(request, "origin");
-    if (origin.length > 0) {
-        http_add_header(exchange, "Access-Control-Allow-Origin", origin);
-        http_add_header(exchange, "Access-Control-Allow-Credentials", SLICE_LITERAL("true"));
-        http_add_header(exchange, "Vary", SLICE_LITERAL("Origin"));
-    }
-}
-
 static void answer_preflight(struct http_exchange *exchange)
 {
     http_add_header(exchange, "Access-Control-Allow-Methods",
@@ -235,7 +225,7 @@ void rest_handle(struct rest *rest, struct http_exchange *exchange,
     struct slice segments[HTTP_PATH_SEGMENTS_MAX];
     struct rest_call call = {.rest = rest, .exchange = exchange, .request = request, .now = now};
     rest->counters.requests++;
-    write_cors(exchange, request);
+    cors_add_headers(rest->settings.cors, exchange, request);
     if (request->method == HTTP_OPTIONS_METHOD) {
         answer_preflight(exchange);
         return;
@@ -257,7 +247,7 @@ void rest_handle(struct rest *rest, struct http_exchange *exchange,
 void rest_too_large(struct rest *rest, struct http_exchange *exchange,
                     const struct http_request *head)
 {
-    write_cors(exchange, head);
+    cors_add_headers(rest->settings.cors, exchange, head);
     rest_refuse(rest, exchange, ERROR_TOO_LARGE, NULL);
 }
 

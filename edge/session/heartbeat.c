@@ -43,6 +43,7 @@ void heartbeat_received(struct session *session, const struct engineio_packet *p
             return;
         session->heartbeat_at =
             table->now + table->settings.ping_interval + table->settings.ping_timeout;
+        outbox_trim(&session->outbox);
     } else if (packet->type == ENGINEIO_PONG) {
         session->is_awaiting_pong = false;
         session->heartbeat_at = table->now + ping_interval(table);

@@ -93,6 +93,7 @@ struct session {
     bool is_awaiting_pong : 1; /* heartbeat_at is the deadline of the client's pong */
     bool is_pong_extended : 1; /* another packet has moved that deadline already */
     bool is_post_begun : 1;    /* head of a POST seen, body on its way */
+    bool wants_base64 : 1;     /* binary data goes out as text */
 
     char id[SESSION_ID_LENGTH + 1];
     char remote_address[REMOTE_ADDRESS_SIZE];
@@ -163,6 +164,8 @@ void websocket_end(struct session *session, enum session_close_reason reason);
 void websocket_abort_upgrade(struct session *session);
 
 /* socket.c */
+/* A session has opened: connects clients that do not ask for it to the main namespace. */
+void sockets_open(struct session *session, struct slice auth);
 /* An Engine.IO message: one Socket.IO packet, or one attachment. */
 void sockets_receive(struct session *session, struct slice message, bool is_binary);
 /* Ends every socket of an ended session. */

@@ -154,3 +154,11 @@ int64_t outbox_age(const struct outbox *outbox, int64_t now)
     age = (int32_t)((uint32_t)now - times_of(outbox)[outbox->head]);
     return age > 0 ? age : 0;
 }
+
+bool outbox_holds(const struct outbox *outbox, enum packet_kind kind)
+{
+    for (uint32_t i = 0; i < outbox->count; i++)
+        if (outbox->packets[slot_of(outbox, i)]->kind == kind)
+            return true;
+    return false;
+}

@@ -6,6 +6,7 @@
 #ifndef EDGE_SESSION_OUTBOX_H
 #define EDGE_SESSION_OUTBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "proto/base/packet.h"
@@ -44,6 +45,8 @@ size_t outbox_drop_volatile(struct outbox *outbox);
 void outbox_clear(struct outbox *outbox);
 /* Frees the ring of an empty outbox: called now and then on idle sessions. */
 void outbox_trim(struct outbox *outbox);
+/* Does a packet of that kind wait? */
+bool outbox_holds(const struct outbox *outbox, enum packet_kind kind);
 /* How long the oldest packet has waited, in ms; 0 when there is none. */
 int64_t outbox_age(const struct outbox *outbox, int64_t now);
 

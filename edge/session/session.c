@@ -138,19 +138,26 @@ void session_enter_state(struct session *session, enum session_state state)
     heartbeat_schedule(session);
 }
 
+bool session_table_serves(const struct session_table *table, int revision)
+{
+    const struct engineio_codec *codec = engineio_codec(revision);
+
+    return codec != NULL && (codec->revision > 3 || table->settings.allow_eio3);
+}
+
 static struct session *session_new(struct session_table *table,
-                                   const struct engineio_codec *engineio,
-                                   const char *remote_address, enum session_state state)
+                                   const struct session_opening *opening, enum session_state state)
 {
     struct session *session = memory_allocate_zeroed(sizeof(*session));
-    size_t address_length = strnlen(remote_address, REMOTE_ADDRESS_SIZE - 1);
+    size_t address_length = strnlen(opening->remote_address, REMOTE_ADDRESS_SIZE - 1);
 
     session->table = table;
-    session->engineio = engineio;
-    session->socketio = socketio_codec(engineio->revision + 1);
+    session->engineio = engineio_codec(opening->revision);
+    session->socketio = socketio_codec(opening->revision + 1);
+    session->wants_base64 = opening->wants_base64;
     outbox_init(&session->outbox);
     session_new_id(table, session->id);
-    memcpy(session->remote_address, remote_address, address_length);
+    memcpy(session->remote_address, opening->remote_address, address_length);
     session->last_life = table->now;
     session->connect_deadline = table->now + table->settings.connect_timeout;
     session->state = (uint8_t)state;
@@ -176,16 +183,28 @@ static void write_handshake(const struct session *session, bool offer_websocket,
     engineio_write_open(&handshake, out);
 }
 
-void session_open_polling(struct session_table *table, int revision, struct poll_exchange *exchange,
-                          const char *remote_address, int64_t now)
+static void answer_handshake(struct session *session, struct poll_exchange *exchange)
 {
-    const struct engineio_codec *engineio = engineio_codec(revision);
+    struct buffer *scratch = session_scratch(session->table);
+    struct buffer payload = BUFFER_EMPTY;
+
+    write_handshake(session, session->table->settings.allow_upgrades, scratch);
+    session->engineio->append(&payload, buffer_slice(scratch), false);
+    exchange->opened = session->id;
+    exchange->answer(exchange, 200, "text/plain; charset=UTF-8", buffer_slice(&payload));
+    buffer_deinit(&payload);
+}
+
+void session_open_polling(struct session_table *table, const struct session_opening *opening,
+                          struct poll_exchange *exchange, int64_t now)
+{
     struct buffer *scratch = session_scratch(table);
     struct session *session;
 
     table->now = now;
     exchange->session = NULL;
-    if (engineio == NULL) {
+    exchange->opened = NULL;
+    if (!session_table_serves(table, opening->revision)) {
         engineio_write_error(ENGINEIO_ERROR_UNSUPPORTED_VERSION, scratch);
         exchange->answer(exchange, 400, "application/json", buffer_slice(scratch));
         return;
@@ -195,26 +214,26 @@ void session_open_polling(struct session_table *table, int revision, struct poll
         exchange->answer(exchange, 503, "application/json", buffer_slice(scratch));
         return;
     }
-    session = session_new(table, engineio, remote_address, SESSION_POLLING);
-    write_handshake(session, table->settings.allow_upgrades, scratch);
-    exchange->answer(exchange, 200, "text/plain; charset=UTF-8", buffer_slice(scratch));
+    session = session_new(table, opening, SESSION_POLLING);
+    answer_handshake(session, exchange);
+    sockets_open(session, opening->auth);
 }
 
-bool session_open_websocket(struct session_table *table, int revision, struct websocket *websocket,
-                            const char *remote_address, int64_t now)
+bool session_open_websocket(struct session_table *table, const struct session_opening *opening,
+                            struct websocket *websocket, int64_t now)
 {
-    const struct engineio_codec *engineio = engineio_codec(revision);
     struct session *session;
 
     table->now = now;
     websocket->session = NULL;
-    if (engineio == NULL || session_table_is_full(table))
+    if (!session_table_serves(table, opening->revision) || session_table_is_full(table))
         return false;
-    session = session_new(table, engineio, remote_address, SESSION_WEBSOCKET);
+    session = session_new(table, opening, SESSION_WEBSOCKET);
     session->websocket = websocket;
     websocket->session = session;
     write_handshake(session, false, session_scratch(table));
     session_queue_scratch(session);
+    sockets_open(session, opening->auth);
     return true;
 }
 
@@ -280,7 +299,24 @@ static bool is_over_limit(const struct session *session, size_t more)
     return session->outbox.bytes + more > (size_t)session->table->settings.outbox_max_bytes;
 }
 
-void session_queue(struct session *session, struct packet *packet)
+/* A packet of bytes as revision 3 has it: with its type before it, or as text. */
+static struct packet *binary_with_type(const struct session *session, const struct packet *packet)
+{
+    static const char type = ENGINEIO_MESSAGE;
+    struct slice parts[] = {slice_of(&type, 1), packet_payload(packet)};
+    struct buffer text = BUFFER_EMPTY;
+    struct packet *made;
+
+    if (!session->wants_base64)
+        return packet_new(PACKET_BINARY, parts, 2);
+    engineio_write_base64_message(parts[1], &text);
+    parts[0] = buffer_slice(&text);
+    made = packet_new(PACKET_TEXT, parts, 1);
+    buffer_deinit(&text);
+    return made;
+}
+
+static void queue(struct session *session, struct packet *packet)
 {
     if (!session_is_open(session))
         return;
@@ -291,6 +327,19 @@ void session_queue(struct session *session, struct packet *packet)
     outbox_push(&session->outbox, packet, session->table->now);
     if (!session->is_choked || is_over_limit(session, 0))
         session_mark_dirty(session);
+}
+
+void session_queue(struct session *session, struct packet *packet)
+{
+    if (packet->kind == PACKET_BINARY && session->engineio->binary_has_type) {
+        struct packet *typed = binary_with_type(session, packet);
+
+        typed->is_volatile = packet->is_volatile;
+        queue(session, typed);
+        packet_release(&typed);
+    } else {
+        queue(session, packet);
+    }
 }
 
 void session_queue_scratch(struct session *session)
@@ -422,6 +471,9 @@ void session_receive(struct session *session, const struct engineio_packet *pack
         session_end(session, SESSION_CLOSE_CLIENT);
         break;
     case ENGINEIO_PONG:
+        if (!session->engineio->server_pings)
+            session_end(session, SESSION_CLOSE_PROTOCOL_ERROR);
+        break;
     case ENGINEIO_OPEN:
     case ENGINEIO_UPGRADE:
     case ENGINEIO_NOOP:

@@ -8,7 +8,7 @@
  * shared and in order; dirty sessions are flushed once per loop turn by session_table_flush(), all
  * frames of one session in one call of its transport.
  *
- * Implements: Engine.IO protocol, revision 4: "Handshake", "Heartbeat", "Upgrade", "HTTP
+ * Implements: Engine.IO protocol, revisions 3 and 4: "Handshake", "Heartbeat", "Upgrade", "HTTP
  * long-polling", "WebSocket". Ids travel across modules; a session pointer is valid until
  * session_closed() of the application or the end of the current call, whichever is first.
  */
@@ -38,6 +38,7 @@ struct session_settings {
     int64_t sessions_max;         /* per edge */
     int64_t payload_packets_max;  /* packets in one polling payload */
     bool allow_upgrades;
+    bool allow_eio3; /* clients 1.x and 2.x */
 };
 
 /* Why a session ended. Given to the application and counted; the client's view: session.c. */
@@ -66,6 +67,7 @@ struct poll_exchange {
     void (*answer)(struct poll_exchange *exchange, int status, const char *content_type,
                    struct slice body);
     struct session *session; /* while parked; managed by the session layer */
+    const char *opened;      /* in answer(): the id of the session that it opens, or NULL */
 };
 void session_exchange_gone(struct session_table *table, struct poll_exchange *exchange,
                            int64_t now);
@@ -97,17 +99,33 @@ struct session_table *session_table_new(const struct session_settings *settings,
 /* Ends what is left (SESSION_CLOSE_SERVER, with upcalls) and frees everything. */
 void session_table_destroy(struct session_table **table);
 
+/* What the request for a new session said. Borrowed for the call. */
+struct session_opening {
+    int revision;      /* of Engine.IO */
+    bool wants_base64; /* revision 3: the client's transport takes no binary data */
+    /*
+     * A JSON object, or empty. Clients of revision 3 are connected to the main namespace unasked:
+     * this is the auth of it, as the request's query had it.
+     */
+    struct slice auth;
+    const char *remote_address;
+};
+/* Is the revision served here? */
+bool session_table_serves(const struct session_table *table, int revision);
 /* Opens a session over polling; the handshake is the exchange's answer. */
-void session_open_polling(struct session_table *table, int revision, struct poll_exchange *exchange,
-                          const char *remote_address, int64_t now);
-/* Opens a session over WebSocket; false (and nothing done) when sessions_max is reached. */
-bool session_open_websocket(struct session_table *table, int revision, struct websocket *websocket,
-                            const char *remote_address, int64_t now);
+void session_open_polling(struct session_table *table, const struct session_opening *opening,
+                          struct poll_exchange *exchange, int64_t now);
+/*
+ * Opens a session over WebSocket; false (and nothing done) when the revision is not served or
+ * sessions_max is reached.
+ */
+bool session_open_websocket(struct session_table *table, const struct session_opening *opening,
+                            struct websocket *websocket, int64_t now);
 
 /* The session of this edge with that id, or NULL. */
 struct session *session_find(struct session_table *table, struct slice sid);
 
-/* Polling requests for a session of this edge. Content type of the body: text, or binary. */
+/* Polling requests for a session of this edge. The body's form shows in its first byte. */
 void session_poll(struct session_table *table, struct session *session,
                   struct poll_exchange *exchange, int64_t now);
 void session_post(struct session_table *table, struct session *session, struct slice body,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/form.h"
 #include "proto/base/memory.h"
 
 /* A packet may carry this many times the bytes of the largest message, in several attachments. */
@@ -47,7 +48,10 @@ static struct socket *socket_new(struct session *session, struct slice name_spac
     socket->session = session;
     socket->name_space = keep_name(name_space);
     socket->state = SOCKET_PENDING;
-    session_new_id(session->table, socket->id);
+    if (!session->socketio->asks_for_main && slice_equals(name_space, ROOT_NAMESPACE))
+        memcpy(socket->id, session->id, sizeof(socket->id));
+    else
+        session_new_id(session->table, socket->id);
     socket->next = session->sockets;
     session->sockets = socket;
     return socket;
@@ -105,25 +109,43 @@ static void refuse(struct session *session, struct slice name_space, const char 
 {
     struct buffer *scratch = session_scratch(session->table);
 
-    socketio_write_connect_error(scratch, name_space, message);
+    session->socketio->write_connect_error(scratch, name_space, message);
     session_queue_scratch(session);
+}
+
+static void connect_socket(struct session *session, struct slice name_space, struct slice auth)
+{
+    struct session_table *table = session->table;
+    struct socket *socket = socket_new(session, name_space);
+
+    table->application->connect(table->application_context, socket, socket->name_space, auth,
+                                table->now);
+}
+
+void sockets_open(struct session *session, struct slice auth)
+{
+    if (session->table->application->message != NULL)
+        session->connect_deadline = 0;
+    else if (!session->socketio->asks_for_main)
+        connect_socket(session, ROOT_NAMESPACE, auth);
 }
 
 static void receive_connect(struct session *session, const struct socketio_packet *packet)
 {
-    struct session_table *table = session->table;
-    struct socket *socket;
+    struct buffer auth = BUFFER_EMPTY;
     size_t count = 0;
 
-    for (socket = session->sockets; socket != NULL; socket = socket->next)
+    for (const struct socket *socket = session->sockets; socket != NULL; socket = socket->next)
         count++;
     if (count >= SESSION_SOCKETS_MAX) {
         refuse(session, packet->name_space, "Too many namespaces");
-        return;
+    } else if (session->socketio->asks_for_main) {
+        connect_socket(session, packet->name_space, packet->data);
+    } else {
+        form_write_json(packet->query, &session->table->arena, &auth);
+        connect_socket(session, packet->name_space, buffer_slice(&auth));
+        buffer_deinit(&auth);
     }
-    socket = socket_new(session, packet->name_space);
-    table->application->connect(table->application_context, socket, socket->name_space,
-                                packet->data, table->now);
 }
 
 /*
@@ -216,10 +238,20 @@ static void receive_attachment(struct session *session, struct slice bytes)
 
 void sockets_receive(struct session *session, struct slice message, bool is_binary)
 {
-    if (is_binary)
+    struct session_table *table = session->table;
+
+    if (table->application->message != NULL)
+        table->application->message(table->application_context, session, message, is_binary,
+                                    table->now);
+    else if (is_binary)
         receive_attachment(session, message);
     else
         receive_text(session, message);
+}
+
+void session_send(struct session *session, struct packet *packet)
+{
+    session_queue(session, packet);
 }
 
 void socket_accept(struct socket *socket)
@@ -233,7 +265,8 @@ void socket_accept(struct socket *socket)
     socket->turn = session->table->turn;
     session->connect_deadline = 0;
     heartbeat_schedule(session);
-    socketio_write_connect(scratch, socket->name_space, slice_of(socket->id, SESSION_ID_LENGTH));
+    session->socketio->write_connect(scratch, socket->name_space,
+                                     slice_of(socket->id, SESSION_ID_LENGTH));
     session_queue_scratch(session);
 }
 

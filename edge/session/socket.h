@@ -3,8 +3,8 @@
  * an application sits on top of the session layers. Chat is one such application; the layers below
  * know nothing of it.
  *
- * Implements: Socket.IO protocol, revision 5: connection to a namespace, events, acknowledgements,
- * disconnection.
+ * Implements: Socket.IO protocol, revisions 4 and 5: connection to a namespace, events,
+ * acknowledgements, disconnection.
  */
 #ifndef EDGE_SESSION_SOCKET_H
 #define EDGE_SESSION_SOCKET_H
@@ -20,7 +20,14 @@ struct socket;
 
 struct socket_application {
     /*
-     * A client asks to connect to a namespace. auth: raw JSON object, or empty. Answer with
+     * For an application that speaks Engine.IO alone: takes every message as it is; there are no
+     * sockets then, and the other upcalls do not come. NULL: Socket.IO.
+     */
+    void (*message)(void *context, struct session *session, struct slice message, bool is_binary,
+                    int64_t now);
+    /*
+     * A client asks to connect to a namespace. auth: raw JSON object, or empty; a client 1.x or
+     * 2.x, which has none, says the same in the query of its connection or namespace. Answer with
      * socket_accept() or socket_refuse(), now or later; the socket exists until disconnected().
      */
     void (*connect)(void *context, struct socket *socket, struct slice name_space,
@@ -36,9 +43,12 @@ struct socket_application {
                          int64_t now);
 };
 
+/* Queues a rendered packet for an application of message(); takes a reference of its own. */
+void session_send(struct session *session, struct packet *packet);
+
 /* Accepts a pending connect: CONNECT answer with the socket's id. */
 void socket_accept(struct socket *socket);
-/* Refuses it: CONNECT_ERROR {"message":…}; the session stays. disconnected() is not called. */
+/* Refuses it: CONNECT_ERROR with the message; the session stays. disconnected() is not called. */
 void socket_refuse(struct socket *socket, const char *message);
 
 /*
@@ -66,7 +76,11 @@ const struct slice *socket_attachments(const struct socket *socket, size_t *coun
 void socket_for_each(struct session_table *table,
                      void (*visit)(void *context, struct socket *socket), void *context);
 
-const char *socket_id(const struct socket *socket); /* >= 20 URL-safe characters */
+/*
+ * >= 20 URL-safe characters. On the main namespace of revision 4 it is the session's, as clients
+ * take it to be.
+ */
+const char *socket_id(const struct socket *socket);
 struct session *socket_session(const struct socket *socket);
 void *socket_data(const struct socket *socket); /* the application's own, NULL at first */
 void socket_set_data(struct socket *socket, void *data);

@@ -23,42 +23,61 @@ static void answer_empty(struct poll_exchange *exchange, int status)
     exchange->answer(exchange, status, NULL, SLICE_EMPTY);
 }
 
-static void append(const struct session *session, struct buffer *payload,
-                   const struct packet *packet)
+#define CONTENT_TYPE_BINARY "application/octet-stream"
+
+/* A payload under construction. */
+struct payload {
+    struct buffer *text;
+    void (*append)(struct buffer *payload, struct slice packet, bool is_binary);
+    const char *content_type;
+};
+
+/* Where a revision has a binary form, it is for what waits with a packet of bytes in it. */
+static struct payload payload_for(const struct session *session)
 {
-    session->engineio->append(payload, packet_payload(packet), packet->kind == PACKET_BINARY);
+    const struct engineio_codec *codec = session->engineio;
+    struct buffer *scratch = session_scratch(session->table);
+
+    if (codec->append_binary != NULL && outbox_holds(&session->outbox, PACKET_BINARY))
+        return (struct payload){scratch, codec->append_binary, CONTENT_TYPE_BINARY};
+    return (struct payload){scratch, codec->append, CONTENT_TYPE_PAYLOAD};
+}
+
+static void append(const struct payload *payload, const struct packet *packet)
+{
+    payload->append(payload->text, packet_payload(packet), packet->kind == PACKET_BINARY);
 }
 
 /* As many of the oldest packets as make one payload: one at least, so that none is stuck. */
-static void append_queued(struct session *session, struct buffer *payload)
+static void append_queued(struct session *session, const struct payload *payload)
 {
     const struct session_settings *settings = &session->table->settings;
     struct outbox *outbox = &session->outbox;
     struct packet *copy[OUTBOX_BATCH];
     size_t appended = 0;
-    size_t bytes = 0;
+    bool is_full = false;
 
-    while (outbox->count > 0 && appended < (size_t)settings->payload_packets_max) {
+    while (outbox->count > 0 && !is_full) {
         size_t count;
         struct packet *const *packets = outbox_front(outbox, copy, &count);
         size_t taken = 0;
 
-        while (taken < count && appended < (size_t)settings->payload_packets_max) {
-            size_t size = packet_payload(packets[taken]).length;
+        while (taken < count && !is_full) {
+            size_t before = payload->text->length;
 
-            /* Base64 and separators count, roughly: the bound is on memory. */
-            bytes += packets[taken]->kind == PACKET_BINARY ? size + size / 3 + 4 : size + 1;
-            if (appended > 0 && bytes > (size_t)settings->max_http_buffer_size)
+            append(payload, packets[taken]);
+            if (appended > 0 && payload->text->length > (size_t)settings->max_http_buffer_size) {
+                payload->text->length = before;
+                is_full = true;
                 break;
-            append(session, payload, packets[taken]);
-            session->table->counters.bytes_out += size;
+            }
             taken++;
             appended++;
+            is_full = appended == (size_t)settings->payload_packets_max;
         }
         outbox_pop(outbox, taken);
-        if (taken < count)
-            break;
     }
+    session->table->counters.bytes_out += payload->text->length;
     session->table->counters.packets_out += appended;
 }
 
@@ -66,21 +85,20 @@ bool polling_answer(struct session *session, struct packet *last)
 {
     struct session_table *table = session->table;
     struct poll_exchange *exchange = session->poll;
-    struct buffer *payload = session_scratch(table);
-
+    struct payload payload = payload_for(session);
     bool is_whole;
 
-    append_queued(session, payload);
+    append_queued(session, &payload);
     is_whole = session->outbox.count == 0;
     if (last != NULL && is_whole) {
-        append(session, payload, last);
+        append(&payload, last);
         table->counters.packets_out++;
     }
     session->poll = NULL;
     exchange->session = NULL;
     session->noop_at = 0;
     table->counters.flushes++;
-    exchange->answer(exchange, 200, CONTENT_TYPE_PAYLOAD, buffer_slice(payload));
+    exchange->answer(exchange, 200, payload.content_type, buffer_slice(payload.text));
     return is_whole;
 }
 

@@ -144,6 +144,7 @@ static void upgrade_complete(struct session *session)
         polling_answer(session, table->packets.noop);
     session->websocket = session->probe;
     session->probe = NULL;
+    session->wants_base64 = false; /* a WebSocket takes bytes */
     table->counters.upgraded++;
     session_enter_state(session, SESSION_WEBSOCKET);
     heartbeat_transport_changed(session);
@@ -172,7 +173,8 @@ void session_websocket_message(struct session_table *table, struct websocket *we
         return;
     table->now = now;
     table->counters.bytes_in += message.length;
-    if (session->engineio->decode(message, is_binary, &packet) != 0)
+    arena_reset(&table->arena);
+    if (session->engineio->decode(message, is_binary, &table->arena, &packet) != 0)
         session_websocket_failed(table, websocket, SESSION_CLOSE_PARSE_ERROR, now);
     else if (websocket == session->probe)
         probe_message(session, &packet);

@@ -5,6 +5,7 @@
 #include "proto/base/base64.h"
 #include "proto/base/error.h"
 #include "proto/base/json.h"
+#include "proto/wire/engineio_v3.h"
 
 enum { SEPARATOR = 0x1e, BASE64_MARK = 'b' };
 
@@ -35,7 +36,7 @@ void engineio_write_error(enum engineio_error error, struct buffer *out)
     buffer_append_char(out, '}');
 }
 
-static int decode_text(struct slice message, struct engineio_packet *out)
+int engineio_decode_text(struct slice message, struct engineio_packet *out)
 {
     if (message.length == 0 || message.data[0] < '0' + ENGINEIO_OPEN ||
         message.data[0] > '0' + ENGINEIO_NOOP)
@@ -46,10 +47,12 @@ static int decode_text(struct slice message, struct engineio_packet *out)
     return 0;
 }
 
-static int v4_decode(struct slice message, bool is_binary, struct engineio_packet *out)
+static int v4_decode(struct slice message, bool is_binary, struct arena *arena,
+                     struct engineio_packet *out)
 {
+    (void)arena;
     if (!is_binary)
-        return decode_text(message, out);
+        return engineio_decode_text(message, out);
     *out = (struct engineio_packet){ENGINEIO_MESSAGE, true, message};
     return 0;
 }
@@ -80,7 +83,7 @@ static int v4_next(struct engineio_payload *payload, size_t max_packets, struct 
         *out = (struct engineio_packet){ENGINEIO_MESSAGE, true, SLICE_EMPTY};
         error = base64_decode(slice_of(packet.data + 1, packet.length - 1), arena, &out->data);
     } else {
-        error = decode_text(packet, out);
+        error = engineio_decode_text(packet, out);
     }
     if (error != 0)
         return error;
@@ -100,20 +103,24 @@ static void v4_append(struct buffer *payload, struct slice packet, bool is_binar
     }
 }
 
-static const struct engineio_codec codecs[] = {
-    {.revision = 4,
-     .server_pings = true,
-     .decode = v4_decode,
-     .next = v4_next,
-     .append = v4_append},
+static const struct engineio_codec engineio_v4 = {
+    .revision = 4,
+    .server_pings = true,
+    .decode = v4_decode,
+    .next = v4_next,
+    .append = v4_append,
 };
 
 const struct engineio_codec *engineio_codec(int revision)
 {
-    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++)
-        if (codecs[i].revision == revision)
-            return &codecs[i];
-    return NULL;
+    switch (revision) {
+    case 3:
+        return &engineio_v3;
+    case 4:
+        return &engineio_v4;
+    default:
+        return NULL;
+    }
 }
 
 void engineio_write_open(const struct engineio_handshake *handshake, struct buffer *out)

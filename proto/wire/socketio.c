@@ -74,8 +74,10 @@ static bool take_namespace(const char **at, const char *end, struct socketio_pac
     *at = comma == NULL ? end : comma + 1;
     length = (size_t)((comma == NULL ? end : comma) - start);
     query = memchr(start, '?', length);
-    if (query != NULL)
+    if (query != NULL) {
+        out->query = slice_of(query + 1, (size_t)(start + length - query - 1));
         length = (size_t)(query - start);
+    }
     out->name_space = slice_of(start, length);
     return length <= SOCKETIO_NAMESPACE_MAX && is_printable_text(out->name_space);
 }
@@ -139,7 +141,7 @@ static bool check_data(struct socketio_packet *out)
     return false;
 }
 
-static int v5_decode(struct slice text, struct socketio_packet *out)
+static int decode(struct slice text, struct socketio_packet *out)
 {
     const char *at = text.data;
     const char *end;
@@ -160,18 +162,6 @@ static int v5_decode(struct slice text, struct socketio_packet *out)
     else if (error != 0)
         return error;
     return check_data(out) ? 0 : ERROR_MALFORMED;
-}
-
-static const struct socketio_codec codecs[] = {
-    {.revision = 5, .decode = v5_decode},
-};
-
-const struct socketio_codec *socketio_codec(int revision)
-{
-    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++)
-        if (codecs[i].revision == revision)
-            return &codecs[i];
-    return NULL;
 }
 
 struct json_iterator socketio_arguments(const struct socketio_packet *packet)
@@ -195,7 +185,7 @@ static void write_head(struct buffer *out, enum socketio_type type, struct slice
     }
 }
 
-void socketio_write_connect(struct buffer *out, struct slice name_space, struct slice sid)
+static void v5_write_connect(struct buffer *out, struct slice name_space, struct slice sid)
 {
     write_head(out, SOCKETIO_CONNECT, name_space);
     buffer_append_char(out, '{');
@@ -203,12 +193,45 @@ void socketio_write_connect(struct buffer *out, struct slice name_space, struct 
     buffer_append_char(out, '}');
 }
 
-void socketio_write_connect_error(struct buffer *out, struct slice name_space, const char *message)
+static void v4_write_connect(struct buffer *out, struct slice name_space, struct slice sid)
+{
+    (void)sid;
+    write_head(out, SOCKETIO_CONNECT, name_space);
+}
+
+static void v5_write_connect_error(struct buffer *out, struct slice name_space, const char *message)
 {
     write_head(out, SOCKETIO_CONNECT_ERROR, name_space);
     buffer_append_char(out, '{');
     json_write_string_member(out, "message", slice_of_string(message));
     buffer_append_char(out, '}');
+}
+
+static void v4_write_connect_error(struct buffer *out, struct slice name_space, const char *message)
+{
+    write_head(out, SOCKETIO_CONNECT_ERROR, name_space);
+    json_write_string(out, slice_of_string(message));
+}
+
+static const struct socketio_codec codecs[] = {
+    {.revision = 4,
+     .decode = decode,
+     .asks_for_main = false,
+     .write_connect = v4_write_connect,
+     .write_connect_error = v4_write_connect_error},
+    {.revision = 5,
+     .decode = decode,
+     .asks_for_main = true,
+     .write_connect = v5_write_connect,
+     .write_connect_error = v5_write_connect_error},
+};
+
+const struct socketio_codec *socketio_codec(int revision)
+{
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++)
+        if (codecs[i].revision == revision)
+            return &codecs[i];
+    return NULL;
 }
 
 void socketio_write_disconnect(struct buffer *out, struct slice name_space)

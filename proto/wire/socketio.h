@@ -1,9 +1,10 @@
 /*
- * Socket.IO packets: pure codec of the JSON parser, protocol revision 5 (clients 3.x, 4.x). A
- * combination of revision and parser is one `struct socketio_codec`; revision 4 (clients 1.x, 2.x)
- * and the msgpack parser are further entries.
+ * Socket.IO packets: pure codec of the JSON parser, protocol revisions 5 (clients 3.x, 4.x) and 4
+ * (clients 1.x, 2.x). A combination of revision and parser is one `struct socketio_codec`. Events,
+ * acknowledgements and disconnections are the same text in both revisions, so that a shared packet
+ * serves a room of old and new clients.
  *
- * Implements: Socket.IO protocol, revision 5, "Packet encoding".
+ * Implements: Socket.IO protocol, revisions 4 and 5, "Packet encoding".
  */
 #ifndef PROTO_WIRE_SOCKETIO_H
 #define PROTO_WIRE_SOCKETIO_H
@@ -40,6 +41,7 @@ enum socketio_data_state {
 struct socketio_packet {
     enum socketio_type type;
     struct slice name_space; /* "/" when the packet names none; without a query */
+    struct slice query;      /* of the namespace, without '?': revision 4 has its auth there */
     bool has_ack_id;
     uint64_t ack_id;
     unsigned attachments;   /* announced binary attachments */
@@ -59,15 +61,19 @@ struct socketio_codec {
      * CONNECT_ERROR: object, string or nothing; DISCONNECT: nothing).
      */
     int (*decode)(struct slice text, struct socketio_packet *out);
+    /* Clients ask to connect to the main namespace (5), or are connected to it unasked (4). */
+    bool asks_for_main;
+    /* {"sid":…} in 5, nothing in 4, whose clients know the session's id. */
+    void (*write_connect)(struct buffer *out, struct slice name_space, struct slice sid);
+    /* {"message":…} in 5, a string in 4. */
+    void (*write_connect_error)(struct buffer *out, struct slice name_space, const char *message);
 };
 const struct socketio_codec *socketio_codec(int revision);
 
 /* Arguments of an event after its name, or of an ack. */
 struct json_iterator socketio_arguments(const struct socketio_packet *packet);
 
-/* Encoders append the whole Engine.IO message, that is with the leading '4'. */
-void socketio_write_connect(struct buffer *out, struct slice name_space, struct slice sid);
-void socketio_write_connect_error(struct buffer *out, struct slice name_space, const char *message);
+/* Encoders, here and in the codecs, append the whole Engine.IO message with the leading '4'. */
 void socketio_write_disconnect(struct buffer *out, struct slice name_space);
 /* arguments: raw JSON values joined by commas, without the name; may be empty. */
 void socketio_write_event(struct buffer *out, struct slice name_space, const char *event,

@@ -211,7 +211,7 @@ static void received(void *context, struct connection *connection, struct slice 
         return;
     }
     client->world->actor = client->name;
-    if (engineio_codec(4)->decode(bytes, false, &packet) != 0) {
+    if (engineio_codec(4)->decode(bytes, false, NULL, &packet) != 0) {
         world_fail(client->world, "protocol", "%s cannot read a packet", client->name);
         return;
     }

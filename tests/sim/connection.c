@@ -41,10 +41,11 @@ static void close_at_client(struct connection *connection, int64_t most);
 
 static void open_at_edge(struct connection *connection, int64_t now)
 {
+    static const struct session_opening opening = {.revision = 4, .remote_address = "127.0.0.1"};
     struct actor_edge *edge = connection->edge;
     connection->is_open_at_edge = true;
     if (!actor_edge_accepts(edge) ||
-        !session_open_websocket(edge->sessions, 4, &connection->websocket, "127.0.0.1", now)) {
+        !session_open_websocket(edge->sessions, &opening, &connection->websocket, now)) {
         connection->is_open_at_edge = false;
         close_at_client(connection, DELAY_MS_MAX);
     }

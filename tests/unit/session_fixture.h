@@ -153,6 +153,7 @@ static inline int fixture_setup(void **state)
         .sessions_max = 100,
         .payload_packets_max = 64,
         .allow_upgrades = true,
+        .allow_eio3 = true,
     };
     fixture->now = 1000000;
     id_source_init(&fixture->ids);
@@ -239,19 +240,34 @@ static inline void assert_parked(const struct fake_poll *poll)
     assert_non_null(poll->exchange.session);
 }
 
-static inline struct session *open_polling(struct fixture *fixture)
+/* What a request from a client of that revision says. */
+static inline const struct session_opening *opening(int revision)
+{
+    static struct session_opening opening;
+
+    opening = (struct session_opening){.revision = revision, .remote_address = "192.0.2.1"};
+    return &opening;
+}
+
+static inline struct session *open_polling_as(struct fixture *fixture,
+                                              const struct session_opening *opening)
 {
     struct fake_poll *poll = fake_poll_new(fixture);
     const char *sid;
     struct session *session;
 
-    session_open_polling(fixture->table, 4, &poll->exchange, "192.0.2.1", fixture->now);
+    session_open_polling(fixture->table, opening, &poll->exchange, fixture->now);
     assert_int_equal(poll->status, 200);
     sid = strstr(poll->body.data, "\"sid\":\"");
     assert_non_null(sid);
     session = session_find(fixture->table, slice_of(sid + 7, SESSION_ID_LENGTH));
     assert_non_null(session);
     return session;
+}
+
+static inline struct session *open_polling(struct fixture *fixture)
+{
+    return open_polling_as(fixture, opening(4));
 }
 
 static inline void get(struct fixture *fixture, struct session *session, struct fake_poll *poll)
@@ -343,8 +359,7 @@ static inline void assert_closed(const struct fake_websocket *self, int code)
 
 static inline struct session *open_websocket(struct fixture *fixture, struct fake_websocket *self)
 {
-    assert_true(
-        session_open_websocket(fixture->table, 4, &self->websocket, "192.0.2.2", fixture->now));
+    assert_true(session_open_websocket(fixture->table, opening(4), &self->websocket, fixture->now));
     flush(fixture);
     buffer_clear(&self->sent);
     return self->websocket.session;

@@ -13,12 +13,14 @@ enum { MANY = 1000 };
 
 static struct arena arena;
 
-static void only_revision_4_is_served(void **state)
+static void revisions_3_and_4_are_served(void **state)
 {
     (void)state;
     assert_non_null(engineio_codec(4));
     assert_int_equal(engineio_codec(4)->revision, 4);
     assert_true(engineio_codec(4)->server_pings);
+    assert_int_equal(engineio_codec(3)->revision, 3);
+    assert_false(engineio_codec(3)->server_pings);
     assert_null(engineio_codec(0));
     assert_null(engineio_codec(5));
     assert_null(engineio_codec(-4));
@@ -33,11 +35,11 @@ static void every_type_decodes_from_a_text_message(void **state)
     for (int type = ENGINEIO_OPEN; type <= ENGINEIO_NOOP; type++) {
         char text[] = {(char)('0' + type), 'p', 'r', 'o', 'b', 'e'};
 
-        assert_int_equal(codec->decode(slice_of(text, 6), false, &packet), 0);
+        assert_int_equal(codec->decode(slice_of(text, 6), false, &arena, &packet), 0);
         assert_int_equal(packet.type, type);
         assert_false(packet.is_binary);
         assert_true(slice_is(packet.data, "probe"));
-        assert_int_equal(codec->decode(slice_of(text, 1), false, &packet), 0);
+        assert_int_equal(codec->decode(slice_of(text, 1), false, &arena, &packet), 0);
         assert_int_equal(packet.data.length, 0);
     }
 }
@@ -48,11 +50,11 @@ static void a_binary_message_is_a_message(void **state)
     struct engineio_packet packet;
 
     (void)state;
-    assert_int_equal(codec->decode(slice_of("\0\x1e\xff", 3), true, &packet), 0);
+    assert_int_equal(codec->decode(slice_of("\0\x1e\xff", 3), true, &arena, &packet), 0);
     assert_int_equal(packet.type, ENGINEIO_MESSAGE);
     assert_true(packet.is_binary);
     assert_true(slice_equals(packet.data, slice_of("\0\x1e\xff", 3)));
-    assert_int_equal(codec->decode(SLICE_EMPTY, true, &packet), 0);
+    assert_int_equal(codec->decode(SLICE_EMPTY, true, &arena, &packet), 0);
     assert_int_equal(packet.data.length, 0);
 }
 
@@ -62,11 +64,14 @@ static void other_text_messages_are_malformed(void **state)
     struct engineio_packet packet;
 
     (void)state;
-    assert_int_equal(engineio_codec(4)->decode(SLICE_EMPTY, false, &packet), ERROR_MALFORMED);
-    assert_int_equal(engineio_codec(4)->decode(slice_of("\0", 1), false, &packet), ERROR_MALFORMED);
+    assert_int_equal(engineio_codec(4)->decode(SLICE_EMPTY, false, &arena, &packet),
+                     ERROR_MALFORMED);
+    assert_int_equal(engineio_codec(4)->decode(slice_of("\0", 1), false, &arena, &packet),
+                     ERROR_MALFORMED);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_int_equal(engineio_codec(4)->decode(slice_of_string(wrong[i]), false, &packet),
-                         ERROR_MALFORMED);
+        assert_int_equal(
+            engineio_codec(4)->decode(slice_of_string(wrong[i]), false, &arena, &packet),
+            ERROR_MALFORMED);
 }
 
 /* The example of the protocol: three messages, the second one binary. */
@@ -256,7 +261,7 @@ static void the_open_packet_is_that_of_the_protocol(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_revision_4_is_served),
+        cmocka_unit_test(revisions_3_and_4_are_served),
         cmocka_unit_test(every_type_decodes_from_a_text_message),
         cmocka_unit_test(a_binary_message_is_a_message),
         cmocka_unit_test(other_text_messages_are_malformed),

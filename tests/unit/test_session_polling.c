@@ -6,7 +6,7 @@ static void test_the_handshake_says_what_the_protocol_asks(void **state)
     struct fake_poll *poll = fake_poll_new(fixture);
     char expected[256];
 
-    session_open_polling(fixture->table, 4, &poll->exchange, "192.0.2.1", fixture->now);
+    session_open_polling(fixture->table, opening(4), &poll->exchange, fixture->now);
     assert_string_equal(poll->content_type, "text/plain; charset=UTF-8");
     snprintf(expected, sizeof(expected),
              "0{\"sid\":\"%.24s\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,"
@@ -22,7 +22,7 @@ static void test_an_unknown_revision_is_refused(void **state)
     struct fixture *fixture = *state;
     struct fake_poll *poll = fake_poll_new(fixture);
 
-    session_open_polling(fixture->table, 7, &poll->exchange, "192.0.2.1", fixture->now);
+    session_open_polling(fixture->table, opening(7), &poll->exchange, fixture->now);
     assert_answer(poll, 400, "{\"code\":5,\"message\":\"Unsupported protocol version\"}");
     assert_int_equal(session_table_count(fixture->table), 0);
 }
@@ -35,7 +35,7 @@ static void test_a_full_table_refuses_and_takes_again_after_a_close(void **state
 
     for (int i = 0; i < 100; i++)
         session = open_polling(fixture);
-    session_open_polling(fixture->table, 4, &poll->exchange, "192.0.2.1", fixture->now);
+    session_open_polling(fixture->table, opening(4), &poll->exchange, fixture->now);
     assert_int_equal(poll->status, 503);
     fake_poll_reset(poll);
     post(fixture, session, "1", 200);

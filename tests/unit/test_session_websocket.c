@@ -6,8 +6,7 @@ static void test_the_open_packet_comes_first(void **state)
     struct fake_websocket *self = fake_websocket_new(fixture);
     char expected[256];
 
-    assert_true(
-        session_open_websocket(fixture->table, 4, &self->websocket, "192.0.2.2", fixture->now));
+    assert_true(session_open_websocket(fixture->table, opening(4), &self->websocket, fixture->now));
     assert_true(session_table_is_dirty(fixture->table));
     flush(fixture);
     snprintf(expected, sizeof(expected),
@@ -25,10 +24,12 @@ static void test_a_full_table_and_an_unknown_revision_are_refused(void **state)
     struct fixture *fixture = *state;
     struct fake_websocket *self = fake_websocket_new(fixture);
 
-    assert_false(session_open_websocket(fixture->table, 3, &self->websocket, "", fixture->now));
+    assert_false(
+        session_open_websocket(fixture->table, opening(5), &self->websocket, fixture->now));
     for (int i = 0; i < 100; i++)
         open_polling(fixture);
-    assert_false(session_open_websocket(fixture->table, 4, &self->websocket, "", fixture->now));
+    assert_false(
+        session_open_websocket(fixture->table, opening(4), &self->websocket, fixture->now));
     assert_null(self->websocket.session);
     assert_int_equal(session_table_count(fixture->table), 100);
 }

@@ -37,11 +37,12 @@ static void assert_slice(struct slice slice, const char *expected)
     assert_true(slice_is(slice, expected));
 }
 
-static void only_revision_5_is_served(void **state)
+static void revisions_4_and_5_are_served(void **state)
 {
     (void)state;
     assert_int_equal(socketio_codec(5)->revision, 5);
-    assert_null(socketio_codec(4));
+    assert_int_equal(socketio_codec(4)->revision, 4);
+    assert_null(socketio_codec(3));
     assert_null(socketio_codec(0));
 }
 
@@ -294,6 +295,20 @@ static void assert_encoded(struct buffer *out, const char *expected)
     buffer_clear(out);
 }
 
+static void a_namespace_may_carry_a_query(void **state)
+{
+    struct socketio_packet packet;
+
+    (void)state;
+    assert_int_equal(socketio_codec(4)->decode(SLICE_LITERAL("0/admin?token=a%20b&x=1"), &packet),
+                     0);
+    assert_true(slice_is(packet.name_space, "/admin"));
+    assert_true(slice_is(packet.query, "token=a%20b&x=1"));
+    assert_int_equal(socketio_codec(4)->decode(SLICE_LITERAL("0/?,"), &packet), 0);
+    assert_true(slice_is(packet.name_space, "/"));
+    assert_int_equal(packet.query.length, 0);
+}
+
 static void encoders_write_whole_engineio_messages(void **state)
 {
     const struct slice root = SLICE_LITERAL("/");
@@ -301,12 +316,20 @@ static void encoders_write_whole_engineio_messages(void **state)
     struct buffer out = BUFFER_EMPTY;
 
     (void)state;
-    socketio_write_connect(&out, root, SLICE_LITERAL("wZX3oN0bSVIhsaknAAAI"));
+    socketio_codec(5)->write_connect(&out, root, SLICE_LITERAL("wZX3oN0bSVIhsaknAAAI"));
     assert_encoded(&out, "40{\"sid\":\"wZX3oN0bSVIhsaknAAAI\"}");
-    socketio_write_connect(&out, admin, SLICE_LITERAL("s"));
+    socketio_codec(5)->write_connect(&out, admin, SLICE_LITERAL("s"));
     assert_encoded(&out, "40/admin,{\"sid\":\"s\"}");
-    socketio_write_connect_error(&out, admin, "Not \"authorized\"");
+    socketio_codec(5)->write_connect_error(&out, admin, "Not \"authorized\"");
     assert_encoded(&out, "44/admin,{\"message\":\"Not \\\"authorized\\\"\"}");
+    socketio_codec(4)->write_connect(&out, root, SLICE_LITERAL("s"));
+    assert_encoded(&out, "40");
+    socketio_codec(4)->write_connect(&out, admin, SLICE_LITERAL("s"));
+    assert_encoded(&out, "40/admin,");
+    socketio_codec(4)->write_connect_error(&out, admin, "Not \"authorized\"");
+    assert_encoded(&out, "44/admin,\"Not \\\"authorized\\\"\"");
+    socketio_codec(4)->write_connect_error(&out, root, "no");
+    assert_encoded(&out, "44\"no\"");
     socketio_write_disconnect(&out, root);
     assert_encoded(&out, "41");
     socketio_write_disconnect(&out, admin);
@@ -368,7 +391,7 @@ static void random_packets_are_refused_or_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_revision_5_is_served),
+        cmocka_unit_test(revisions_4_and_5_are_served),
         cmocka_unit_test(connects),
         cmocka_unit_test(disconnects_carry_nothing),
         cmocka_unit_test(events),
@@ -381,6 +404,7 @@ int main(void)
         cmocka_unit_test(other_types_are_refused),
         cmocka_unit_test(namespaces_are_bounded_text),
         cmocka_unit_test(depth_over_the_limit_is_no_protocol_error),
+        cmocka_unit_test(a_namespace_may_carry_a_query),
         cmocka_unit_test(encoders_write_whole_engineio_messages),
         cmocka_unit_test(random_packets_are_refused_or_sound),
     };

@@ -3,7 +3,9 @@
  * what the wire tests and the official clients talk to. Not installed.
  *
  *     echo-server [--port N] [--ping-interval MS] [--ping-timeout MS] [--max-buffer BYTES]
- *                 [--outbox BYTES] [--send-buffer BYTES] [--no-upgrades] [--relay]
+ *                 [--outbox BYTES] [--send-buffer BYTES] [--no-upgrades] [--relay] [--eio3]
+ *                 [--connect-timeout MS] [--path PATH] [--transports LIST] [--cookie NAME]
+ *                 [--cors-origin LIST] [--trusted-proxy LIST] [--raw]
  *
  * Prints "listening PORT" when it is ready. SIGTERM or SIGINT ends it; SIGUSR1 prints its counters.
  *
@@ -25,6 +27,7 @@
 #include <uv.h>
 
 #include "edge/engineio_http.h"
+#include "edge/engineio_options.h"
 #include "edge/http/server.h"
 #include "edge/session/session.h"
 #include "edge/session/socket.h"
@@ -233,6 +236,22 @@ static const struct socket_application application = {
     .disconnected = on_disconnected,
 };
 
+/* --raw: Engine.IO without Socket.IO. Every message goes back as it came. */
+static void on_message(void *context, struct session *session, struct slice message, bool is_binary,
+                       int64_t now)
+{
+    struct slice parts[] = {SLICE_LITERAL("4"), message};
+    struct packet *packet =
+        is_binary ? packet_new(PACKET_BINARY, &parts[1], 1) : packet_new(PACKET_TEXT, parts, 2);
+
+    (void)context;
+    (void)now;
+    session_send(session, packet);
+    packet_release(&packet);
+}
+
+static const struct socket_application raw_application = {.message = on_message};
+
 /* --- the way to other edges ------------------------------------------------------------------- */
 
 static bool on_relay(void *context, const struct relay_request *request,
@@ -287,7 +306,7 @@ static void on_request(void *context, struct http_exchange *exchange,
 {
     struct echo *echo = context;
 
-    if (engineio_http_serves(request->path))
+    if (engineio_http_serves(&echo->engineio, request->path))
         engineio_http_handle(&echo->engineio, exchange, request, clock_monotonic_ms());
     else
         http_respond(exchange, 404, "text/plain", SLICE_LITERAL("Not found\n"));
@@ -297,7 +316,7 @@ static size_t on_body_limit(void *context, const struct http_request *head)
 {
     struct echo *echo = context;
 
-    return engineio_http_serves(head->path)
+    return engineio_http_serves(&echo->engineio, head->path)
                ? engineio_http_body_limit(&echo->engineio, head, clock_monotonic_ms())
                : 0;
 }
@@ -407,6 +426,14 @@ int main(int argc, char **argv)
         {"send-buffer", required_argument, NULL, 's'},
         {"no-upgrades", no_argument, NULL, 'u'},
         {"relay", no_argument, NULL, 'r'},
+        {"path", required_argument, NULL, 'P'},
+        {"transports", required_argument, NULL, 'T'},
+        {"cookie", required_argument, NULL, 'C'},
+        {"cors-origin", required_argument, NULL, 'O'},
+        {"trusted-proxy", required_argument, NULL, 'X'},
+        {"raw", no_argument, NULL, 'R'},
+        {"eio3", no_argument, NULL, '3'},
+        {"connect-timeout", required_argument, NULL, 'c'},
         {NULL, 0, NULL, 0},
     };
     struct session_settings settings = {
@@ -421,6 +448,14 @@ int main(int argc, char **argv)
         .payload_packets_max = 10000,
         .allow_upgrades = true,
     };
+    struct engineio_options engineio = {
+        .path = "/socket.io",
+        .transports = "polling,websocket",
+        .http_compression = 1024,
+        .cors = {.credentials = true, .methods = "GET,POST"},
+    };
+    struct engineio_http_settings engineio_settings;
+    const struct socket_application *used = &application;
     struct http_server_settings http_settings = {
         .connections_max = 100000,
         .head_max = 8192,
@@ -464,6 +499,30 @@ int main(int argc, char **argv)
         case 'u':
             settings.allow_upgrades = false;
             break;
+        case '3':
+            settings.allow_eio3 = true;
+            break;
+        case 'c':
+            settings.connect_timeout = value;
+            break;
+        case 'P':
+            engineio.path = optarg;
+            break;
+        case 'T':
+            engineio.transports = optarg;
+            break;
+        case 'C':
+            engineio.cookie = optarg;
+            break;
+        case 'O':
+            engineio.cors.origins = optarg;
+            break;
+        case 'X':
+            engineio.trusted_proxy = optarg;
+            break;
+        case 'R':
+            used = &raw_application;
+            break;
         case 'r':
             has_relay = true;
             break;
@@ -471,13 +530,19 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    if (!engineio_options_resolve(&engineio, &engineio_settings, reason, sizeof(reason))) {
+        fprintf(stderr, "echo-server: %s\n", reason);
+        return 2;
+    }
+    engineio_settings.max_http_buffer_size = settings.max_http_buffer_size;
+    settings.allow_upgrades &= engineio_settings.serves_websocket;
     raise_descriptor_limit();
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&echo.loop);
     id_source_init(&echo.ids);
     id_random_text(&echo.ids, incarnation, INCARNATION_LENGTH);
-    echo.sessions = session_table_new(&settings, &application, &echo, &echo.ids, incarnation,
-                                      clock_monotonic_ms());
+    echo.sessions =
+        session_table_new(&settings, used, &echo, &echo.ids, incarnation, clock_monotonic_ms());
     echo.websockets = websocket_server_new(&echo.loop, echo.sessions, settings.max_http_buffer_size,
                                            send_buffer, reason, sizeof(reason));
     http_settings.listen = listen;
@@ -488,7 +553,7 @@ int main(int argc, char **argv)
         return 1;
     }
     engineio_http_init(&echo.engineio, echo.sessions, echo.websockets, incarnation,
-                       settings.max_http_buffer_size);
+                       &engineio_settings);
     if (has_relay)
         engineio_http_set_relay(&echo.engineio, &relay_operations, &echo);
     start_loop(&echo);

@@ -276,7 +276,8 @@ static void post_take(struct test_server *server, struct http_exchange *exchange
 static void get_file(struct test_server *server, struct http_exchange *exchange,
                      const struct http_request *request)
 {
-    if (server->client != NULL && static_site_serve_client(server->client, exchange, request))
+    if (server->client != NULL &&
+        static_site_serve_client(server->client, SLICE_LITERAL("/socket.io/"), exchange, request))
         return;
     if (server->site == NULL || !static_site_serve(server->site, exchange, request))
         http_respond(exchange, 404, "text/plain", SLICE_LITERAL("nothing here"));

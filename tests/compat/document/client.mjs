@@ -16,6 +16,19 @@ export const TRANSPORTS = {
     websocket: ['websocket'],
 };
 
+// Clients before 3.x have no onAny().
+const onAnyEvent = (socket, listener) => {
+    if (socket.onAny) {
+        socket.onAny(listener);
+        return;
+    }
+    const { onevent } = socket;
+    socket.onevent = function (packet) {
+        listener(...packet.data);
+        onevent.call(this, packet);
+    };
+};
+
 export class DocumentClient {
     #context;
     #sockets = [];
@@ -23,12 +36,13 @@ export class DocumentClient {
     events = [];
     printed = [];
 
-    constructor({ url, roomId, entityId = randomUUID(), transport = 'upgrade' }) {
+    constructor({ url, roomId, entityId = randomUUID(), transport = 'upgrade', library = io }) {
         const transports = TRANSPORTS[transport];
         const print = (...args) => this.printed.push(args);
         const connect = (address, options) => {
-            const socket = io(address, transports ? { ...options, transports } : options);
-            socket.onAny((name, data) => this.events.push({ name, data }));
+            const socket = library(address,
+                { ...options, forceNew: true, ...transports ? { transports } : {} });
+            onAnyEvent(socket, (name, data) => this.events.push({ name, data }));
             this.#sockets.push(socket);
             return socket;
         };
