@@ -1,7 +1,7 @@
 /*
  * Socket.IO packets: pure codec of the JSON parser, protocol revision 5 (clients 3.x, 4.x). A
- * combination of revision and parser is one `struct socketio_codec`; revision 4 (clients 1.x, 2.x)
- * and the msgpack parser are further entries.
+ * revision is one `struct socketio_codec`; revision 4 (clients 1.x, 2.x) is a further entry. The
+ * msgpack parser's packets are these in another form: socketio_msgpack.h.
  *
  * Implements: Socket.IO protocol, revision 5, "Packet encoding".
  */
@@ -26,7 +26,7 @@ enum socketio_type {
 
 enum {
     SOCKETIO_NAMESPACE_MAX = 256,  /* bytes */
-    SOCKETIO_ATTACHMENTS_MAX = 64, /* binary attachments of one packet */
+    SOCKETIO_ATTACHMENTS_MAX = 10, /* of one packet; current clients take no more either */
     SOCKETIO_EVENT_DEPTH = JSON_MAX_DEPTH
 };
 
@@ -61,6 +61,13 @@ struct socketio_codec {
     int (*decode)(struct slice text, struct socketio_packet *out);
 };
 const struct socketio_codec *socketio_codec(int revision);
+
+/*
+ * The two steps of decode(), for those who get at one of them otherwise: everything before the
+ * payload, and what is left; and the payload, checked as above.
+ */
+int socketio_decode_head(struct slice text, struct socketio_packet *out, struct slice *payload);
+int socketio_decode_payload(struct slice payload, struct socketio_packet *packet);
 
 /* Arguments of an event after its name, or of an ack. */
 struct json_iterator socketio_arguments(const struct socketio_packet *packet);
