@@ -194,7 +194,7 @@ static int read_question(struct jobs *jobs, const struct job *job, struct runtim
     struct slice object, text = SLICE_EMPTY, name = SLICE_EMPTY;
     const struct json_field fields[] = {{"text", &text}, {"senderName", &name}};
     buffer_append_char(&jobs->question, '{');
-    buffer_append_slice(&jobs->question, job->message.work.body);
+    buffer_append_slice(&jobs->question, chat_body_members(job->message.work.body));
     buffer_append_char(&jobs->question, '}');
     int error = json_scan(buffer_slice(&jobs->question), JSON_MAX_DEPTH, &object);
     if (error == 0) {

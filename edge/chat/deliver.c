@@ -41,9 +41,8 @@ static struct packet *render_message(struct chat *chat, const struct bus_room_me
     if (client_message_id.length > 0) {
         json_write_string_member(&chat->scratch, "clientMessageId", client_message_id);
     }
-    buffer_clear(&chat->argument);
-    chat_write_broadcast(&stamp, message->body, buffer_slice(&chat->scratch), &chat->argument);
-    return chat_event_packet("messageBroadcast", buffer_slice(&chat->argument));
+    return chat_broadcast_packet(&stamp, message->body, buffer_slice(&chat->scratch),
+                                 &chat->argument);
 }
 
 static struct packet *render_chunk(struct chat *chat, const struct bus_chunk *chunk)

@@ -165,9 +165,10 @@ static void emit_replay(const struct join_wait *wait, const struct bus_joined *j
         if (is_own) {
             json_write_string_member(&extra, "clientMessageId", element.client_message_id);
         }
-        buffer_clear(&chat->scratch);
-        chat_write_broadcast(&stamp, element.body, buffer_slice(&extra), &chat->scratch);
-        socket_emit_event(wait->from, "messageBroadcast", buffer_slice(&chat->scratch));
+        struct packet *packet =
+            chat_broadcast_packet(&stamp, element.body, buffer_slice(&extra), &chat->scratch);
+        socket_emit(wait->from->socket, packet);
+        packet_release(&packet);
         chat->counters.deliveries++;
     }
     buffer_deinit(&extra);

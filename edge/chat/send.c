@@ -27,9 +27,10 @@ static void emit_echo(struct send_wait *wait, const struct chat_stamp *stamp, st
         buffer_append_string(&extra, "\"clientMessageId\":");
         json_write_string(&extra, chat_text(wait->client_message_id));
     }
-    buffer_clear(&chat->scratch);
-    chat_write_broadcast(stamp, body, buffer_slice(&extra), &chat->scratch);
-    socket_emit_event(wait->from, "messageBroadcast", buffer_slice(&chat->scratch));
+    struct packet *packet =
+        chat_broadcast_packet(stamp, body, buffer_slice(&extra), &chat->scratch);
+    socket_emit(wait->from->socket, packet);
+    packet_release(&packet);
     buffer_deinit(&extra);
     chat->counters.deliveries++;
     wait->was_echoed = true;
@@ -123,24 +124,44 @@ static void on_done(void *context, const struct uplink_outcome *outcome)
     send_wait_destroy(wait);
 }
 
+/* Decodes a send, and writes its body as chat->argument. */
+static struct chat_fault read_send(const struct chat_call *call, struct chat_send *send,
+                                   struct slice *sender)
+{
+    struct chat *chat = call->chat;
+    struct chat_socket *from = call->from;
+    struct chat_fault fault =
+        chat_decode_send(call->payload, SLICE_EMPTY, &chat->arena, "socketio_client", send);
+    if (fault.error != 0) {
+        return fault;
+    }
+    if (from->requests.count >= (size_t)chat->settings.requests_per_socket_max) {
+        return (struct chat_fault){ERROR_OVERLOADED, NULL};
+    }
+    send->binaries = socket_attachments(from->socket, &send->binary_count);
+    if (send->binary_count > CHAT_BINARIES_MAX) {
+        return (struct chat_fault){ERROR_LIMIT, NULL};
+    }
+    *sender = send->sender.length > 0 ? send->sender : chat_text(from->entity);
+    buffer_clear(&chat->argument);
+    chat_write_body(send, *sender, &chat->argument);
+    bool is_too_large = chat->argument.length > BUS_PAYLOAD_MAX;
+    return (struct chat_fault){is_too_large ? ERROR_TOO_LARGE : 0, NULL};
+}
+
 void chat_handle_send(const struct chat_call *call, bool asks_agent)
 {
     struct chat *chat = call->chat;
     struct chat_socket *from = call->from;
     struct chat_send send;
-    struct chat_fault fault =
-        chat_decode_send(call->payload, SLICE_EMPTY, &chat->arena, "socketio_client", &send);
-    if (fault.error == 0 &&
-        from->requests.count >= (size_t)chat->settings.requests_per_socket_max) {
-        fault = (struct chat_fault){ERROR_OVERLOADED, NULL};
-    }
+    struct slice sender;
+    struct chat_fault fault = read_send(call, &send, &sender);
     if (fault.error != 0) {
         chat->counters.faults++;
         call_refuse(call, fault, chat_client_message_id(call->payload, &chat->arena),
                     error_is_retryable(fault.error) ? 1000 : 0);
         return;
     }
-    struct slice sender = send.sender.length > 0 ? send.sender : chat_text(from->entity);
     char minted[UUID_TEXT_SIZE + 1] = "~";
     if (send.message_id.length == 0) {
         uuid_random(chat->ids, minted + 1);
@@ -153,8 +174,10 @@ void chat_handle_send(const struct chat_call *call, bool asks_agent)
     if (send.message_id.length > 0) {
         wait->client_message_id = memory_copy_string(send.message_id.data, send.message_id.length);
     }
-    buffer_clear(&chat->argument);
-    chat_write_body(&send, sender, &chat->argument);
+    buffer_clear(&chat->scratch);
+    if (room_lookup(chat, send.room) == NULL) { /* else it exists already */
+        chat_write_plain_metadata(&send, &chat->scratch);
+    }
     struct bus_message message = {
         .type = BUS_SEND,
         .trace = id_random_u64(chat->ids),
@@ -165,9 +188,7 @@ void chat_handle_send(const struct chat_call *call, bool asks_agent)
                  .server_id = send.server_id,
                  .asks_agent = asks_agent,
                  .channel_type = send.is_direct ? SLICE_LITERAL("DM") : SLICE_LITERAL("GROUP"),
-                 .channel_metadata = room_lookup(chat, send.room) == NULL
-                                         ? send.raw_metadata
-                                         : SLICE_EMPTY, /* it exists already */
+                 .channel_metadata = buffer_slice(&chat->scratch),
                  .body = buffer_slice(&chat->argument)}};
     int error = uplink_request(chat->uplink, &message, &message.send.request, on_done, wait,
                                &from->requests, call->now);

@@ -31,9 +31,7 @@ static struct body_view view_of(struct slice body, struct buffer *braced)
         {"inReplyTo", &view.in_reply_to},
     };
     buffer_clear(braced);
-    buffer_append_char(braced, '{');
-    buffer_append_slice(braced, body);
-    buffer_append_char(braced, '}');
+    chat_show_body(body, braced);
     json_collect(buffer_slice(braced), fields, sizeof(fields) / sizeof(fields[0]));
     return view;
 }

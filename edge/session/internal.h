@@ -24,6 +24,7 @@
 #include "proto/base/wheel.h"
 #include "proto/wire/engineio.h"
 #include "proto/wire/socketio.h"
+#include "proto/wire/socketio_msgpack.h"
 
 enum {
     REMOTE_ADDRESS_SIZE = 46,        /* the longest IPv6 address, and NUL */
@@ -57,6 +58,9 @@ enum socket_state {
     SOCKET_OVER /* waits for the end of the turn to be freed */
 };
 
+/* How the client's Socket.IO packets look: told by the first of them, which is its CONNECT. */
+enum session_parser { PARSER_UNKNOWN, PARSER_JSON, PARSER_MSGPACK };
+
 struct socket {
     struct session *session; /* borrows */
     struct socket *next;     /* on the session, or among the table's dead */
@@ -87,7 +91,8 @@ struct session {
     int64_t state_deadline;   /* for PROBING, UPGRADING and CLOSING to pass; 0: none */
     int64_t noop_at;          /* the GET parked while UPGRADING is sent home; 0: none */
 
-    uint8_t state; /* enum session_state */
+    uint8_t state;  /* enum session_state */
+    uint8_t parser; /* enum session_parser */
     bool is_dirty : 1;
     bool is_choked : 1;        /* the WebSocket takes nothing until it is writable */
     bool is_awaiting_pong : 1; /* heartbeat_at is the deadline of the client's pong */
@@ -119,9 +124,11 @@ struct session_table {
     struct socket *dead_sockets;
     struct session_packets packets;
     struct session_counters counters;
-    struct buffer scratch;               /* rendering; valid until the next use */
-    struct arena arena;                  /* decoding of one payload */
-    const struct attachments *delivered; /* borrows: of the packet an upcall is looking at */
+    struct buffer scratch;         /* rendering; valid until the next use */
+    struct buffer payload;         /* JSON of a packet with binary values, while it is looked at */
+    struct arena arena;            /* decoding of one payload */
+    const struct slice *delivered; /* borrows: attachments of the packet an upcall is looking at */
+    size_t delivered_count;
     struct wheel wheel;
     uint32_t turn; /* of the loop; each ends with a flush */
     bool is_flushing;

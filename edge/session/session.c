@@ -73,6 +73,7 @@ void session_table_destroy(struct session_table **table)
     packet_release(&self->packets.noop);
     packet_release(&self->packets.close);
     buffer_deinit(&self->scratch);
+    buffer_deinit(&self->payload);
     arena_deinit(&self->arena);
     free(self);
     *table = NULL;

@@ -52,8 +52,9 @@ void socket_accept(struct socket *socket);
 void socket_refuse(struct socket *socket, const char *message);
 
 /*
- * Queues a rendered packet (an event); takes a reference of its own. No effect on a socket that is
- * not accepted, or over.
+ * Queues a rendered packet of the JSON parser (an event) with its attachments; takes a reference of
+ * its own. A client of the msgpack parser gets it in that form, made once per packet. No effect on
+ * a socket that is not accepted, or over.
  */
 void socket_emit(struct socket *socket, struct packet *packet);
 /* Answers an event that asked for it; arguments: raw JSON values joined by commas. */
@@ -66,7 +67,9 @@ void socket_disconnect(struct socket *socket);
 
 /*
  * The binary attachments of the packet that event() or acknowledged() is being called with: the
- * placeholder {"_placeholder":true,"num":N} in its JSON stands for the Nth. Valid during the call.
+ * canonical placeholder (placeholder.h) in its JSON stands for the Nth, and each is named at most
+ * once. From clients of the msgpack parser they may be up to SOCKETIO_BINARIES_MAX. Valid during
+ * the call.
  */
 const struct slice *socket_attachments(const struct socket *socket, size_t *count);
 

@@ -31,21 +31,6 @@ enum json_type json_type(struct slice value)
     }
 }
 
-/* Past the string that starts at `at`, its quotes included. */
-static const char *skip_string(const char *at, const char *end)
-{
-    at++;
-    for (;;) {
-        at = json_text_find_quote(at, end);
-        if (at == end)
-            return end;
-        if (*at++ == '"')
-            return at;
-        if (at < end)
-            at++;
-    }
-}
-
 static const char *skip_container(const char *at, const char *end)
 {
     size_t depth = 0;
@@ -54,7 +39,7 @@ static const char *skip_container(const char *at, const char *end)
         char c = *at;
 
         if (c == '"') {
-            at = skip_string(at, end);
+            at = json_text_string_end(at, end);
             continue;
         }
         at++;
@@ -71,12 +56,10 @@ static const char *skip_value(const char *at, const char *end)
     if (at == end)
         return end;
     if (*at == '"')
-        return skip_string(at, end);
+        return json_text_string_end(at, end);
     if (*at == '{' || *at == '[')
         return skip_container(at, end);
-    while (at < end && *at != ',' && *at != '}' && *at != ']' && !json_text_is_space(*at))
-        at++;
-    return at;
+    return json_text_scalar_end(at, end);
 }
 
 struct json_iterator json_iterate(struct slice container)

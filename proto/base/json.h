@@ -71,6 +71,8 @@ bool json_to_boolean(struct slice value, bool *out);
 
 /* Writer: appends to a buffer. Strings are escaped and valid UTF-8 (bad bytes become U+FFFD). */
 void json_write_string(struct buffer *out, struct slice text);
+/* The shortest number that reads back the same; null for what JSON has no number for. */
+void json_write_double(struct buffer *out, double value);
 /* ,"name": (the comma only when something other than '{' or '[' stands before). */
 void json_write_key(struct buffer *out, const char *name);
 void json_write_string_member(struct buffer *out, const char *name, struct slice text);

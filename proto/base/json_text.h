@@ -1,6 +1,6 @@
 /*
- * The inside of JSON strings, shared by the scanner, the readers and the writer: finding the end of
- * a run of plain text eight bytes at a time, and decoding escapes.
+ * The inside of JSON text, shared by the scanner, the readers and the writer: finding the end of a
+ * run of plain text eight bytes at a time, the ends of tokens, and decoding escapes.
  */
 #ifndef PROTO_BASE_JSON_TEXT_H
 #define PROTO_BASE_JSON_TEXT_H
@@ -91,6 +91,29 @@ static inline bool json_text_is_space(char c)
 static inline const char *json_text_skip_space(const char *at, const char *end)
 {
     while (at < end && json_text_is_space(*at))
+        at++;
+    return at;
+}
+
+/* Past the string that starts at `at`, its quotes included. */
+static inline const char *json_text_string_end(const char *at, const char *end)
+{
+    at++;
+    for (;;) {
+        at = json_text_find_quote(at, end);
+        if (at == end)
+            return end;
+        if (*at++ == '"')
+            return at;
+        if (at < end)
+            at++;
+    }
+}
+
+/* Past the number or literal that starts at `at`. */
+static inline const char *json_text_scalar_end(const char *at, const char *end)
+{
+    while (at < end && *at != ',' && *at != '}' && *at != ']' && !json_text_is_space(*at))
         at++;
     return at;
 }

@@ -1,5 +1,8 @@
 #include "proto/base/json.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/json_text.h"
@@ -110,4 +113,25 @@ void json_write_boolean_member(struct buffer *out, const char *name, bool value)
 {
     json_write_key(out, name);
     buffer_append_string(out, value ? "true" : "false");
+}
+
+void json_write_double(struct buffer *out, double value)
+{
+    enum { DIGITS_MIN = 15, DIGITS_MAX = 17 }; /* of these, one is always enough */
+    char text[32];
+
+    if (!isfinite(value)) {
+        buffer_append_string(out, "null");
+        return;
+    }
+    if (value == 0) {
+        buffer_append_char(out, '0'); /* of either sign, as JavaScript writes it */
+        return;
+    }
+    for (int digits = DIGITS_MIN; digits <= DIGITS_MAX; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    buffer_append_string(out, text);
 }

@@ -22,11 +22,14 @@ struct packet *packet_new(enum packet_kind kind, const struct slice *parts, size
     header_length = websocket_write_header(header, kind == PACKET_BINARY, payload_length);
 
     packet = memory_allocate(sizeof(*packet) + header_length + payload_length);
+    packet->attachments = NULL;
+    packet->packed = NULL;
     packet->references = 1;
     packet->payload_length = (uint32_t)payload_length;
     packet->header_length = (uint8_t)header_length;
     packet->kind = (uint8_t)kind;
     packet->is_volatile = false;
+    packet->attachment_count = 0;
     memcpy(packet->bytes, header, header_length);
     at = packet->bytes + header_length;
     for (size_t i = 0; i < count; i++) {
@@ -36,6 +39,26 @@ struct packet *packet_new(enum packet_kind kind, const struct slice *parts, size
         at += parts[i].length;
     }
     return packet;
+}
+
+void packet_attach(struct packet *packet, const struct slice *attachments, size_t count)
+{
+    assert(packet->attachments == NULL && count <= UINT8_MAX);
+    if (count == 0)
+        return;
+    packet->attachments = memory_allocate(count * sizeof(*packet->attachments));
+    for (size_t i = 0; i < count; i++)
+        packet->attachments[i] = packet_new(PACKET_BINARY, &attachments[i], 1);
+    packet->attachment_count = (uint8_t)count;
+}
+
+/* What hangs on a few packets only; neither kind has anything on it in turn. */
+static void release_forms(struct packet *packet)
+{
+    for (unsigned i = 0; i < packet->attachment_count; i++)
+        packet_release(&packet->attachments[i]);
+    free(packet->attachments);
+    packet_release(&packet->packed);
 }
 
 struct packet *packet_share(struct packet *packet)
@@ -53,6 +76,9 @@ void packet_release(struct packet **packet)
     if (self == NULL)
         return;
     assert(self->references > 0);
-    if (--self->references == 0)
-        free(self);
+    if (--self->references > 0)
+        return;
+    if (self->attachments != NULL || self->packed != NULL)
+        release_forms(self);
+    free(self);
 }

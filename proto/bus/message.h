@@ -16,7 +16,7 @@
 #include "proto/base/buffer.h"
 #include "proto/base/id.h"
 #include "proto/base/slice.h"
-#include "proto/bus/msgpack.h"
+#include "proto/base/msgpack.h"
 
 enum {
     BUS_VERSION = 1,

@@ -1,5 +1,7 @@
 #include "proto/wire/chat_event.h"
 
+#include <stdio.h>
+
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "proto/base/id.h"
@@ -345,25 +347,6 @@ struct slice chat_client_message_id(struct slice payload, struct arena *arena)
     return id;
 }
 
-void chat_write_body(const struct chat_send *send, struct slice sender, struct buffer *out)
-{
-    buffer_append_string(out, "\"senderId\":");
-    json_write_string(out, sender);
-    json_write_string_member(out, "senderName", send->sender_name);
-    json_write_string_member(out, "text", send->text);
-    json_write_string_member(out, "roomId", send->room);
-    json_write_string_member(out, "channelId", send->room);
-    json_write_string_member(out, "serverId", send->server_id);
-    json_write_string_member(out, "messageServerId", send->server_id);
-    json_write_string_member(out, "source", send->source);
-    if (send->raw_attachments.length > 0) {
-        json_write_raw_member(out, "attachments", send->raw_attachments);
-    }
-    if (send->raw_metadata.length > 0) {
-        json_write_raw_member(out, "metadata", send->raw_metadata);
-    }
-}
-
 void chat_write_reply_body(const struct chat_reply *reply, struct buffer *out)
 {
     buffer_append_string(out, "\"senderId\":");
@@ -385,7 +368,7 @@ void chat_write_reply_body(const struct chat_reply *reply, struct buffer *out)
     }
 }
 
-void chat_write_broadcast(const struct chat_stamp *stamp, struct slice body, struct slice extra,
+void chat_write_broadcast(const struct chat_stamp *stamp, struct slice members, struct slice extra,
                           struct buffer *out)
 {
     buffer_append_string(out, "{\"id\":");
@@ -396,9 +379,9 @@ void chat_write_broadcast(const struct chat_stamp *stamp, struct slice body, str
     buffer_append_unsigned(out, stamp->epoch);
     buffer_append_string(out, ",\"createdAt\":");
     buffer_append_signed(out, stamp->created_at);
-    if (body.length > 0) {
+    if (members.length > 0) {
         buffer_append_char(out, ',');
-        buffer_append_slice(out, body);
+        buffer_append_slice(out, members);
     }
     if (extra.length > 0) {
         buffer_append_char(out, ',');
@@ -412,6 +395,25 @@ struct packet *chat_event_packet(const char *event, struct slice argument)
     const struct slice parts[] = {SLICE_LITERAL("42[\""), slice_of_string(event),
                                   SLICE_LITERAL("\","), argument, SLICE_LITERAL("]")};
     return packet_new(PACKET_TEXT, parts, COUNT(parts));
+}
+
+struct packet *chat_broadcast_packet(const struct chat_stamp *stamp, struct slice body,
+                                     struct slice extra, struct buffer *scratch)
+{
+    struct chat_body parts;
+    chat_read_body(body, &parts);
+    buffer_clear(scratch);
+    chat_write_broadcast(stamp, parts.members, extra, scratch);
+    if (parts.count == 0) {
+        return chat_event_packet("messageBroadcast", buffer_slice(scratch));
+    }
+    char head[32];
+    int length = snprintf(head, sizeof(head), "45%zu-[\"messageBroadcast\",", parts.count);
+    const struct slice text[] = {slice_of(head, (size_t)length), buffer_slice(scratch),
+                                 SLICE_LITERAL("]")};
+    struct packet *packet = packet_new(PACKET_TEXT, text, COUNT(text));
+    packet_attach(packet, parts.binaries, parts.count);
+    return packet;
 }
 
 void chat_write_error(bool is_ack, struct chat_fault what, struct slice client_message_id,

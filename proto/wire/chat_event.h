@@ -15,6 +15,7 @@
 #include "proto/base/buffer.h"
 #include "proto/base/packet.h"
 #include "proto/base/slice.h"
+#include "proto/wire/chat_body.h"
 
 /* SOCKET_MESSAGE_TYPE of the document. */
 enum chat_type {
@@ -63,6 +64,9 @@ struct chat_send {
     bool is_direct; /* metadata says DM: what a room becomes that this message creates */
     struct slice raw_attachments; /* array, or empty */
     struct slice raw_metadata;    /* object, or empty */
+    /* What placeholders in the two stand for; the caller's to set. Borrows. */
+    const struct slice *binaries;
+    size_t binary_count; /* at most CHAT_BINARIES_MAX */
 };
 
 struct chat_typing {
@@ -103,13 +107,7 @@ struct chat_fault chat_decode_control(struct slice payload, struct arena *arena,
  */
 struct slice chat_client_message_id(struct slice payload, struct arena *arena);
 
-/*
- * The opaque body of a message on the bus and in the store: the members of its messageBroadcast
- * except those that the router gives (id, seq, epoch, createdAt), as raw JSON without braces.
- */
-void chat_write_body(const struct chat_send *send, struct slice sender, struct buffer *out);
-
-/* The same for an agent's reply. Raw members may be empty. */
+/* The body of an agent's reply. Raw members may be empty. */
 struct chat_reply {
     struct slice agent_id;
     struct slice agent_name;
@@ -130,12 +128,18 @@ struct chat_stamp {
     uint64_t epoch;
     int64_t created_at;
 };
-/* Appends the broadcast object {id, seq, epoch, createdAt, body…, extra…}; extra: raw members. */
-void chat_write_broadcast(const struct chat_stamp *stamp, struct slice body, struct slice extra,
+/* Appends the broadcast object {id, seq, epoch, createdAt, body…, extra…}; both: raw members. */
+void chat_write_broadcast(const struct chat_stamp *stamp, struct slice members, struct slice extra,
                           struct buffer *out);
 
 /* Packets 42["event",argument] for the default namespace; one reference for the caller. */
 struct packet *chat_event_packet(const char *event, struct slice argument);
+/*
+ * The messageBroadcast of a message, with the binary values of its body as attachments. scratch is
+ * cleared and holds the argument afterwards.
+ */
+struct packet *chat_broadcast_packet(const struct chat_stamp *stamp, struct slice body,
+                                     struct slice extra, struct buffer *scratch);
 
 /* {"error":…,"code":…,"field":…,"clientMessageId":…}, with success:false in front for acks. */
 void chat_write_error(bool is_ack, struct chat_fault fault, struct slice client_message_id,

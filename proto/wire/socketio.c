@@ -141,11 +141,10 @@ static bool check_data(struct socketio_packet *out)
     return false;
 }
 
-static int decode(struct slice text, struct socketio_packet *out)
+int socketio_decode_head(struct slice text, struct socketio_packet *out, struct slice *payload)
 {
     const char *at = text.data;
     const char *end;
-    int error = 0;
 
     if (text.length == 0 || *at < '0' + SOCKETIO_CONNECT || *at > '0' + SOCKETIO_BINARY_ACK)
         return ERROR_MALFORMED;
@@ -155,13 +154,30 @@ static int decode(struct slice text, struct socketio_packet *out)
     if ((is_binary_type(out->type) && !take_attachments(&at, end, out)) ||
         !take_namespace(&at, end, out) || !take_ack_id(&at, end, out))
         return ERROR_MALFORMED;
-    if (at < end)
-        error = json_scan(slice_of(at, (size_t)(end - at)), SOCKETIO_EVENT_DEPTH, &out->data);
+    *payload = slice_of(at, (size_t)(end - at));
+    return 0;
+}
+
+int socketio_decode_payload(struct slice payload, struct socketio_packet *packet)
+{
+    int error = 0;
+
+    packet->data = SLICE_EMPTY;
+    if (payload.length > 0)
+        error = json_scan(payload, SOCKETIO_EVENT_DEPTH, &packet->data);
     if (error == ERROR_TOO_DEEP)
-        out->data_state = SOCKETIO_DATA_TOO_DEEP;
+        packet->data_state = SOCKETIO_DATA_TOO_DEEP;
     else if (error != 0)
         return error;
-    return check_data(out) ? 0 : ERROR_MALFORMED;
+    return check_data(packet) ? 0 : ERROR_MALFORMED;
+}
+
+static int decode(struct slice text, struct socketio_packet *out)
+{
+    struct slice payload;
+    int error = socketio_decode_head(text, out, &payload);
+
+    return error != 0 ? error : socketio_decode_payload(payload, out);
 }
 
 struct json_iterator socketio_arguments(const struct socketio_packet *packet)

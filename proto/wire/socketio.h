@@ -1,8 +1,9 @@
 /*
  * Socket.IO packets: pure codec of the JSON parser, protocol revisions 5 (clients 3.x, 4.x) and 4
- * (clients 1.x, 2.x). A combination of revision and parser is one `struct socketio_codec`. Events,
+ * (clients 1.x, 2.x). A revision is one `struct socketio_codec`. Events,
  * acknowledgements and disconnections are the same text in both revisions, so that a shared packet
- * serves a room of old and new clients.
+ * serves a room of old and new clients. The msgpack parser's packets are these in another form:
+ * socketio_msgpack.h.
  *
  * Implements: Socket.IO protocol, revisions 4 and 5, "Packet encoding".
  */
@@ -27,7 +28,7 @@ enum socketio_type {
 
 enum {
     SOCKETIO_NAMESPACE_MAX = 256,  /* bytes */
-    SOCKETIO_ATTACHMENTS_MAX = 64, /* binary attachments of one packet */
+    SOCKETIO_ATTACHMENTS_MAX = 10, /* of one packet; current clients take no more either */
     SOCKETIO_EVENT_DEPTH = JSON_MAX_DEPTH
 };
 
@@ -69,6 +70,13 @@ struct socketio_codec {
     void (*write_connect_error)(struct buffer *out, struct slice name_space, const char *message);
 };
 const struct socketio_codec *socketio_codec(int revision);
+
+/*
+ * The two steps of decode(), for those who get at one of them otherwise: everything before the
+ * payload, and what is left; and the payload, checked as above.
+ */
+int socketio_decode_head(struct slice text, struct socketio_packet *out, struct slice *payload);
+int socketio_decode_payload(struct slice payload, struct socketio_packet *packet);
 
 /* Arguments of an event after its name, or of an ack. */
 struct json_iterator socketio_arguments(const struct socketio_packet *packet);

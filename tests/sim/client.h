@@ -74,6 +74,7 @@ struct letter {
     unsigned answers;     /* on it: messageAck and messageError events */
     unsigned all_emissions;
     unsigned echoes;      /* own copies got on it outside the room */
+    unsigned answered_by; /* agents whose answers were got on it outside the room, one bit each */
     int64_t send_at;      /* not before: the next emission */
     struct letter *next;
 };

@@ -10,7 +10,8 @@ enum {
     REPEAT_MS_MIN = 2000, /* without an answer: sent again */
     REPEAT_MS_MAX = 7000,
     JOIN_AGAIN_MS = 8000,
-    LONG_TEXT_MAX = 4000
+    LONG_TEXT_MAX = 4000,
+    BURST_MAX = 12
 };
 
 static int64_t draw(struct client *client, int64_t low, int64_t high)
@@ -145,7 +146,7 @@ static void send_letter(struct client *client, struct letter *letter)
     }
     if (letter->connection != client->serial) {
         letter->connection = client->serial;
-        letter->emissions = letter->answers = letter->echoes = 0;
+        letter->emissions = letter->answers = letter->echoes = letter->answered_by = 0;
     }
     letter->emissions++;
     letter->all_emissions++;
@@ -203,7 +204,9 @@ static void act_freely(struct client *client)
     unsigned room = (unsigned)chance_below(&client->world->chance, client->room_count);
     struct letter *letter = client->letters;
     if (chance_below(&client->world->chance, 1000) < client->eagerness) {
-        send_letter(client, write_letter(client));
+        for (int64_t i = happens(client, 30) ? draw(client, 2, BURST_MAX) : 1; i > 0; i--) {
+            send_letter(client, write_letter(client));
+        }
     }
     if (happens(client, 10)) {
         client->rooms[room].is_wanted = true;

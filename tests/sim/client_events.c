@@ -185,6 +185,12 @@ static void on_chunk(struct client *client, struct slice object)
     }
 }
 
+static void on_complete(struct client *client, struct slice object)
+{
+    oracle_completed(client->oracle, client, text_of(client, object, "messageId"),
+                     flag_of(object, "success"));
+}
+
 static const struct {
     const char *name;
     void (*handle)(struct client *client, struct slice object);
@@ -192,7 +198,7 @@ static const struct {
     {"messageBroadcast", on_broadcast},   {"room_joined", on_room_joined},
     {"messageAck", on_message_ack},       {"messageError", on_message_error},
     {"userJoined", on_user_joined},       {"userLeft", on_user_left},
-    {"messageStreamChunk", on_chunk},
+    {"messageStreamChunk", on_chunk},     {"messageComplete", on_complete},
 };
 
 void client_receive_event(struct client *client, struct slice name, struct slice argument)

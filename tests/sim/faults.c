@@ -26,7 +26,8 @@ static size_t draw_below(struct simulation *simulation, size_t bound)
 static void start_again(void *context, uint64_t life)
 {
     struct actor *actor = context;
-    if (actor->life != life) {
+    bool was_spared = actor->world->is_calm && actor->is_running && !actor->is_stopping;
+    if (actor->life != life || was_spared) {
         return; /* repaired meanwhile */
     }
     actor_kill(actor); /* if it did not end by itself until now */

@@ -303,13 +303,21 @@ static void told_outside(struct oracle *oracle, const struct client *client, uns
                          const struct stored_message *message, const struct told_message *told)
 {
     struct letter *letter = own_letter(oracle, client, message);
+    int agent = agent_of(oracle, message->record.sender);
+    unsigned bit = agent < 0 ? 0 : 1U << agent;
     if (letter == NULL || letter->connection != client->serial || told->is_replay) {
         world_fail(oracle->world, "stranger", "%s gets %.*s of %s", client->name,
                    (int)told->id.length, told->id.data, room_name(room));
-    } else if (told->in_reply_to.length == 0 && ++letter->echoes > letter->emissions) {
+        return;
+    }
+    if (told->in_reply_to.length == 0 && ++letter->echoes > letter->emissions) {
         world_fail(oracle->world, "exactly-once", "%s gets its own letter %u twice", client->name,
                    letter->number);
+    } else if ((letter->answered_by & bit) != 0) {
+        world_fail(oracle->world, "exactly-once", "%s gets an answer to letter %u twice",
+                   client->name, letter->number);
     }
+    letter->answered_by |= bit;
 }
 
 static void told_in_order(struct oracle *oracle, struct client *client, unsigned room,
@@ -402,6 +410,12 @@ void oracle_acked(struct oracle *oracle, struct letter *letter, const struct tol
         world_fail(world, "exactly-once", "%s: letter %u was sent once and is a duplicate", name,
                    letter->number);
     }
+    if (!has_faults(oracle) && letter->is_acked && letter->all_emissions > 1 &&
+        letter->connection == letter->author->serial && letter->answers == letter->emissions &&
+        letter->emissions > 1 && !told->is_duplicate) {
+        world_fail(world, "exactly-once", "%s: a repeat of letter %u is no duplicate", name,
+                   letter->number);
+    }
     if (!letter->is_acked) {
         memcpy(letter->message_id, told->id.data, UUID_TEXT_LENGTH);
         letter->no_agent = told->no_agent;
@@ -462,6 +476,17 @@ void oracle_chunk(struct oracle *oracle, struct client *client, unsigned room,
     }
     assembly->next_index = told->index + 1;
     buffer_append_slice(&assembly->text, told->text);
+}
+
+void oracle_completed(struct oracle *oracle, const struct client *client, struct slice reply,
+                      bool has_succeeded)
+{
+    bool is_stored = memory_store_message(oracle->store, reply) != NULL;
+    if (has_succeeded != is_stored) {
+        world_fail(oracle->world, "reply", "%s is told that %.*s has %s, and it is %s",
+                   client->name, (int)reply.length, reply.data,
+                   has_succeeded ? "succeeded" : "failed", is_stored ? "there" : "not there");
+    }
 }
 
 /* --- the end ------------------------------------------------------------------------------------ */

@@ -103,6 +103,10 @@ struct told_chunk {
 void oracle_chunk(struct oracle *oracle, struct client *client, unsigned room,
                   const struct told_chunk *told);
 
+/* messageComplete: the reply is there, or it failed or was cancelled and never will be. */
+void oracle_completed(struct oracle *oracle, const struct client *client, struct slice reply,
+                      bool has_succeeded);
+
 void oracle_user_joined(struct oracle *oracle, struct client *client, unsigned room, int entity);
 void oracle_user_left(struct oracle *oracle, struct client *client, unsigned room, int entity);
 

@@ -127,7 +127,7 @@ static inline size_t frames_of(const struct bus_end *end)
 static inline void assert_header(struct link_header header, enum link_kind kind, uint64_t sequence,
                                  uint64_t acknowledge)
 {
-    assert_int_equal(header.version, 1);
+    assert_int_equal(header.version, BUS_VERSION);
     assert_int_equal(header.kind, kind);
     assert_int_equal(header.link, LINK_ID);
     assert_int_equal(header.sequence, sequence);

@@ -71,12 +71,12 @@ static void test_a_welcome_that_does_not_decode_closes_the_link(void **state)
     struct buffer body = BUFFER_EMPTY;
     struct bus_message other = numbered(1);
     link_open(&fixture->edge.link, LINK_ID, fixture->now);
-    hand(fixture, &fixture->edge, (struct link_header){1, LINK_WELCOME, LINK_ID, 0, 0},
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_WELCOME, LINK_ID, 0, 0},
          SLICE_LITERAL("\xc1"));
     assert_int_equal(fixture->edge.closed, 1);
     assert_int_equal(fixture->edge.close_error, ERROR_BUS_MALFORMED);
     link_open(&fixture->edge.link, LINK_ID, fixture->now);
-    hand(fixture, &fixture->edge, (struct link_header){1, LINK_WELCOME, LINK_ID, 0, 0},
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_WELCOME, LINK_ID, 0, 0},
          encode(&body, &other));
     assert_int_equal(fixture->edge.closed, 2);
     assert_int_equal(fixture->edge.opened, 0);
@@ -90,7 +90,7 @@ static void test_a_frame_of_another_link_is_ignored(void **state)
     struct bus_message message = numbered(9);
     struct slice bytes = encode(&body, &message);
     for (uint64_t kind = LINK_DATA; kind <= LINK_GOODBYE; kind++) {
-        hand(fixture, &fixture->edge, (struct link_header){1, kind, LINK_ID + 1, 1, 0}, bytes);
+        hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, kind, LINK_ID + 1, 1, 0}, bytes);
     }
     assert_true(link_is_open(&fixture->edge.link));
     assert_int_equal(fixture->edge.closed, 0);
@@ -360,9 +360,9 @@ static void test_an_acknowledgement_of_what_was_never_sent_is_ignored(void **sta
     say(&fixture->edge, 1);
     flush(fixture);
     size_t kept = link_retained(&fixture->edge.link);
-    hand(fixture, &fixture->edge, (struct link_header){1, LINK_DATA, LINK_ID, 1, 2},
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_DATA, LINK_ID, 1, 2},
          encode(&body, &message));
-    hand(fixture, &fixture->edge, (struct link_header){1, LINK_HEARTBEAT, LINK_ID, 0, UINT64_MAX},
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_HEARTBEAT, LINK_ID, 0, UINT64_MAX},
          SLICE_EMPTY);
     assert_int_equal(link_retained(&fixture->edge.link), kept);
     assert_heard(&fixture->edge, "");
@@ -378,14 +378,14 @@ static void test_an_older_acknowledgement_does_no_harm(void **state)
         say(&fixture->edge, i);
         flush(fixture);
     }
-    hand(fixture, &fixture->edge, (struct link_header){1, LINK_HEARTBEAT, LINK_ID, 0, 2},
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_HEARTBEAT, LINK_ID, 0, 2},
          SLICE_EMPTY);
     size_t kept = link_retained(&fixture->edge.link);
     assert_true(kept > 0);
-    hand(fixture, &fixture->edge, (struct link_header){1, LINK_HEARTBEAT, LINK_ID, 0, 1},
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_HEARTBEAT, LINK_ID, 0, 1},
          SLICE_EMPTY);
     assert_int_equal(link_retained(&fixture->edge.link), kept);
-    hand(fixture, &fixture->edge, (struct link_header){1, LINK_RESEND, LINK_ID, 3, 2}, SLICE_EMPTY);
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_RESEND, LINK_ID, 3, 2}, SLICE_EMPTY);
     settle(fixture);
     assert_heard(&fixture->router, "done #1\ndone #2\ndone #3\n");
 }

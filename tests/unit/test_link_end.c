@@ -12,7 +12,7 @@ static void test_a_silent_peer_counts_as_away_and_any_frame_brings_it_back(void 
     assert_false(link_is_alive(link, start + 3000));
     assert_true(link_is_open(link)); /* an edge keeps it */
     fixture->now = start + 5000;
-    hand(fixture, &fixture->edge, (struct link_header){1, LINK_HEARTBEAT, LINK_ID, 0, 0},
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_HEARTBEAT, LINK_ID, 0, 0},
          SLICE_EMPTY);
     assert_true(link_is_alive(link, fixture->now));
 }
@@ -30,7 +30,7 @@ static void test_reset_ends_a_link(void **state)
     struct fixture *fixture = *state;
     struct bus_message message = numbered(1);
     say(&fixture->edge, 1);
-    hand(fixture, &fixture->edge, (struct link_header){1, LINK_RESET, LINK_ID, 0, 0}, SLICE_EMPTY);
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_RESET, LINK_ID, 0, 0}, SLICE_EMPTY);
     assert_int_equal(fixture->edge.closed, 1);
     assert_int_equal(fixture->edge.close_error, ERROR_CLOSED);
     assert_false(link_is_open(&fixture->edge.link));
@@ -95,7 +95,7 @@ static void test_data_that_does_not_decode_ends_the_link_for_both(void **state)
     struct bus_message message = numbered(1);
     bus_encode(&body, &message);
     buffer_append_string(&body, "\xc1"); /* what remains behind the last message */
-    hand(fixture, &fixture->router, (struct link_header){1, LINK_DATA, LINK_ID, 1, 0},
+    hand(fixture, &fixture->router, (struct link_header){BUS_VERSION, LINK_DATA, LINK_ID, 1, 0},
          buffer_slice(&body));
     assert_heard(&fixture->router, "done #1\n");
     assert_int_equal(fixture->router.closed, 1);
@@ -111,7 +111,7 @@ static void test_hello_has_no_place_in_data(void **state)
     struct fixture *fixture = *state;
     struct buffer body = BUFFER_EMPTY;
     struct bus_message message = {.type = BUS_HELLO, .hello = fixture->edge.self};
-    hand(fixture, &fixture->router, (struct link_header){1, LINK_DATA, LINK_ID, 1, 0},
+    hand(fixture, &fixture->router, (struct link_header){BUS_VERSION, LINK_DATA, LINK_ID, 1, 0},
          encode(&body, &message));
     assert_int_equal(fixture->router.close_error, ERROR_BUS_MALFORMED);
     buffer_deinit(&body);
@@ -149,7 +149,7 @@ static int decode_header(struct slice bytes, struct link_header *header)
 static void test_a_header_comes_back(void **state)
 {
     struct buffer bytes = BUFFER_EMPTY;
-    struct link_header header = {1, LINK_GOODBYE, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 2}, out;
+    struct link_header header = {BUS_VERSION, LINK_GOODBYE, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 2}, out;
     (void)state;
     link_header_encode(&bytes, &header);
     assert_int_equal(decode_header(buffer_slice(&bytes), &out), 0);
@@ -164,19 +164,19 @@ static void test_a_header_of_another_version_or_shape_is_refused(void **state)
 {
     struct link_header out;
     (void)state;
-    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x02\x00\x01\x00\x00"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x03\x00\x01\x00\x00"), &out),
                      ERROR_BUS_VERSION);
-    assert_int_equal(decode_header(SLICE_LITERAL("\x96\x02\x00\x01\x00\x00\xc0"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x96\x03\x00\x01\x00\x00\xc0"), &out),
                      ERROR_BUS_VERSION);
     assert_int_equal(decode_header(SLICE_LITERAL("\x95\x00\x00\x01\x00\x00"), &out),
                      ERROR_BUS_VERSION);
-    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x01\x07\x01\x00\x00"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x02\x07\x01\x00\x00"), &out),
                      ERROR_BUS_MALFORMED); /* kind 7 */
-    assert_int_equal(decode_header(SLICE_LITERAL("\x94\x01\x00\x01\x00"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x94\x02\x00\x01\x00"), &out),
                      ERROR_BUS_MALFORMED);
-    assert_int_equal(decode_header(SLICE_LITERAL("\x96\x01\x00\x01\x00\x00\x00"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x96\x02\x00\x01\x00\x00\x00"), &out),
                      ERROR_BUS_MALFORMED);
-    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x01\x00\xff\x00\x00"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x02\x00\xff\x00\x00"), &out),
                      ERROR_BUS_MALFORMED); /* -1 */
     assert_int_equal(decode_header(SLICE_LITERAL("\x90"), &out), ERROR_BUS_MALFORMED);
     assert_int_equal(decode_header(SLICE_LITERAL("\x01"), &out), ERROR_BUS_MALFORMED);
@@ -274,7 +274,7 @@ static void test_random_frames_are_refused_or_harmless(void **state)
     struct random random = {11};
     for (int round = 0; round < 5000; round++) {
         struct buffer frame = BUFFER_EMPTY;
-        struct link_header header = {1, random_below(&random, 7), LINK_ID, random_below(&random, 4),
+        struct link_header header = {BUS_VERSION, random_below(&random, 7), LINK_ID, random_below(&random, 4),
                                      random_below(&random, 3)};
         link_header_encode(&frame, &header);
         size_t length = random_below(&random, 24);

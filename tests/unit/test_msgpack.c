@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/bus/msgpack.h"
+#include "proto/base/msgpack.h"
 #include "tests/unit/random.h"
 
 /* Reads of a copy that ends where its allocation ends: a read beyond it is seen by ASan. */

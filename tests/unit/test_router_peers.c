@@ -78,7 +78,7 @@ static struct bus_message hello(enum bus_role role, const char *incarnation)
 static void test_a_hello_that_does_not_fit_its_socket_is_refused(void **state)
 {
     struct fixture *fixture = *state;
-    struct link_header header = {1, LINK_HELLO, 5, 0, 0};
+    struct link_header header = {BUS_VERSION, LINK_HELLO, 5, 0, 0};
     struct bus_message bridge = hello(BUS_ROLE_BRIDGE, "bridg1");
     struct bus_message router = hello(BUS_ROLE_ROUTER, "router");
     struct bus_message edge = hello(BUS_ROLE_EDGE, "edgeA1");
@@ -101,7 +101,7 @@ static void test_frames_of_another_version_or_shape_are_counted_and_refused(void
     struct fixture *fixture = *state;
     struct fake_peer *edge = edge_new(fixture, "edgeA1");
     struct random random = {3};
-    hand(fixture, ROUTER_SIDE_EDGES, "edgeA1", (struct link_header){2, LINK_DATA, 1, 1, 0}, NULL);
+    hand(fixture, ROUTER_SIDE_EDGES, "edgeA1", (struct link_header){BUS_VERSION + 1, LINK_DATA, 1, 1, 0}, NULL);
     router_receive(fixture->router, ROUTER_SIDE_EDGES, text("edgeA1"), SLICE_EMPTY, fixture->now);
     assert_int_equal(counted(fixture)->frames_refused, 2);
     for (int round = 0; round < 2000; round++) {
@@ -130,7 +130,7 @@ static void test_an_unknown_link_is_answered_reset(void **state)
     edge->is_silent = true;
     for (uint64_t kind = LINK_DATA; kind <= LINK_GOODBYE; kind++) {
         if (kind != LINK_HELLO) {
-            hand(fixture, ROUTER_SIDE_EDGES, "edgeA1", (struct link_header){1, kind, 999, 0, 0},
+            hand(fixture, ROUTER_SIDE_EDGES, "edgeA1", (struct link_header){BUS_VERSION, kind, 999, 0, 0},
                  NULL);
         }
         bool is_answered = kind != LINK_RESET && kind != LINK_GOODBYE && kind != LINK_HELLO;
@@ -151,7 +151,7 @@ static void test_a_link_is_known_only_on_its_own_socket(void **state)
     struct fake_peer *edge = edge_new(fixture, "edgeA1");
     struct fake_peer *bridge = bridge_new(fixture, "bridg1", 4, "eliza");
     hand(fixture, ROUTER_SIDE_BRIDGES, "bridg1",
-         (struct link_header){1, LINK_GOODBYE, edge->end.link.id, 0, 0}, NULL);
+         (struct link_header){BUS_VERSION, LINK_GOODBYE, edge->end.link.id, 0, 0}, NULL);
     assert_int_equal(counted(fixture)->edges, 1);
     assert_true(link_is_open(&bridge->end.link));
 }
@@ -208,7 +208,7 @@ static void test_data_that_does_not_decode_ends_its_link_and_its_members_stay_a_
     join(fixture, other, 1, "r", "bob");
     hear_nothing_yet(fixture);
     struct buffer frame = BUFFER_EMPTY;
-    struct link_header header = {1, LINK_DATA, edge->end.link.id, edge->end.link.sent_sequence + 1,
+    struct link_header header = {BUS_VERSION, LINK_DATA, edge->end.link.id, edge->end.link.sent_sequence + 1,
                                  0};
     link_header_encode(&frame, &header);
     buffer_append_string(&frame, "\xc1");

@@ -316,18 +316,110 @@ static void test_attachments_are_bounded_in_bytes(void **state)
 {
     struct fixture *fixture = *state;
     struct fake_websocket *self = fake_websocket_new(fixture);
-    char bytes[1001];
+    char bytes[331];
 
-    memset(bytes, 'x', 1000);
-    bytes[1000] = '\0';
+    memset(bytes, 'x', 330);
+    bytes[330] = '\0';
     join_websocket(fixture, self);
     say(fixture, self, "4510-[\"b\"]");
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) /* with the text 998 of 1 000 bytes */
         say_binary(fixture, self, bytes);
     assert_false(self->is_closed);
+    bytes[3] = '\0';
     say_binary(fixture, self, bytes);
     assert_closed(self, 1009);
     assert_upcalls(fixture, "disconnected too_large\n");
+}
+
+static void test_an_attachment_stands_in_one_place_that_exists(void **state)
+{
+    static const char *const payloads[] = {
+        "451-[\"b\",{\"_placeholder\":true,\"num\":1}]",
+        "451-[\"b\",{\"_placeholder\":true}]",
+        "451-[\"b\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":0}]",
+    };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
+        struct fake_websocket *self = fake_websocket_new(fixture);
+
+        join_websocket(fixture, self);
+        say(fixture, self, payloads[i]);
+        say_binary(fixture, self, "one");
+        assert_closed(self, 1002);
+        assert_upcalls(fixture, "disconnected parse_error\n");
+    }
+}
+
+static void test_placeholders_are_canonical_for_the_application(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_websocket *self = fake_websocket_new(fixture);
+
+    join_websocket(fixture, self);
+    say(fixture, self, "451-7[\"b\",[{ \"num\" : 0, \"_placeholder\" : true }]]");
+    say_binary(fixture, self, "one");
+    assert_upcalls(fixture, "event / [\"b\",[{\"_placeholder\":true,\"num\":0}]]\n");
+}
+
+static void test_a_client_that_connects_in_msgpack_hears_msgpack(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_websocket *self = fake_websocket_new(fixture);
+    const struct slice bytes = SLICE_LITERAL("one");
+    struct packet *packet = make_packet("451-[\"b\",{\"_placeholder\":true,\"num\":0}]");
+
+    packet_attach(packet, &bytes, 1);
+    open_websocket(fixture, self);
+    session_websocket_message(fixture->table, &self->websocket,
+                              SLICE_LITERAL("\x82\xa4type\x00\xa3nsp\xa1/"), true, fixture->now);
+    flush(fixture);
+    buffer_clear(&self->sent);
+    buffer_clear(&fixture->upcalls);
+    socket_emit(fixture->socket, packet);
+    flush(fixture);
+    assert_sent(self, "\x83\xa4type\x02\xa3nsp\xa1/\xa4"
+                      "data\x92\xa1"
+                      "b\xc4\x03one|/");
+    packet_release(&packet);
+    say_binary(fixture, self, "\x83\xa4type\x02\xa3nsp\xa1/\xa4"
+                              "data\x91\xa1"
+                              "b");
+    say(fixture, self, "42[\"a\"]"); /* text is not its language */
+    assert_closed(self, 1002);
+}
+
+static void test_a_map_that_looks_like_a_placeholder_is_refused_beside_bytes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_websocket *self = fake_websocket_new(fixture);
+
+    open_websocket(fixture, self);
+    session_websocket_message(fixture->table, &self->websocket,
+                              SLICE_LITERAL("\x82\xa4type\x00\xa3nsp\xa1/"), true, fixture->now);
+    session_websocket_message(
+        fixture->table, &self->websocket,
+        SLICE_LITERAL("\x83\xa4type\x02\xa3nsp\xa1/\xa4"
+                      "data\x93\xa1"
+                      "b\xc4\x03one\x82\xac_placeholder\xc3\xa3num\x00"),
+        true, fixture->now);
+    assert_closed(self, 1002);
+}
+
+static void test_a_packet_with_attachments_is_followed_by_them(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_websocket *self = fake_websocket_new(fixture);
+    const struct slice bytes[] = {SLICE_LITERAL("one"), SLICE_LITERAL("two")};
+    struct packet *packet = make_packet("452-[\"b\"]");
+    struct socket *socket = join_websocket(fixture, self);
+
+    packet_attach(packet, bytes, 2);
+    socket_emit(socket, packet);
+    emit(socket, "42[\"c\"]");
+    flush(fixture);
+    assert_sent(self, "452-[\"b\"]|one|two|42[\"c\"]|/");
+    packet_release(&packet);
 }
 
 static void disconnect_in_event(struct fixture *fixture, struct socket *socket,
@@ -445,6 +537,11 @@ int main(void)
         FIXTURE_TEST(test_an_event_that_ends_the_session_ends_the_payload),
         FIXTURE_TEST(test_attachments_out_of_place_end_the_session),
         FIXTURE_TEST(test_attachments_are_bounded_in_bytes),
+        FIXTURE_TEST(test_an_attachment_stands_in_one_place_that_exists),
+        FIXTURE_TEST(test_placeholders_are_canonical_for_the_application),
+        FIXTURE_TEST(test_a_client_that_connects_in_msgpack_hears_msgpack),
+        FIXTURE_TEST(test_a_map_that_looks_like_a_placeholder_is_refused_beside_bytes),
+        FIXTURE_TEST(test_a_packet_with_attachments_is_followed_by_them),
         FIXTURE_TEST(test_a_socket_may_be_ended_by_its_own_event),
         FIXTURE_TEST(test_others_may_be_told_while_a_socket_ends),
         FIXTURE_TEST(test_every_accepted_socket_is_visited),

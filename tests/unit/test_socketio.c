@@ -194,8 +194,8 @@ static void binary_packets_announce_their_attachments(void **state)
     assert_int_equal(packet.attachments, 2);
     assert_int_equal(packet.ack_id, 7);
     assert_int_equal(decoded("50-[\"a\"]").attachments, 0);
-    assert_int_equal(decoded("564-[\"a\"]").attachments, SOCKETIO_ATTACHMENTS_MAX);
-    assert_refused("565-[\"a\"]");
+    assert_int_equal(decoded("510-[\"a\"]").attachments, SOCKETIO_ATTACHMENTS_MAX);
+    assert_refused("511-[\"a\"]");
     assert_refused("599999999999999999999-[\"a\"]");
     assert_refused("5[\"a\"]");
     assert_refused("51[\"a\"]");

@@ -92,15 +92,6 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
     emit(socket, "auth", auth.length == 0 ? SLICE_LITERAL("{}") : auth, false);
 }
 
-static void emit_text(struct socket *socket, const struct buffer *text)
-{
-    struct slice part = buffer_slice(text);
-    struct packet *packet = packet_new(PACKET_TEXT, &part, 1);
-
-    socket_emit(socket, packet);
-    packet_release(&packet);
-}
-
 /* The answer to a packet with attachments: the same placeholders, then the same bytes. */
 static void echo_attachments(struct socket *socket, const struct socketio_packet *packet,
                              struct slice arguments)
@@ -109,6 +100,8 @@ static void echo_attachments(struct socket *socket, const struct socketio_packet
     struct buffer text = BUFFER_EMPTY;
     size_t count;
     const struct slice *attachments = socket_attachments(socket, &count);
+    struct packet *answer;
+    struct slice part;
 
     buffer_append_format(&text, "4%d%zu-",
                          packet->has_ack_id ? SOCKETIO_BINARY_ACK : SOCKETIO_BINARY_EVENT, count);
@@ -119,13 +112,11 @@ static void echo_attachments(struct socket *socket, const struct socketio_packet
     buffer_append_string(&text, packet->has_ack_id ? "[" : "[\"message-back\",");
     buffer_append_slice(&text, arguments);
     buffer_append_char(&text, ']');
-    emit_text(socket, &text);
-    for (size_t i = 0; i < count; i++) {
-        struct packet *bytes = packet_new(PACKET_BINARY, &attachments[i], 1);
-
-        socket_emit(socket, bytes);
-        packet_release(&bytes);
-    }
+    part = buffer_slice(&text);
+    answer = packet_new(PACKET_TEXT, &part, 1);
+    packet_attach(answer, attachments, count);
+    socket_emit(socket, answer);
+    packet_release(&answer);
     buffer_deinit(&text);
 }
 

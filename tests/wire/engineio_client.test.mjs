@@ -5,6 +5,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
+import msgpack from 'socket.io-msgpack-parser';
 
 import { until, within } from '../lib/until.mjs';
 import { EchoServer } from './engineio_wire.mjs';
@@ -28,6 +29,9 @@ for (const [name, options] of [
     ['polling', { transports: ['polling'] }],
     ['websocket', { transports: ['websocket'] }],
     ['upgrade', {}],
+    ['polling, msgpack', { transports: ['polling'], parser: msgpack }],
+    ['websocket, msgpack', { transports: ['websocket'], parser: msgpack }],
+    ['upgrade, msgpack', { parser: msgpack }],
 ]) {
     test(`everything over ${name}`, async () => {
         const socket = connect(server.url, { auth: { user: 'me' }, ...options });
@@ -64,7 +68,7 @@ for (const [name, options] of [
         assert.deepEqual(await once(socket, 'message-back'), bytes);
         assert.deepEqual(await socket.timeout(5000).emitWithAck('message-with-ack', bytes[1]), bytes[1]);
 
-        assert.equal(socket.io.engine.transport.name, name === 'polling' ? 'polling' : 'websocket');
+        assert.equal(socket.io.engine.transport.name, name.startsWith('polling') ? 'polling' : 'websocket');
         socket.emit('bye');
         assert.deepEqual(await once(socket, 'disconnect'), ['io server disconnect', undefined]);
         socket.disconnect();

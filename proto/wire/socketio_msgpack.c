@@ -1,0 +1,495 @@
+#include "proto/wire/socketio_msgpack.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/error.h"
+#include "proto/base/json_text.h"
+#include "proto/base/memory.h"
+#include "proto/base/msgpack.h"
+#include "proto/wire/placeholder.h"
+
+/* --- MessagePack to JSON ---------------------------------------------------------------------- */
+
+/* What the reference writes as extensions of type 0. */
+enum { EXTENSION_REFERENCE = 0, UNDEFINED_LENGTH = 1, DATE_LENGTH = 8 };
+
+struct unpacking {
+    struct msgpack_reader reader;
+    struct buffer *text;
+    struct socketio_binaries *binaries;
+    size_t most;
+    bool is_too_deep;
+};
+
+static int write_binary(struct unpacking *unpacking, struct slice bytes)
+{
+    struct socketio_binaries *binaries = unpacking->binaries;
+
+    if (binaries->count == SOCKETIO_BINARIES_MAX)
+        return ERROR_MALFORMED;
+    placeholder_append(unpacking->text, binaries->count);
+    binaries->list[binaries->count++] = bytes;
+    return 0;
+}
+
+static int64_t big_endian_signed(struct slice bytes)
+{
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < bytes.length; i++)
+        number = number << 8 | (unsigned char)bytes.data[i];
+    return (int64_t)number;
+}
+
+/* Of type 0 by length: undefined, a date, or the bytes of an ArrayBuffer; others as [type, bytes].
+ */
+static int write_extension(struct unpacking *unpacking, const struct msgpack_item *item,
+                           bool is_fixed)
+{
+    struct buffer *text = unpacking->text;
+    char date[CLOCK_ISO_SIZE];
+    int error;
+
+    if (item->extension != EXTENSION_REFERENCE) {
+        buffer_append_char(text, '[');
+        buffer_append_signed(text, item->extension);
+        buffer_append_char(text, ',');
+        error = write_binary(unpacking, item->bytes);
+        buffer_append_char(text, ']');
+        return error;
+    }
+    if (is_fixed && item->bytes.length == UNDEFINED_LENGTH) {
+        buffer_append_string(text, "null");
+        return 0;
+    }
+    if (is_fixed && item->bytes.length == DATE_LENGTH) {
+        clock_format_iso(big_endian_signed(item->bytes), date);
+        json_write_string(text, slice_of_string(date));
+        return 0;
+    }
+    return write_binary(unpacking, item->bytes);
+}
+
+/* The lengths of fixext are in its first byte; other extensions of the same length are no dates. */
+static bool is_fixed_extension(const unsigned char *at)
+{
+    return *at >= 0xd4 && *at <= 0xd8;
+}
+
+static bool is_undefined(const struct msgpack_reader *reader)
+{
+    return reader->end - reader->at >= 3 && reader->at[0] == 0xd4 && reader->at[1] == 0;
+}
+
+/* Passes over items and all they hold, without recursion. */
+static int skip_items(struct msgpack_reader *reader, uint64_t items)
+{
+    struct msgpack_item item;
+
+    for (; items > 0; items--) {
+        if (!msgpack_read_item(reader, &item))
+            return ERROR_MALFORMED;
+        if (item.kind == MSGPACK_ARRAY)
+            items += item.count;
+        else if (item.kind == MSGPACK_MAP)
+            items += (uint64_t)item.count * 2;
+    }
+    return 0;
+}
+
+static int write_value(struct unpacking *unpacking, unsigned depth);
+
+static int write_array(struct unpacking *unpacking, uint32_t count, unsigned depth)
+{
+    int error = 0;
+
+    buffer_append_char(unpacking->text, '[');
+    for (uint32_t i = 0; i < count && error == 0; i++) {
+        if (i > 0)
+            buffer_append_char(unpacking->text, ',');
+        error = write_value(unpacking, depth);
+    }
+    buffer_append_char(unpacking->text, ']');
+    return error;
+}
+
+static int write_map(struct unpacking *unpacking, uint32_t count, unsigned depth)
+{
+    struct msgpack_reader *reader = &unpacking->reader;
+    struct buffer *text = unpacking->text;
+    bool is_first = true;
+    struct slice key;
+    int error = 0;
+
+    buffer_append_char(text, '{');
+    for (uint32_t i = 0; i < count && error == 0; i++) {
+        if (!msgpack_read_text(reader, SIZE_MAX, &key))
+            return ERROR_MALFORMED;
+        if (is_undefined(reader)) {
+            reader->at += 3;
+            continue;
+        }
+        if (!is_first)
+            buffer_append_char(text, ',');
+        is_first = false;
+        json_write_string(text, key);
+        buffer_append_char(text, ':');
+        error = write_value(unpacking, depth);
+    }
+    buffer_append_char(text, '}');
+    return error;
+}
+
+/* Deeper than the limit the structure is still checked; null stands for what is there. */
+static int write_container(struct unpacking *unpacking, const struct msgpack_item *item,
+                           unsigned depth)
+{
+    bool is_map = item->kind == MSGPACK_MAP;
+
+    if (depth > SOCKETIO_EVENT_DEPTH) {
+        unpacking->is_too_deep = true;
+        buffer_append_string(unpacking->text, "null");
+        return skip_items(&unpacking->reader, (uint64_t)item->count * (is_map ? 2 : 1));
+    }
+    return is_map ? write_map(unpacking, item->count, depth)
+                  : write_array(unpacking, item->count, depth);
+}
+
+/* depth: of a container that begins here. */
+static int write_value(struct unpacking *unpacking, unsigned depth)
+{
+    const unsigned char *start = unpacking->reader.at;
+    struct buffer *text = unpacking->text;
+    struct msgpack_item item;
+
+    if (!msgpack_read_item(&unpacking->reader, &item))
+        return ERROR_MALFORMED;
+    switch (item.kind) {
+    case MSGPACK_NIL:
+        buffer_append_string(text, "null");
+        break;
+    case MSGPACK_BOOLEAN:
+        buffer_append_string(text, item.is_true ? "true" : "false");
+        break;
+    case MSGPACK_UNSIGNED:
+        buffer_append_unsigned(text, item.number);
+        break;
+    case MSGPACK_SIGNED:
+        buffer_append_signed(text, item.signed_number);
+        break;
+    case MSGPACK_DOUBLE:
+        json_write_double(text, item.real);
+        break;
+    case MSGPACK_TEXT:
+        json_write_string(text, item.bytes);
+        break;
+    case MSGPACK_BINARY:
+        return write_binary(unpacking, item.bytes);
+    case MSGPACK_EXTENSION:
+        return write_extension(unpacking, &item, is_fixed_extension(start));
+    case MSGPACK_ARRAY:
+    case MSGPACK_MAP:
+        return write_container(unpacking, &item, depth + 1);
+    }
+    return text->length > unpacking->most ? ERROR_TOO_LARGE : 0;
+}
+
+/* --- the packet around it --------------------------------------------------------------------- */
+
+static bool take_type(struct msgpack_reader *reader, struct socketio_packet *out)
+{
+    uint64_t type;
+
+    if (!msgpack_read_unsigned(reader, &type) || type > SOCKETIO_CONNECT_ERROR)
+        return false;
+    out->type = (enum socketio_type)type;
+    return true;
+}
+
+static bool take_ack_id(struct msgpack_reader *reader, struct socketio_packet *out)
+{
+    out->has_ack_id = msgpack_read_unsigned(reader, &out->ack_id);
+    return out->has_ack_id && out->ack_id < UINT64_C(1) << 53;
+}
+
+/* The JSON form's rules hold: read it as the head of such a packet. */
+static bool take_namespace(struct msgpack_reader *reader, struct socketio_packet *out)
+{
+    char head[SOCKETIO_NAMESPACE_MAX + 1] = "2";
+    struct socketio_packet inner;
+    struct slice text, rest;
+
+    if (!msgpack_read_text(reader, SOCKETIO_NAMESPACE_MAX, &text) || text.length == 0 ||
+        *text.data != '/' || memchr(text.data, ',', text.length) != NULL)
+        return false;
+    memcpy(head + 1, text.data, text.length);
+    if (socketio_decode_head(slice_of(head, text.length + 1), &inner, &rest) != 0)
+        return false;
+    out->name_space = slice_of(text.data, inner.name_space.length); /* without a query */
+    return true;
+}
+
+static int take_members(struct unpacking *unpacking, uint32_t count, struct socketio_packet *out)
+{
+    struct msgpack_reader *reader = &unpacking->reader;
+    bool has_type = false;
+    struct slice key;
+    int error = 0;
+
+    for (; count > 0 && error == 0; count--) {
+        bool is_good = true;
+
+        if (!msgpack_read_text(reader, SIZE_MAX, &key))
+            return ERROR_MALFORMED;
+        if (is_undefined(reader)) {
+            error = skip_items(reader, 1);
+        } else if (slice_is(key, "type")) {
+            is_good = has_type = take_type(reader, out);
+        } else if (slice_is(key, "nsp")) {
+            is_good = take_namespace(reader, out);
+        } else if (slice_is(key, "id")) {
+            is_good = take_ack_id(reader, out);
+        } else if (slice_is(key, "data")) {
+            buffer_clear(unpacking->text);
+            unpacking->binaries->count = 0;
+            error = write_value(unpacking, 0);
+        } else {
+            error = skip_items(reader, 1); /* "options", for one */
+        }
+        if (!is_good)
+            return ERROR_MALFORMED;
+    }
+    if (error == 0 && (!has_type || out->name_space.length == 0 || reader->at != reader->end))
+        error = ERROR_MALFORMED;
+    return error;
+}
+
+int socketio_msgpack_decode(struct slice message, size_t most, struct buffer *text,
+                            struct socketio_binaries *binaries, struct socketio_packet *out)
+{
+    struct unpacking unpacking = {
+        .reader = msgpack_reader_of(message), .text = text, .binaries = binaries, .most = most};
+    struct msgpack_item item;
+    int error;
+
+    buffer_clear(text);
+    binaries->count = 0;
+    *out = (struct socketio_packet){.has_ack_id = false};
+    if (!msgpack_read_item(&unpacking.reader, &item) || item.kind != MSGPACK_MAP)
+        return ERROR_MALFORMED;
+    error = take_members(&unpacking, item.count, out);
+    if (error == 0 && text->length > most)
+        error = ERROR_TOO_LARGE;
+    if (error == 0)
+        error = socketio_decode_payload(buffer_slice(text), out);
+    if (unpacking.is_too_deep)
+        out->data_state = SOCKETIO_DATA_TOO_DEEP;
+    out->attachments = binaries->count;
+    return error;
+}
+
+/* --- JSON to MessagePack ---------------------------------------------------------------------- */
+
+enum { NO_CONTAINER = UINT32_MAX };
+
+/* How many elements or members an array or object has: MessagePack says it before them. */
+struct container {
+    uint32_t count;
+    uint32_t parent;
+};
+
+struct packing {
+    struct slice json;
+    const struct packet *attachments; /* whose they are */
+    struct container *containers;     /* owns: in the order of their beginnings */
+    uint32_t count;
+    uint32_t capacity;
+    struct buffer *out;
+};
+
+static bool take_placeholder(const struct packing *packing, const char **at, uint64_t *number)
+{
+    const char *end = packing->json.data + packing->json.length;
+    const char *place = *at;
+
+    if (packing->attachments->attachment_count == 0 || !placeholder_take(&place, end, number) ||
+        *number >= packing->attachments->attachment_count)
+        return false;
+    *at = place;
+    return true;
+}
+
+static uint32_t open_container(struct packing *packing, uint32_t parent)
+{
+    if (packing->count == packing->capacity) {
+        packing->capacity = packing->capacity == 0 ? 64 : packing->capacity * 2;
+        packing->containers = memory_reallocate(packing->containers,
+                                                packing->capacity * sizeof(*packing->containers));
+    }
+    packing->containers[packing->count] = (struct container){0, parent};
+    return packing->count++;
+}
+
+/* Everything in a container counts once, the keys of an object with their colons. */
+static void count_containers(struct packing *packing)
+{
+    const char *at = packing->json.data;
+    const char *end = at + packing->json.length;
+    uint32_t current = NO_CONTAINER;
+    uint64_t number;
+
+    while (at < end) {
+        uint32_t around = current;
+        int things = 1; /* that this adds to what is around it */
+
+        if (*at == '{' && take_placeholder(packing, &at, &number)) {
+            /* One thing, and behind it already. */
+        } else if (*at == '{' || *at == '[') {
+            current = open_container(packing, current);
+            at++;
+        } else if (*at == '}' || *at == ']') {
+            current = packing->containers[current].parent;
+            things = 0;
+            at++;
+        } else if (*at == '"') {
+            at = json_text_string_end(at, end);
+        } else if (*at == ':') {
+            things = -1; /* what was counted before it was a key */
+            at++;
+        } else if (*at == ',' || json_text_is_space(*at)) {
+            things = 0;
+            at++;
+        } else {
+            at = json_text_scalar_end(at, end);
+        }
+        if (around != NO_CONTAINER)
+            packing->containers[around].count += (uint32_t)things;
+    }
+}
+
+/* Whole numbers as such while 64 bits hold them, the rest as doubles: all that JavaScript can tell.
+ */
+static void pack_number(struct buffer *out, struct slice text)
+{
+    int64_t number;
+    double real;
+
+    if (json_to_integer(text, &number)) {
+        msgpack_write_signed(out, number);
+        return;
+    }
+    if (!json_to_double(text, &real))
+        real = *text.data == '-' ? -HUGE_VAL : HUGE_VAL; /* 1e999, as JavaScript reads it */
+    msgpack_write_double(out, real);
+}
+
+static void pack_scalar(struct buffer *out, struct slice text)
+{
+    switch (json_type(text)) {
+    case JSON_NULL:
+        msgpack_write_nil(out);
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        msgpack_write_boolean(out, *text.data == 't');
+        break;
+    default:
+        pack_number(out, text);
+        break;
+    }
+}
+
+static void pack_values(struct packing *packing)
+{
+    const char *at = packing->json.data;
+    const char *end = at + packing->json.length;
+    const struct container *container = packing->containers;
+    struct buffer *out = packing->out;
+    struct arena arena;
+    uint64_t number;
+
+    arena_init(&arena);
+    while (at < end) {
+        const char *start = at;
+
+        if (*at == '{' && take_placeholder(packing, &at, &number)) {
+            msgpack_write_binary(out, packet_payload(packing->attachments->attachments[number]));
+        } else if (*at == '{') {
+            msgpack_write_map(out, container++->count);
+            at++;
+        } else if (*at == '[') {
+            msgpack_write_array(out, container++->count);
+            at++;
+        } else if (*at == '"') {
+            at = json_text_string_end(at, end);
+            msgpack_write_text(out,
+                               json_decode_string(slice_of(start, (size_t)(at - start)), &arena));
+        } else if (*at == ',' || *at == ':' || *at == '}' || *at == ']' ||
+                   json_text_is_space(*at)) {
+            at++;
+        } else {
+            at = json_text_scalar_end(at, end);
+            pack_scalar(out, slice_of(start, (size_t)(at - start)));
+        }
+    }
+    arena_deinit(&arena);
+}
+
+static void pack_key(struct buffer *out, const char *key)
+{
+    msgpack_write_text(out, slice_of_string(key));
+}
+
+static enum socketio_type plain_type(enum socketio_type type)
+{
+    return type == SOCKETIO_BINARY_EVENT ? SOCKETIO_EVENT
+           : type == SOCKETIO_BINARY_ACK ? SOCKETIO_ACK
+                                         : type;
+}
+
+static struct packet *pack(const struct packet *packet)
+{
+    struct slice text = packet_payload(packet);
+    struct packing packing = {.attachments = packet};
+    struct buffer out = BUFFER_EMPTY;
+    struct socketio_packet head;
+    struct slice packed;
+    struct packet *result;
+    int error;
+
+    assert(packet->kind == PACKET_TEXT && text.length > 0 && *text.data == '4');
+    error = socketio_decode_head(slice_of(text.data + 1, text.length - 1), &head, &packing.json);
+    assert(error == 0);
+    (void)error;
+    packing.out = &out;
+    msgpack_write_map(&out, 2u + (packing.json.length > 0) + head.has_ack_id);
+    pack_key(&out, "type");
+    msgpack_write_unsigned(&out, plain_type(head.type));
+    pack_key(&out, "nsp");
+    msgpack_write_text(&out, head.name_space);
+    if (packing.json.length > 0) {
+        pack_key(&out, "data");
+        count_containers(&packing);
+        pack_values(&packing);
+        free(packing.containers);
+    }
+    if (head.has_ack_id) {
+        pack_key(&out, "id");
+        msgpack_write_unsigned(&out, head.ack_id);
+    }
+    packed = buffer_slice(&out);
+    result = packet_new(PACKET_BINARY, &packed, 1);
+    result->is_volatile = packet->is_volatile;
+    buffer_deinit(&out);
+    return result;
+}
+
+struct packet *socketio_msgpack_packet(struct packet *packet)
+{
+    if (packet->packed == NULL)
+        packet->packed = pack(packet);
+    return packet->packed;
+}
