@@ -69,7 +69,7 @@ struct packet *const *outbox_front(const struct outbox *outbox, struct packet *c
                                    size_t *count)
 {
     *count = outbox->count < OUTBOX_BATCH ? outbox->count : OUTBOX_BATCH;
-    if (outbox->head + *count <= outbox->capacity)
+    if (*count > 0 && outbox->head + *count <= outbox->capacity)
         return outbox->packets + outbox->head;
     for (size_t i = 0; i < *count; i++)
         copy[i] = outbox->packets[slot_of(outbox, i)];
