@@ -322,8 +322,7 @@ static void handle_session(struct engineio_http *self, struct http_exchange *htt
     }
     if (is_octets(request) &&
         (session_revision(session) != REVISION_OF_OLD_CLIENTS || !is_binary(request->body))) {
-        session_close(self->sessions, session, SESSION_CLOSE_PARSE_ERROR, now);
-        exchange->answer(exchange, 400, NULL, SLICE_EMPTY);
+        session_post(self->sessions, session, SLICE_EMPTY, exchange, now); /* malformed */
         return;
     }
     session_post(self->sessions, session, body_of(self, request, parameters), exchange, now);

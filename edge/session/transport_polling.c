@@ -184,6 +184,7 @@ void session_post(struct session_table *table, struct session *session, struct s
     uint64_t parse_errors = table->counters.closed[SESSION_CLOSE_PARSE_ERROR];
     /* Begun before the client turned to its WebSocket: it belongs to what went before. */
     bool is_late = session->state == SESSION_WEBSOCKET && session->is_post_begun;
+    bool has_failed;
     int error;
 
     table->now = now;
@@ -203,7 +204,9 @@ void session_post(struct session_table *table, struct session *session, struct s
         session_end(session, SESSION_CLOSE_TOO_LARGE);
     else if (error < 0)
         session_end(session, SESSION_CLOSE_PARSE_ERROR);
-    if (error < 0 || table->counters.closed[SESSION_CLOSE_PARSE_ERROR] != parse_errors)
+    has_failed = error < 0 || table->counters.closed[SESSION_CLOSE_PARSE_ERROR] != parse_errors;
+    /* Revision 3 says nothing of a status: clients learn of the end by their next GET. */
+    if (has_failed && session->engineio->revision > 3)
         answer_empty(exchange, 400);
     else
         exchange->answer(exchange, 200, "text/html", SLICE_LITERAL("ok"));
