@@ -19,7 +19,10 @@ let cluster;
 const clients = new Clients();
 
 before(async () => { cluster = await startCluster(); });
-after(() => cluster?.stop());
+after(() => {
+    clients.stop();
+    return cluster?.stop();
+});
 afterEach(clients.stop);
 
 const KINDS = [

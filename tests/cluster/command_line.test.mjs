@@ -405,7 +405,10 @@ describe('a cluster', TEST_OPTIONS, () => {
     describe('answers operators', () => {
         let cluster;
         before(async () => { cluster = await startCluster(); });
-        after(() => cluster?.stop());
+        after(() => {
+            clients.stop();
+            return cluster?.stop();
+        });
 
         const get = (process, name, options) => request(`${process.url}${name}`, options);
 

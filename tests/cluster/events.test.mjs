@@ -23,7 +23,10 @@ before(async () => {
         args: { bridge: ['--eliza-delay', `${WORD_DELAY_MS}ms`] },
     });
 });
-after(() => cluster?.stop());
+after(() => {
+    clients.stop();
+    return cluster?.stop();
+});
 afterEach(clients.stop);
 
 const connect = (options = {}) => clients.connect({ url: cluster.edges[0].url, ...options });

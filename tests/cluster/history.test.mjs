@@ -27,8 +27,17 @@ before(async () => {
     const { body } = await send(randomUUID(), 'Who are you?', { mode: 'sync' });
     agentId = body.agentResponse.senderId;
 });
-after(() => cluster?.stop());
+after(() => {
+    clients.stop();
+    return cluster?.stop();
+});
 afterEach(clients.stop);
+
+// What is said after it has a later time.
+const nextMillisecond = () => {
+    const now = Date.now();
+    return until(() => Date.now() > now, 'time passes');
+};
 
 describe('history', TEST_OPTIONS, () => {
     const channel = randomUUID();
@@ -38,9 +47,8 @@ describe('history', TEST_OPTIONS, () => {
     before(async () => {
         const author = await clients.connect({ url: cluster.url, entityId: 'author' });
         for (let i = 0; i < COUNT; i++) {
-            const before = Date.now();
             await author.say(channel, `message ${i}`, { messageId: `own-${i}` });
-            await until(() => Date.now() > before + 1, 'the next one is later');
+            await nextMillisecond();
         }
         all = (await getMessages(channel, `?limit=${HISTORY_MAX}`)).reverse();
         assert.deepEqual(all.map(({ content }) => content),
@@ -129,10 +137,9 @@ describe('history', TEST_OPTIONS, () => {
         const large = randomUUID();
         const ids = [];
         for (let i = 0; i < 8; i++) {
-            const before = Date.now();
             const { body } = await send(large, `${i}`.repeat(900000), { entityId: agentId });
             ids.push(body.userMessage.id);
-            await until(() => Date.now() > before + 1, 'the next one is later');
+            await nextMillisecond();
         }
         const walk = async (query, next) => {
             const found = [];

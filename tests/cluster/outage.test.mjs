@@ -49,7 +49,10 @@ describe('the router', TEST_OPTIONS, () => {
             },
         });
     });
-    after(() => cluster?.stop());
+    after(() => {
+        clients.stop();
+        return cluster?.stop();
+    });
 
     const start = async () => {
         const roomId = randomUUID();

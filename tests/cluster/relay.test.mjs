@@ -36,6 +36,7 @@ before(async () => {
         'the edges know each other');
 });
 after(async () => {
+    clients.stop();
     await balancer?.close();
     await cluster?.stop();
 });

@@ -27,7 +27,10 @@ before(async () => {
     const { body } = await send(randomUUID(), 'Who are you?', { mode: 'sync' });
     agentId = body.agentResponse.senderId;
 });
-after(() => cluster?.stop());
+after(() => {
+    clients.stop();
+    return cluster?.stop();
+});
 afterEach(clients.stop);
 
 const member = async (channel, edge = 1, entityId = randomUUID()) => {

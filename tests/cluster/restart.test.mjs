@@ -59,7 +59,10 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL']) {
             for (const process of cluster.processes) process.start();
             await Promise.all(cluster.processes.map((process) => process.waitReady()));
         });
-        after(() => cluster?.stop());
+        after(() => {
+            clients.stop();
+            return cluster?.stop();
+        });
 
         it('keeps history', async () => {
             assert.equal(history.length, MESSAGES * 2);

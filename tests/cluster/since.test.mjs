@@ -16,7 +16,10 @@ const clients = new Clients();
 before(async () => {
     cluster = await startCluster();
 });
-after(() => cluster?.stop());
+after(() => {
+    clients.stop();
+    return cluster?.stop();
+});
 afterEach(clients.stop);
 
 const connect = (options = {}) => clients.connect({ url: cluster.edges[0].url, ...options });

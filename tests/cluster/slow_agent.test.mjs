@@ -41,6 +41,7 @@ describe('while the agent takes its time', TEST_OPTIONS, () => {
         });
     });
     after(async () => {
+        clients.stop();
         await slow?.stop();
         await proxy?.close();
     });
