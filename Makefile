@@ -48,6 +48,14 @@ SOURCES_edge   := $(wildcard edge/session/*.c edge/chat/*.c edge/http/*.c edge/r
 SOURCES_bridge := $(wildcard agent-bridge/runtimes/*.c) \
                   $(filter-out agent-bridge/main.c,$(wildcard agent-bridge/*.c))
 
+# Objects of other flags are not mixed in: another compiler or sanitizer builds all of it anew.
+FLAGS_STAMP := $(BUILD)/flags
+FLAGS_NOW   := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+ifneq ($(FLAGS_NOW),$(file <$(FLAGS_STAMP)))
+$(shell mkdir -p $(BUILD))
+$(file >$(FLAGS_STAMP),$(FLAGS_NOW))
+endif
+
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 OBJECTS_proto  := $(call objects,$(SOURCES_proto))
 OBJECTS_router := $(call objects,$(SOURCES_router))
@@ -57,11 +65,11 @@ OBJECTS_bridge := $(call objects,$(SOURCES_bridge)) $(BUILD)/obj/agent-bridge/ru
 PROGRAMS := $(BUILD)/router $(BUILD)/edge $(BUILD)/agent-bridge
 SHARE    := $(BUILD)/share/elizamq
 
-.PHONY: all run test test-long bench fuzz check-asan check-tsan fmt install clean unit programs
+.PHONY: all run test test-long bench fuzz check-asan check-tsan fmt install clean programs
 all: programs $(SHARE)/www.stamp $(SHARE)/client.stamp
 programs: $(PROGRAMS)
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
@@ -101,7 +109,7 @@ $(SHARE)/client.stamp: edge/fetch-client-bundle $(wildcard edge/client-bundle/*)
 	@touch $@
 
 run: all
-	@BUILD=$(BUILD) PORT=$(PORT) EDGES=$(EDGES) DATA=$(DATA) deploy/run-cluster
+	@BUILD='$(BUILD)' PORT='$(PORT)' EDGES='$(EDGES)' DATA='$(DATA)' deploy/run-cluster
 
 # --- tests ------------------------------------------------------------------------------------
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)

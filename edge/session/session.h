@@ -10,7 +10,7 @@
  *
  * Implements: Engine.IO protocol, revisions 3 and 4: "Handshake", "Heartbeat", "Upgrade", "HTTP
  * long-polling", "WebSocket". Ids travel across modules; a session pointer is valid until
- * session_closed() of the application or the end of the current call, whichever is first.
+ * disconnected() of its sockets or the end of the current call, whichever is first.
  */
 #ifndef EDGE_SESSION_SESSION_H
 #define EDGE_SESSION_SESSION_H

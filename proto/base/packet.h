@@ -3,7 +3,7 @@
  * pointer in the outbox of every socket that gets it. Rendered once per message per edge.
  *
  * A text packet carries its finished, unmasked WebSocket frame (RFC 6455 §5.2) in one run of
- * memory: [header][payload]. WebSocket transports send `packet_frame`, polling and SSE send
+ * memory: [header][payload]. WebSocket transports send `packet_frame`, polling sends
  * `packet_payload`, the same bytes without the header.
  *
  * Single-threaded: references are counted without atomics.

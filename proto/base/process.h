@@ -4,7 +4,7 @@
  * libuv.
  *
  * SIGTERM: stop() with hard = false (finish, commit, tell peers). SIGINT, or a second SIGTERM: hard
- * = true (commit, leave within 2 s). SIGHUP: reload(), where there is one. SIGPIPE is ignored.
+ * = true (commit, leave within 2 s). SIGPIPE is ignored.
  */
 #ifndef PROTO_BASE_PROCESS_H
 #define PROTO_BASE_PROCESS_H

@@ -29,7 +29,6 @@ enum chat_type {
 
 enum {
     CHAT_NAME_MAX = 256,      /* bytes of a display name, source, status or action */
-    CHAT_METADATA_DEPTH = 64, /* nesting of a payload; deeper is refused as too_deep */
 };
 
 /* What is wrong with a payload: an error of error.h, and the field it is about (NULL: the whole).

@@ -60,7 +60,6 @@ struct router_counters {
     size_t rooms, members, edges, bridges, jobs; /* now */
 };
 
-/* The texts of `self` are borrowed for the router's life. */
 struct router *router_new(const struct router_settings *settings,
                           const struct router_operations *operations, void *context,
                           struct id_source *ids, struct slice incarnation, struct instant now);
@@ -81,7 +80,7 @@ void router_tick(struct router *router, struct instant now);
 /* Once per loop turn: hands out the open batch when the store is free, then flushes the links. */
 void router_flush(struct router *router, struct instant now);
 
-/* Stop: refuses new work, says GOODBYE to all. True when nothing waits for the store any more. */
+/* Stopping: true when nothing waits for the store any more; then GOODBYE goes to all. */
 bool router_is_settled(const struct router *router);
 void router_say_goodbye(struct router *router, struct instant now);
 

@@ -101,17 +101,20 @@ class Talker {
     }
 }
 
-const startTalkers = async (urls, { clients = CLIENTS, rooms = ROOMS } = {}) => {
+// Adds the talkers to the list as they start; resolves with the rooms once they are members.
+const startTalkers = async (talkers, urls, { clients = CLIENTS, rooms = ROOMS } = {}) => {
     const roomIds = Array.from({ length: rooms }, () => randomUUID());
     const transports = Object.keys(TRANSPORTS);
-    const talkers = Array.from({ length: clients }, (_, i) => new Talker({
-        name: `client-${i}`, url: urls[i % urls.length], roomId: roomIds[i % rooms],
-        // Each room has members on every edge and, all in all, every transport.
-        transport: transports[Math.floor(i / rooms) % transports.length],
-    }));
+    for (let i = 0; i < clients; i++) {
+        talkers.push(new Talker({
+            name: `client-${i}`, url: urls[i % urls.length], roomId: roomIds[i % rooms],
+            // Each room has members on every edge and, all in all, every transport.
+            transport: transports[Math.floor(i / rooms) % transports.length],
+        }));
+    }
     await until(() => talkers.every(({ joins }) => joins.length > 0), 'every client has joined',
         30000);
-    return { talkers, roomIds };
+    return roomIds;
 };
 
 const isReply = ({ inReplyTo }) => inReplyTo !== undefined;
@@ -194,12 +197,11 @@ const converse = async ({ cluster, talkers, roomIds, count, disturb }) => {
 
 const run = async (options, test) => {
     const cluster = await startCluster(options);
-    let talkers = [];
+    const talkers = [];
     try {
-        const started = await startTalkers(options.urls ?? cluster.edges.map(({ url }) => url),
+        const roomIds = await startTalkers(talkers, cluster.edges.map(({ url }) => url),
             options.size);
-        talkers = started.talkers;
-        await test({ cluster, ...started });
+        await test({ cluster, talkers, roomIds });
     } finally {
         for (const { client } of talkers) client.stop();
         await cluster.stop();

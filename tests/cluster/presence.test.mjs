@@ -105,10 +105,7 @@ describe('with a short grace period', TEST_OPTIONS, () => {
             },
         });
     });
-    after(() => {
-        clients.stop();
-        return cluster?.stop();
-    });
+    after(() => cluster?.stop());
 
     describe('clients come and go', { concurrency: CONCURRENCY }, () => {
         for (const transport of ['websocket', 'polling']) {
@@ -257,10 +254,7 @@ describe('with the default settings', TEST_OPTIONS, () => {
     before(async () => {
         cluster = await startCluster({ bridge: false });
     });
-    after(() => {
-        clients.stop();
-        return cluster?.stop();
-    });
+    after(() => cluster?.stop());
 
     it('members of a killed edge are gone within 5 s unless they come back', async (test) => {
         const stage = await Stage.open(test, cluster);
@@ -290,10 +284,7 @@ describe('with a low presence limit', TEST_OPTIONS, () => {
             edges: 1, bridge: false, args: { router: ['--presence-limit', `${LIMIT}`] },
         });
     });
-    after(() => {
-        clients.stop();
-        return cluster?.stop();
-    });
+    after(() => cluster?.stop());
 
     it('larger rooms get no events of single users, but the count', async (test) => {
         const roomId = randomUUID();

@@ -58,7 +58,12 @@ export class ChatClient {
     }
 
     async connected() {
-        await until(() => this.socket.connected, 'the client is connected', CONNECT_DEADLINE_MS);
+        try {
+            await until(() => this.socket.connected, 'it is connected', CONNECT_DEADLINE_MS);
+        } catch (error) {
+            this.stop();
+            throw error;
+        }
         return this;
     }
 
