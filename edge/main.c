@@ -25,8 +25,7 @@
 #include "proto/base/version.h"
 #include "proto/bus/socket.h"
 
-/* --- options ------------------------------------------------------------------------------------
- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 struct options {
     struct http_server_settings http;
@@ -183,8 +182,7 @@ static int read_options(int argc, char **argv, struct options *options, bool *do
     return 0;
 }
 
-/* --- construction
- * --------------------------------------------------------------------------------- */
+/* --- construction ----------------------------------------------------------------------------- */
 
 enum stop_state { STOP_NOT, STOP_DRAINING, STOP_DONE };
 
@@ -459,8 +457,7 @@ static void tear_down(struct application *application)
     bus_socket_library_deinit();
 }
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 enum {
     DRAIN_PACE_MS = 3000,

@@ -83,8 +83,7 @@ static bool send_to(struct peers *peers, const struct peer_edge *edge,
     return taken;
 }
 
-/* --- requests of clients here --------------------------------------------------------------------
- */
+/* --- requests of clients here ----------------------------------------------------------------- */
 
 static void relay_end(struct peers *peers, struct relay *relay)
 {
@@ -177,8 +176,7 @@ static void receive_response(struct peers *peers, const struct bus_relay_respons
                      response->body);
 }
 
-/* --- requests of other edges' clients
- * ------------------------------------------------------------- */
+/* --- requests of other edges' clients --------------------------------------------------------- */
 
 static void served_end(struct served *served)
 {
@@ -282,8 +280,7 @@ void peers_receive(struct peers *peers, struct slice routing_id, struct slice fr
     }
 }
 
-/* --- the cluster's edges
- * ----------------------------------------------------------------------------- */
+/* --- the cluster's edges ---------------------------------------------------------------------- */
 
 static void edge_forget(struct peers *peers, struct peer_edge *edge)
 {

@@ -139,8 +139,7 @@ void peer_sockets_destroy(struct peer_sockets **self)
     free(sockets);
 }
 
-/* --- the advertised address
- * ------------------------------------------------------------------------- */
+/* --- the advertised address ------------------------------------------------------------------- */
 
 /* The local address that a packet to the router would carry. */
 static bool local_address_towards(const char *router, char *out, size_t size)

@@ -40,8 +40,7 @@ struct uplink {
 
 enum { REOPEN_INTERVAL_MS = 100 };
 
-/* --- requests
- * ------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 /* The number of the request that a message answers, or 0. */
 static uint64_t answers_request(const struct bus_message *message)
@@ -187,8 +186,7 @@ void uplink_notify(struct uplink *uplink, const struct bus_message *message)
     }
 }
 
-/* --- link
- * ------------------------------------------------------------------------------------------ */
+/* --- link ------------------------------------------------------------------------------------- */
 
 static bool transmit(void *context, struct link *link, struct slice header, struct slice body)
 {

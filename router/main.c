@@ -16,8 +16,7 @@
 #include "router/metrics.h"
 #include "router/store/store_thread.h"
 
-/* --- options ------------------------------------------------------------------------------------
- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 struct options {
     const char *bind_edges;
@@ -95,8 +94,7 @@ static int read_options(int argc, char **argv, struct options *options, bool *do
     return 0;
 }
 
-/* --- construction
- * --------------------------------------------------------------------------------- */
+/* --- construction ----------------------------------------------------------------------------- */
 
 enum stop_state { STOP_NOT, STOP_FINISHING, STOP_DONE };
 
@@ -231,8 +229,7 @@ static void tear_down(struct application *application)
     bus_socket_library_deinit();
 }
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void finish(struct application *application)
 {

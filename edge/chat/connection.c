@@ -29,8 +29,7 @@ void call_refuse(const struct chat_call *call, struct chat_fault fault,
     }
 }
 
-/* --- connecting
- * ------------------------------------------------------------------------------------ */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static void announce_identity(struct chat *chat, struct chat_socket *from)
 {
@@ -110,8 +109,7 @@ static void on_disconnected(void *context, struct socket *socket, enum session_c
     free(from);
 }
 
-/* --- events
- * ---------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void handle_typed(const struct chat_call *call, enum chat_type type)
 {

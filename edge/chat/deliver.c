@@ -14,8 +14,7 @@ void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *pa
     chat->counters.rendered++;
 }
 
-/* --- rendering: each returns a packet with one reference ---------------------------------------
- */
+/* --- rendering: each returns a packet with one reference -------------------------------------- */
 
 static struct packet *finish(struct chat *chat, const char *event)
 {
@@ -120,8 +119,7 @@ static void control_asker(struct chat *chat, struct chat_room *room, struct slic
     packet_release(&packet);
 }
 
-/* --- one function per message of the router
- * ------------------------------------------------------- */
+/* --- one function per message of the router --------------------------------------------------- */
 
 /* A final reply carries the end of its run: nothing is to be lost between the two. */
 static void end_run(struct chat *chat, struct chat_room *room, const struct bus_room_message *reply)

@@ -49,8 +49,7 @@ void chat_leave_all(struct chat_socket *socket, bool is_explicit, int64_t silenc
     }
 }
 
-/* --- rendering
- * ------------------------------------------------------------------------------------- */
+/* --- rendering -------------------------------------------------------------------------------- */
 
 static void write_identity(struct buffer *out, const struct join_wait *wait, struct slice room)
 {
@@ -174,8 +173,7 @@ static void emit_replay(const struct join_wait *wait, const struct bus_joined *j
     buffer_deinit(&extra);
 }
 
-/* --- the join
- * ---------------------------------------------------------------------------------------- */
+/* --- the join --------------------------------------------------------------------------------- */
 
 /* Returns the sequence number up to which the socket has everything that it is to have. */
 static uint64_t record_membership(const struct join_wait *wait, const struct bus_joined *joined,

@@ -62,8 +62,7 @@ void chat_handle_control(const struct chat_call *call)
     relay(call, BUS_SIGNAL_CONTROL, control.room, control.user, false, control.action);
 }
 
-/* --- receipts: "I have it", "I have read it", for the message's author --------------------------
- */
+/* --- receipts: "I have it", "I have read it", for the message's author ------------------------ */
 
 struct receipt_wait {
     struct chat *chat;

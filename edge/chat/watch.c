@@ -51,8 +51,7 @@ void watch_announce(struct chat *chat, struct slice question, const struct bus_m
     }
 }
 
-/* --- sockets that asked outside their rooms ------------------------------------------------------
- */
+/* --- sockets that asked outside their rooms --------------------------------------------------- */
 
 enum { FOLLOW_HOLD_MS = 1000, FOLLOW_HELD_MAX = 1000 };
 

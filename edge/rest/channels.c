@@ -6,8 +6,7 @@ static const char invalid_channel[] =
     "Invalid payload. Required: name, message_server_id (UUID), participantCentralUserIds (array "
     "of UUIDs). Optional: type, metadata.";
 
-/* --- POST /channels
- * ------------------------------------------------------------------------------------- */
+/* --- POST /channels --------------------------------------------------------------------------- */
 
 static void write_row(struct buffer *out, const struct bus_channel *channel)
 {
@@ -134,8 +133,7 @@ void rest_post_channel(const struct rest_call *call)
     buffer_deinit(&list.bytes);
 }
 
-/* --- GET …/presence
- * -------------------------------------------------------------------------------------- */
+/* --- GET …/presence --------------------------------------------------------------------------- */
 
 static void on_members(void *context, const struct uplink_outcome *outcome)
 {

@@ -5,8 +5,7 @@ enum { HISTORY_DEFAULT = 50, HISTORY_MAX = 1000 };
 static const char missing_fields[] =
     "Missing required fields: channelId, message_server_id, author_id, content";
 
-/* --- rendering
- * ---------------------------------------------------------------------------------------- */
+/* --- rendering -------------------------------------------------------------------------------- */
 
 /* The members of a stored body that REST names differently. */
 struct body_view {
@@ -88,8 +87,7 @@ void rest_write_agent_response(struct buffer *out, struct slice reply_id, struct
     buffer_deinit(&braced);
 }
 
-/* --- POST …/messages
- * -------------------------------------------------------------------------------- */
+/* --- POST …/messages -------------------------------------------------------------------------- */
 
 static bool parse_mode(struct slice body, struct arena *arena, enum rest_mode *mode)
 {
@@ -221,8 +219,7 @@ void rest_post_message(const struct rest_call *call)
     }
 }
 
-/* --- GET …/messages
- * --------------------------------------------------------------------------------- */
+/* --- GET …/messages --------------------------------------------------------------------------- */
 
 /* What the reference keeps as the raw message: the text and what an agent added. */
 static void write_raw_message(struct buffer *out, const struct body_view *view)

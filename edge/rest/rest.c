@@ -76,8 +76,7 @@ bool rest_take_count(const struct rest_call *call, const char *name, int64_t fal
     return true;
 }
 
-/* --- waiting
- * ---------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static void on_client_gone(struct http_exchange *exchange, void *context)
 {
@@ -101,8 +100,7 @@ void rest_wait_destroy(struct rest_wait *wait)
     free(wait);
 }
 
-/* --- routing
- * ---------------------------------------------------------------------------------------- */
+/* --- routing ---------------------------------------------------------------------------------- */
 
 /* Does the pattern fit these segments? */
 static bool route_fits(const char *pattern, const struct slice *segments, int count,

@@ -48,8 +48,7 @@ static void on_client_gone(struct http_exchange *exchange, void *context)
     run_end(context);
 }
 
-/* --- streams
- * ------------------------------------------------------------------------------------------ */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 /* Writes one event; false: the stream was cut, and the run ended with it. */
 static bool stream_event(struct rest_run *run, const char *event, struct slice data)
@@ -83,8 +82,7 @@ static void stream_chunk(struct rest_run *run, const struct bus_chunk *chunk)
     buffer_deinit(&out);
 }
 
-/* --- the end
- * ------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void finish_sync(struct rest_run *run, int status, struct slice json)
 {
@@ -221,8 +219,7 @@ static bool is_lookup_due(struct rest_run *run, int64_t now)
     return run->lookup_at != LOOKUP_NONE && now >= run->lookup_at;
 }
 
-/* --- the beginning
- * -------------------------------------------------------------------------------------- */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest_mode mode,
                     const struct bus_send *send, const struct bus_send_done *done, int64_t now)

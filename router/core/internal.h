@@ -210,8 +210,7 @@ struct work_queue {
     struct work_queue *next; /* room->queues */
 };
 
-/* --- what a commit or an answer sets off -------------------------------------------------------
- */
+/* --- what a commit or an answer sets off ------------------------------------------------------ */
 
 enum pending_kind { PENDING_MESSAGE, PENDING_DUPLICATE, PENDING_JOB_END, PENDING_CHANNEL };
 

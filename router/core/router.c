@@ -104,8 +104,7 @@ void router_destroy(struct router **self)
     free(router);
 }
 
-/* --- loading ------------------------------------------------------------------------------------
- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 static void load_room(void *context, const struct room_record *record)
 {
@@ -177,8 +176,7 @@ void router_loaded(struct router *router, const struct store_loader *loader)
     router->last_job = loader->last_job;
 }
 
-/* --- batches and questions
- * ------------------------------------------------------------------------ */
+/* --- batches and questions -------------------------------------------------------------------- */
 
 struct store_batch *router_batch(struct router *router)
 {
@@ -232,8 +230,7 @@ struct slice router_encode(struct router *router, const struct bus_message *mess
     return buffer_slice(&router->scratch);
 }
 
-/* --- entry points
- * ---------------------------------------------------------------------------------- */
+/* --- entry points ----------------------------------------------------------------------------- */
 
 void router_receive(struct router *router, enum router_side side, struct slice routing_id,
                     struct slice frame, struct instant now)

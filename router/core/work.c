@@ -198,8 +198,7 @@ void work_job_ready(struct router *router, struct job *job)
     queue_wake(router, job->queue);
 }
 
-/* --- what viewers see of a run ------------------------------------------------------------------
- */
+/* --- what viewers see of a run ---------------------------------------------------------------- */
 
 void work_publish(struct router *router, const struct job *job, struct bus_message *message)
 {
@@ -283,8 +282,7 @@ static void stream(struct router *router, struct job *job, struct slice text)
     work_publish(router, job, &message);
 }
 
-/* --- giving work out ----------------------------------------------------------------------------
- */
+/* --- giving work out -------------------------------------------------------------------------- */
 
 static struct peer *choose_bridge(const struct agent *agent)
 {
@@ -403,8 +401,7 @@ void work_question_read(struct router *router, struct question *question, struct
     work_job_ready(router, job);
 }
 
-/* --- what bridges say ---------------------------------------------------------------------------
- */
+/* --- what bridges say ------------------------------------------------------------------------- */
 
 static void receive_register(struct peer *bridge, const struct bus_register_agents *registered)
 {

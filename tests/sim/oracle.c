@@ -152,7 +152,7 @@ static void reply_committed(struct oracle *oracle, struct stored_message *messag
         world_fail(world, "reply", "%s is stored under another id", id);
     } else if (!is_answer(oracle, asked->text, note->text)) {
         world_fail(world, "reply", "%s is \"%.*s\"", id, (int)note->text.length, note->text.data);
-    } else if (world->profile->store_failures == 0 && overtakes(message, question)) {
+    } else if (overtakes(message, question)) {
         world_fail(world, "reply", "%s comes after the reply to a later question", id);
     }
     asked->replies |= 1U << agent;
@@ -536,7 +536,8 @@ static void check_job(struct oracle *oracle, const struct stored_job *job)
     asked->jobs |= 1U << agent;
     bool is_right = job->record.state == JOB_DONE ? has_reply : !has_reply;
     bool may_be = job->record.state == JOB_DONE ||
-                  (job->record.state == JOB_FAILED && profile->agent_failures > 0) ||
+                  (job->record.state == JOB_FAILED &&
+                   (profile->agent_failures > 0 || profile->store_failures > 0)) ||
                   (job->record.state == JOB_CANCELLED && profile->controls > 0);
     if (!is_right || !may_be) {
         world_fail(world, "reply", "job %llu ended in state %d and its question has %s reply",
