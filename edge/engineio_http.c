@@ -137,12 +137,14 @@ static void poll_answer(struct poll_exchange *exchange, int status, const char *
     struct http_poll poll = *self;
 
     free(self);
-    if (poll.exchange.opened != NULL && engine->settings.cookie != NULL)
+    if (poll.exchange.opened != NULL && engine->settings.cookie != NULL) {
         add_cookie(engine, poll.http, poll.exchange.opened);
-    if (status == 200 && content_type != NULL)
+    }
+    if (status == 200 && content_type != NULL) {
         respond(engine, &poll, content_type, body);
-    else
+    } else {
         http_respond(poll.http, status, content_type, body);
+    }
 }
 
 static void poll_closed(struct http_exchange *http, void *context)
@@ -151,10 +153,11 @@ static void poll_closed(struct http_exchange *http, void *context)
     struct engineio_http *engine = self->engine;
 
     (void)http;
-    if (self->is_relayed)
+    if (self->is_relayed) {
         engine->relay->gone(engine->relay_context, &self->exchange);
-    else
+    } else {
         session_exchange_gone(engine->sessions, &self->exchange, clock_monotonic_ms());
+    }
     free(self);
 }
 
@@ -182,22 +185,25 @@ static void read_parameters(struct engineio_http *self, struct slice query,
 
     *parameters = (struct parameters){.revision = REVISION_OF_OLD_CLIENTS};
     if (http_query_get(query, "transport", &self->arena, &value)) {
-        if (slice_is(value, "polling") && self->settings.serves_polling)
+        if (slice_is(value, "polling") && self->settings.serves_polling) {
             parameters->transport = TRANSPORT_POLLING;
-        else if (slice_is(value, "websocket") && self->websockets != NULL &&
-                 self->settings.serves_websocket)
+        } else if (slice_is(value, "websocket") && self->websockets != NULL &&
+                   self->settings.serves_websocket) {
             parameters->transport = TRANSPORT_WEBSOCKET;
+        }
     }
-    if (http_query_get(query, "EIO", &self->arena, &value) && slice_is(value, "4"))
+    if (http_query_get(query, "EIO", &self->arena, &value) && slice_is(value, "4")) {
         parameters->revision = 4;
+    }
     parameters->wants_base64 =
         http_query_get(query, "b64", &self->arena, &value) && value.length > 0;
     if (http_query_get(query, "j", &self->arena, &value)) {
         parameters->jsonp = jsonp_of(value);
         parameters->wants_base64 = true;
     }
-    if (http_query_get(query, "sid", &self->arena, &value))
+    if (http_query_get(query, "sid", &self->arena, &value)) {
         parameters->sid = value;
+    }
 }
 
 static bool is_foreign(const struct engineio_http *self, struct slice sid)
@@ -339,18 +345,19 @@ static void handle_sid(struct engineio_http *self, struct http_exchange *http,
     struct session *session = session_find(self->sessions, parameters->sid);
 
     if (is_foreign(self, parameters->sid) && parameters->transport == TRANSPORT_POLLING &&
-        is_polling_method)
+        is_polling_method) {
         handle_relay(self, http, request, parameters);
-    else if (session == NULL)
+    } else if (session == NULL) {
         answer_error(http, ENGINEIO_ERROR_UNKNOWN_SID);
-    else if (parameters->revision != session_revision(session) || !is_polling_method)
+    } else if (parameters->revision != session_revision(session) || !is_polling_method) {
         answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
-    else if (is_upgrade)
+    } else if (is_upgrade) {
         handle_upgrade(self, http, request, parameters);
-    else if (parameters->transport != TRANSPORT_POLLING)
+    } else if (parameters->transport != TRANSPORT_POLLING) {
         answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
-    else
+    } else {
         handle_session(self, http, request, parameters, session, now);
+    }
 }
 
 static void handle_handshake(struct engineio_http *self, struct http_exchange *http,
@@ -360,17 +367,17 @@ static void handle_handshake(struct engineio_http *self, struct http_exchange *h
     bool is_websocket = parameters->transport == TRANSPORT_WEBSOCKET;
     struct session_opening opening;
 
-    if (request->method != HTTP_GET_METHOD)
+    if (request->method != HTTP_GET_METHOD) {
         answer_error(http, ENGINEIO_ERROR_BAD_HANDSHAKE_METHOD);
-    else if (is_websocket != request->wants_websocket)
+    } else if (is_websocket != request->wants_websocket) {
         answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
-    else if (!session_table_serves(self->sessions, parameters->revision))
+    } else if (!session_table_serves(self->sessions, parameters->revision)) {
         answer_error(http, ENGINEIO_ERROR_UNSUPPORTED_VERSION);
-    else if (session_table_is_full(self->sessions))
+    } else if (session_table_is_full(self->sessions)) {
         answer_full(http);
-    else if (is_websocket)
+    } else if (is_websocket) {
         handle_upgrade(self, http, request, parameters);
-    else {
+    } else {
         opening = opening_of(self, request, parameters);
         session_open_polling(self->sessions, &opening,
                              &poll_new(self, http, request, parameters)->exchange, now);
@@ -390,12 +397,13 @@ void engineio_http_handle(struct engineio_http *self, struct http_exchange *http
     }
     http_add_header(http, "Cache-Control", SLICE_LITERAL("no-store"));
     read_parameters(self, request->query, &parameters);
-    if (parameters.transport == TRANSPORT_UNKNOWN)
+    if (parameters.transport == TRANSPORT_UNKNOWN) {
         answer_error(http, ENGINEIO_ERROR_UNKNOWN_TRANSPORT);
-    else if (parameters.sid.length > 0)
+    } else if (parameters.sid.length > 0) {
         handle_sid(self, http, request, &parameters, now);
-    else
+    } else {
         handle_handshake(self, http, request, &parameters, now);
+    }
 }
 
 /* Has a head that announces a body which will be taken? */
@@ -405,8 +413,9 @@ static bool announces_body(const struct engineio_http *self, const struct http_r
     size_t max_body = (size_t)self->settings.max_http_buffer_size;
     size_t bytes = 0;
 
-    for (size_t i = 0; i < length.length && bytes <= max_body; i++)
+    for (size_t i = 0; i < length.length && bytes <= max_body; i++) {
         bytes = bytes * 10 + (size_t)(length.data[i] - '0');
+    }
     return head->method == HTTP_POST_METHOD && length.length > 0 && bytes <= max_body;
 }
 
@@ -416,13 +425,15 @@ size_t engineio_http_body_limit(struct engineio_http *self, const struct http_re
     struct parameters parameters;
     struct session *session;
 
-    if (!announces_body(self, head))
+    if (!announces_body(self, head)) {
         return (size_t)self->settings.max_http_buffer_size;
+    }
     arena_reset(&self->arena);
     read_parameters(self, head->query, &parameters);
     session = session_find(self->sessions, parameters.sid);
-    if (session != NULL)
+    if (session != NULL) {
         session_post_begin(self->sessions, session, now);
+    }
     return (size_t)self->settings.max_http_buffer_size;
 }
 
@@ -441,10 +452,11 @@ void engineio_relayed_request(struct session_table *sessions, const struct relay
 
     exchange->session = NULL;
     if (session != NULL && request->revision == session_revision(session)) {
-        if (request->method == HTTP_GET_METHOD)
+        if (request->method == HTTP_GET_METHOD) {
             session_poll(sessions, session, exchange, now);
-        else
+        } else {
             session_post(sessions, session, request->body, exchange, now);
+        }
         return;
     }
     engineio_write_error(session == NULL ? ENGINEIO_ERROR_UNKNOWN_SID : ENGINEIO_ERROR_BAD_REQUEST,

@@ -26,15 +26,17 @@ static bool resolve_transports(const char *text, struct engineio_http_settings *
     for (const char *at = text;; at++) {
         size_t length = strcspn(at, ",");
 
-        if (length == 7 && memcmp(at, "polling", length) == 0)
+        if (length == 7 && memcmp(at, "polling", length) == 0) {
             settings->serves_polling = true;
-        else if (length == 9 && memcmp(at, "websocket", length) == 0)
+        } else if (length == 9 && memcmp(at, "websocket", length) == 0) {
             settings->serves_websocket = true;
-        else
+        } else {
             return false;
+        }
         at += length;
-        if (*at == '\0')
+        if (*at == '\0') {
             return true;
+        }
     }
 }
 
@@ -50,18 +52,21 @@ static bool is_token(const char *text)
 /* "scheme://host" or "*": a path or a '/' behind it would never match. */
 static bool are_origins(const char *text)
 {
-    if (strcmp(text, "*") == 0)
+    if (strcmp(text, "*") == 0) {
         return true;
+    }
     for (const char *at = text;; at++) {
         size_t length = strcspn(at, ",");
         const char *slashes = memmem(at, length, "://", 3);
 
         if (slashes == NULL || slashes == at || slashes + 3 == at + length ||
-            memchr(slashes + 3, '/', length - (size_t)(slashes + 3 - at)) != NULL)
+            memchr(slashes + 3, '/', length - (size_t)(slashes + 3 - at)) != NULL) {
             return false;
+        }
         at += length;
-        if (*at == '\0')
+        if (*at == '\0') {
             return true;
+        }
         at += strspn(at + 1, " ");
     }
 }
@@ -77,19 +82,25 @@ bool engineio_options_resolve(struct engineio_options *options,
         .cors = &options->cors,
         .trusted_proxies = &options->trusted_proxies,
     };
-    if (!resolve_path(options))
+    if (!resolve_path(options)) {
         return refuse(reason, reason_size, "--path: begins with '/', and has no query");
-    if (!resolve_transports(options->transports, settings))
+    }
+    if (!resolve_transports(options->transports, settings)) {
         return refuse(reason, reason_size, "--transports: polling, websocket, or both");
-    if (options->cookie != NULL && !is_token(options->cookie))
+    }
+    if (options->cookie != NULL && !is_token(options->cookie)) {
         return refuse(reason, reason_size, "--cookie: not a cookie's name");
-    if (options->cors.origins != NULL && !are_origins(options->cors.origins))
+    }
+    if (options->cors.origins != NULL && !are_origins(options->cors.origins)) {
         return refuse(reason, reason_size, "--cors-origin: scheme://host[:port],… or *");
-    if (trusted_proxies_parse(&options->trusted_proxies, options->trusted_proxy) != 0)
+    }
+    if (trusted_proxies_parse(&options->trusted_proxies, options->trusted_proxy) != 0) {
         return refuse(reason, reason_size, "--trusted-proxy: addresses or networks (10.0.0.0/8)");
-    if (options->per_message_deflate)
+    }
+    if (options->per_message_deflate) {
         return refuse(reason, reason_size,
                       "--per-message-deflate: not served; each connection would hold a window of "
                       "its own, and each broadcast would be compressed once per receiver");
+    }
     return true;
 }

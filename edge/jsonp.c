@@ -8,9 +8,11 @@ struct jsonp jsonp_of(struct slice j)
     struct jsonp jsonp = {.is_asked = true};
     size_t length = 0;
 
-    for (size_t i = 0; i < j.length && length < JSONP_INDEX_MAX; i++)
-        if (j.data[i] >= '0' && j.data[i] <= '9')
+    for (size_t i = 0; i < j.length && length < JSONP_INDEX_MAX; i++) {
+        if (j.data[i] >= '0' && j.data[i] <= '9') {
             jsonp.index[length++] = j.data[i];
+        }
+    }
     return jsonp;
 }
 
@@ -25,8 +27,9 @@ static void append_script_string(struct buffer *out, struct slice text)
         bool ends_line = memcmp(json.data + i, "\xe2\x80\xa8", 3) == 0 ||
                          memcmp(json.data + i, "\xe2\x80\xa9", 3) == 0;
 
-        if (!ends_line)
+        if (!ends_line) {
             continue;
+        }
         buffer_append(out, json.data + copied, i - copied);
         buffer_append_string(out, json.data[i + 2] == '\xa8' ? "\\u2028" : "\\u2029");
         copied = i + 3;
@@ -73,8 +76,10 @@ struct slice jsonp_unwrap(struct slice form, struct arena *arena)
     struct slice name;
     struct slice value;
 
-    while (form_next(&form, arena, &name, &value))
-        if (slice_is(name, "d"))
+    while (form_next(&form, arena, &name, &value)) {
+        if (slice_is(name, "d")) {
             return restore_line_ends(value, arena);
+        }
+    }
     return SLICE_EMPTY;
 }

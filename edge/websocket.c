@@ -92,35 +92,42 @@ static int connection_send(struct websocket *websocket, struct packet *const *pa
     size_t whole = 0;
     ssize_t sent;
 
-    if (connection->is_closing)
+    if (connection->is_closing) {
         return -1;
-    if (connection->is_choked || lws_partial_buffered(connection->wsi))
+    }
+    if (connection->is_choked || lws_partial_buffered(connection->wsi)) {
         return 0;
-    if (count > SEND_BATCH)
+    }
+    if (count > SEND_BATCH) {
         count = SEND_BATCH;
+    }
     for (size_t i = 0; i < count; i++) {
         struct slice frame = packet_frame(packets[i]);
 
         frames[i] = (struct iovec){(void *)frame.data, frame.length};
     }
     message.msg_iovlen = count;
-    do
+    do {
         sent = sendmsg(lws_get_socket_fd(connection->wsi), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
         return -1;
+    }
 
-    while (whole < count && sent >= (ssize_t)frames[whole].iov_len)
+    while (whole < count && sent >= (ssize_t)frames[whole].iov_len) {
         sent -= (ssize_t)frames[whole++].iov_len;
-    if (whole == count)
+    }
+    if (whole == count) {
         return (int)count;
+    }
     if (sent <= 0) {
         choke(connection);
         return (int)whole;
     }
     if (hand_over(connection, slice_of((char *)frames[whole].iov_base + sent,
-                                       frames[whole].iov_len - (size_t)sent)) < 0)
+                                       frames[whole].iov_len - (size_t)sent)) < 0) {
         return -1;
+    }
     return (int)whole + 1;
 }
 
@@ -151,8 +158,9 @@ static void connection_close(struct websocket *websocket, int code)
 {
     struct connection *connection = connection_of(websocket);
 
-    if (connection->is_closing)
+    if (connection->is_closing) {
         return;
+    }
     connection->is_closing = true;
     if (code == 0 || !send_close_frame(connection, code)) {
         cut(connection);
@@ -184,13 +192,15 @@ static void established(struct websocket_server *server, struct connection *conn
     websocket->operations = &connection_operations;
     server->count++;
     if (adoption->sid.length == 0) {
-        if (!session_open_websocket(sessions, adoption->opening, websocket, now))
+        if (!session_open_websocket(sessions, adoption->opening, websocket, now)) {
             connection_close(websocket, CLOSE_TRY_AGAIN_LATER);
+        }
         return;
     }
     session = session_find(sessions, adoption->sid);
-    if (session == NULL || !session_upgrade_begin(sessions, session, websocket, now))
+    if (session == NULL || !session_upgrade_begin(sessions, session, websocket, now)) {
         connection_close(websocket, CLOSE_POLICY);
+    }
 }
 
 static void received(struct websocket_server *server, struct connection *connection,
@@ -201,8 +211,9 @@ static void received(struct websocket_server *server, struct connection *connect
     int64_t now = clock_monotonic_ms();
     bool is_binary = lws_frame_is_binary(wsi) != 0;
 
-    if (connection->is_closing)
+    if (connection->is_closing) {
         return;
+    }
     if (message->length + bytes.length > server->max_message ||
         lws_remaining_packet_payload(wsi) > server->max_message - message->length - bytes.length) {
         buffer_deinit(message);
@@ -210,10 +221,12 @@ static void received(struct websocket_server *server, struct connection *connect
                                  now);
         return;
     }
-    if (message->length > 0 || !lws_is_final_fragment(wsi))
+    if (message->length > 0 || !lws_is_final_fragment(wsi)) {
         buffer_append_slice(message, bytes);
-    if (!lws_is_final_fragment(wsi))
+    }
+    if (!lws_is_final_fragment(wsi)) {
         return;
+    }
     session_websocket_message(server->sessions, &connection->websocket,
                               message->length > 0 ? buffer_slice(message) : bytes, is_binary, now);
     buffer_shrink(message, MESSAGE_KEPT_BYTES);
@@ -228,8 +241,9 @@ static void writable(struct websocket_server *server, struct connection *connect
 /* 0 to have the library answer the close frame; -1 when it is the answer to ours. */
 static int peer_closes(struct websocket_server *server, struct connection *connection)
 {
-    if (connection->is_closing)
+    if (connection->is_closing) {
         return -1;
+    }
     connection->is_closing = true;
     session_websocket_gone(server->sessions, &connection->websocket, clock_monotonic_ms());
     return 0;
@@ -250,12 +264,14 @@ static int add_headers(const struct adoption *adoption, struct lws_process_html_
     struct slice chosen = adoption->subprotocol;
     int length;
 
-    if (chosen.length == 0)
+    if (chosen.length == 0) {
         return 0;
+    }
     length = snprintf(args->p, (size_t)args->max_len, "Sec-WebSocket-Protocol: %.*s\r\n",
                       (int)chosen.length, chosen.data);
-    if (length < 0 || length >= args->max_len)
+    if (length < 0 || length >= args->max_len) {
         return -1;
+    }
     args->p += length;
     return 0;
 }
@@ -283,8 +299,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return peer_closes(server, connection);
     case LWS_CALLBACK_CLOSED: /* comes for refused handshakes too */
-        if (connection != NULL && connection->is_established)
+        if (connection != NULL && connection->is_established) {
             closed(server, connection);
+        }
         return 0;
     default:
         return 0;
@@ -295,12 +312,14 @@ static void log_library(int level, const char *line)
 {
     struct slice text = slice_of_string(line);
 
-    if (text.length > 0 && text.data[text.length - 1] == '\n')
+    if (text.length > 0 && text.data[text.length - 1] == '\n') {
         text.length--;
-    if (level == LLL_ERR)
+    }
+    if (level == LLL_ERR) {
         log_error("libwebsockets", "text=%.*s", (int)text.length, text.data);
-    else
+    } else {
         log_warn("libwebsockets", "text=%.*s", (int)text.length, text.data);
+    }
 }
 
 /* --- the server ------------------------------------------------------------------------------- */
@@ -318,8 +337,9 @@ static struct lws_context *create_context(const struct lws_context_creation_info
 
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     lowered = limit;
-    if (lowered.rlim_cur > descriptors)
+    if (lowered.rlim_cur > descriptors) {
         lowered.rlim_cur = descriptors;
+    }
     (void)setrlimit(RLIMIT_NOFILE, &lowered);
     context = lws_create_context(info);
     (void)setrlimit(RLIMIT_NOFILE, &limit);
@@ -358,8 +378,9 @@ struct websocket_server *websocket_server_new(struct uv_loop_s *loop,
 
     lws_set_log_level(0, log_library); /* one line of ours is enough if this fails */
     self->context = create_context(&info, 2 * session_table_limit(sessions) + OTHER_DESCRIPTORS);
-    if (self->context != NULL)
+    if (self->context != NULL) {
         self->vhost = lws_get_vhost_by_name(self->context, "default");
+    }
     lws_set_log_level(LLL_ERR | LLL_WARN, NULL);
     if (self->vhost == NULL) {
         snprintf(reason, reason_size,
@@ -378,8 +399,9 @@ void websocket_server_destroy(struct websocket_server **server)
 {
     struct websocket_server *self = *server;
 
-    if (self == NULL)
+    if (self == NULL) {
         return;
+    }
     if (self->context != NULL) {
         /*
          * The first call closes its connections and the second frees it, with the code of its
@@ -387,8 +409,9 @@ void websocket_server_destroy(struct websocket_server **server)
          */
         lws_set_log_level(0, NULL);
         lws_context_destroy(self->context);
-        for (int turn = 0; turn < DESTROY_TURNS || self->count > 0; turn++)
+        for (int turn = 0; turn < DESTROY_TURNS || self->count > 0; turn++) {
             uv_run(self->loop, UV_RUN_NOWAIT);
+        }
         lws_context_destroy(self->context);
     }
     free(self);
@@ -406,14 +429,17 @@ static struct slice head_value(struct slice head, const char *name)
         const char *line_end = memmem(at, (size_t)(end - at), "\r\n", 2);
         const char *value = at + name_length + 1;
 
-        if (line_end == NULL || line_end == at)
+        if (line_end == NULL || line_end == at) {
             break;
+        }
         if (value <= line_end && at[name_length] == ':' &&
             strncasecmp(at, name, name_length) == 0) {
-            while (value < line_end && (*value == ' ' || *value == '\t'))
+            while (value < line_end && (*value == ' ' || *value == '\t')) {
                 value++;
-            while (line_end > value && (line_end[-1] == ' ' || line_end[-1] == '\t'))
+            }
+            while (line_end > value && (line_end[-1] == ' ' || line_end[-1] == '\t')) {
                 line_end--;
+            }
             return slice_of(value, (size_t)(line_end - value));
         }
         at = line_end + 2;
@@ -429,11 +455,13 @@ static struct slice first_token(struct slice list)
     size_t length = 0;
 
     while (length < list.length && list.data[length] != '\0' &&
-           strchr(allowed, list.data[length]) != NULL)
+           strchr(allowed, list.data[length]) != NULL) {
         length++;
+    }
     if (length > SUBPROTOCOL_MAX ||
-        (length < list.length && list.data[length] != ',' && list.data[length] != ' '))
+        (length < list.length && list.data[length] != ',' && list.data[length] != ' ')) {
         return SLICE_EMPTY;
+    }
     return slice_of(list.data, length);
 }
 
@@ -460,9 +488,10 @@ static void prepare(const struct websocket_server *server, int descriptor)
     int on = 1;
 
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (server->send_buffer > 0)
+    if (server->send_buffer > 0) {
         (void)setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &server->send_buffer,
                          sizeof(server->send_buffer));
+    }
 }
 
 void websocket_server_adopt(struct websocket_server *server, int descriptor, struct slice head,

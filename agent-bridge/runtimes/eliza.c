@@ -37,8 +37,9 @@ struct eliza *eliza_new(const struct eliza_script *script, size_t conversations)
 
 void eliza_destroy(struct eliza **eliza)
 {
-    if (*eliza == NULL)
+    if (*eliza == NULL) {
         return;
+    }
     eliza_conversations_destroy(&(*eliza)->conversations);
     arena_deinit(&(*eliza)->arena);
     buffer_deinit(&(*eliza)->output);
@@ -50,8 +51,9 @@ void eliza_destroy(struct eliza **eliza)
 
 static void push_keyword(struct clause *clause, const struct eliza_keyword *keyword)
 {
-    if (clause->stack_count == ELIZA_CLAUSE_WORDS)
+    if (clause->stack_count == ELIZA_CLAUSE_WORDS) {
         return;
+    }
     if (clause->stack_count > 0 && keyword->rank > clause->stack[0]->rank) {
         memmove(&clause->stack[1], &clause->stack[0],
                 clause->stack_count * sizeof(clause->stack[0]));
@@ -66,27 +68,32 @@ static void push_keyword(struct clause *clause, const struct eliza_keyword *keyw
 static void add_word(struct clause *clause, struct slice text, const struct eliza_entry *entry,
                      bool is_first)
 {
-    if (clause->count == ELIZA_CLAUSE_WORDS)
+    if (clause->count == ELIZA_CLAUSE_WORDS) {
         return;
-    if (entry != NULL && entry->keyword != NULL)
+    }
+    if (entry != NULL && entry->keyword != NULL) {
         push_keyword(clause, entry->keyword);
+    }
     if (entry == NULL || entry->becomes == NULL) {
         /* A capital that only the beginning of a sentence accounts for is not kept. */
-        if (is_first && entry != NULL)
+        if (is_first && entry != NULL) {
             text = entry->spelling;
+        }
         clause->words[clause->count++] =
             (struct eliza_word){.text = text, .entry = entry, .is_captured = true};
         return;
     }
-    for (size_t i = 0; i < entry->becomes_count && clause->count < ELIZA_CLAUSE_WORDS; i++)
+    for (size_t i = 0; i < entry->becomes_count && clause->count < ELIZA_CLAUSE_WORDS; i++) {
         clause->words[clause->count++] = entry->becomes[i];
+    }
 }
 
 static bool has_letter_between(struct slice text, char first, char last)
 {
     for (size_t i = 0; i < text.length; i++) {
-        if (text.data[i] >= first && text.data[i] <= last)
+        if (text.data[i] >= first && text.data[i] <= last) {
             return true;
+        }
     }
     return false;
 }
@@ -109,14 +116,16 @@ static void calm_down(struct eliza *eliza, struct slice source)
     struct clause *clause = &eliza->clause;
 
     if (clause->count < 2 || has_letter_between(source, 'a', 'z') ||
-        !has_letter_between(source, 'A', 'Z'))
+        !has_letter_between(source, 'A', 'Z')) {
         return;
+    }
     for (size_t i = 0; i < clause->count; i++) {
         struct eliza_word *word = &clause->words[i];
 
-        if (word->is_captured)
+        if (word->is_captured) {
             word->text =
                 word->entry != NULL ? word->entry->spelling : small_letters(eliza, word->text);
+        }
     }
 }
 
@@ -147,8 +156,9 @@ static void read_clause(struct eliza *eliza, struct slice text)
                 continue;
             }
         }
-        if (token == ELIZA_TOKEN_END || clause->stack_count > 0)
+        if (token == ELIZA_TOKEN_END || clause->stack_count > 0) {
             break;
+        }
         clause->count = 0;
         is_first = is_first || token == ELIZA_TOKEN_STOP;
         start = scanner.at;
@@ -167,17 +177,20 @@ static bool is_farewell(const struct eliza *eliza, struct slice text)
 
     eliza_scanner_init(&scanner, text);
     while ((token = eliza_scanner_next(&scanner, &word)) != ELIZA_TOKEN_END) {
-        if (token != ELIZA_TOKEN_WORD)
+        if (token != ELIZA_TOKEN_WORD) {
             continue;
-        if (count == ELIZA_PHRASE_WORDS)
+        }
+        if (count == ELIZA_PHRASE_WORDS) {
             return false;
+        }
         words[count++] = eliza_vocabulary_find(&eliza->script->vocabulary, word);
     }
     for (size_t i = 0; i < eliza->script->quit_count; i++) {
         const struct eliza_phrase *phrase = &eliza->script->quit[i];
 
-        if (phrase->count == count && memcmp(phrase->words, words, count * sizeof(words[0])) == 0)
+        if (phrase->count == count && memcmp(phrase->words, words, count * sizeof(words[0])) == 0) {
             return true;
+        }
     }
     return false;
 }
@@ -215,8 +228,9 @@ static void remember(struct eliza *eliza, struct eliza_conversation *conversatio
     const struct eliza_rule *rule =
         &eliza->script->memory[eliza_hash(clause->words[clause->count - 1].text, 2)];
 
-    if (match(eliza, rule) && say(eliza, &rule->replies[0].template))
+    if (match(eliza, rule) && say(eliza, &rule->replies[0].template)) {
         eliza_conversation_remember(conversation, buffer_slice(&eliza->output));
+    }
     buffer_clear(&eliza->output);
 }
 
@@ -241,16 +255,19 @@ static enum outcome follow(struct eliza *eliza, struct eliza_conversation *conve
         const struct eliza_rule *end = keyword->rules + keyword->rule_count;
         const struct eliza_reply *reply;
 
-        while (rule < end && !match(eliza, rule))
+        while (rule < end && !match(eliza, rule)) {
             rule++;
-        if (rule == end)
+        }
+        if (rule == end) {
             return OUTCOME_NO_RULE;
+        }
         reply =
             &rule->replies[eliza_conversation_rotate(conversation, rule->index, rule->reply_count)];
         switch (reply->action) {
         case ELIZA_SAY:
-            if (!say(eliza, &reply->template))
+            if (!say(eliza, &reply->template)) {
                 return OUTCOME_NO_RULE;
+            }
             answer->pattern = rule->pattern.source;
             return OUTCOME_SAID;
         case ELIZA_NEWKEY:
@@ -288,10 +305,12 @@ static enum eliza_source answer_clause(struct eliza *eliza, struct eliza_convers
     const struct eliza_rule *puzzled = &eliza->script->puzzled;
     const struct clause *clause = &eliza->clause;
 
-    if (clause->stack_count == 0)
+    if (clause->stack_count == 0) {
         return answer_without_keyword(eliza, conversation);
-    if (clause->stack[0] == eliza->script->memory_keyword)
+    }
+    if (clause->stack[0] == eliza->script->memory_keyword) {
         remember(eliza, conversation);
+    }
     for (size_t i = 0; i < clause->stack_count; i++) {
         switch (follow(eliza, conversation, clause->stack[i], answer)) {
         case OUTCOME_SAID:

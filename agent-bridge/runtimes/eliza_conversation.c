@@ -30,8 +30,9 @@ struct eliza_conversations {
 
 static void forget(struct eliza_conversation *conversation)
 {
-    for (size_t i = 0; i < conversation->memory_count; i++)
+    for (size_t i = 0; i < conversation->memory_count; i++) {
         free(conversation->memories[i].text);
+    }
     conversation->memory_count = 0;
 }
 
@@ -53,10 +54,12 @@ struct eliza_conversations *eliza_conversations_new(size_t maximum, size_t rule_
 
 void eliza_conversations_destroy(struct eliza_conversations **table)
 {
-    if (*table == NULL)
+    if (*table == NULL) {
         return;
-    while ((*table)->first != NULL)
+    }
+    while ((*table)->first != NULL) {
         drop(*table, (*table)->first);
+    }
     free(*table);
     *table = NULL;
 }
@@ -74,8 +77,9 @@ static struct eliza_conversation *begin(const struct eliza_conversations *table,
     conversation->limit = 1;
     conversation->key = conversation->rotations + table->rule_count;
     conversation->key_length = key.length;
-    if (key.length > 0)
+    if (key.length > 0) {
         memcpy(conversation->key, key.data, key.length);
+    }
     return conversation;
 }
 
@@ -88,8 +92,9 @@ struct eliza_conversation *eliza_conversations_get(struct eliza_conversations *t
     if (found != NULL) {
         HASH_DELETE(hh, table->first, found);
     } else {
-        if (HASH_COUNT(table->first) >= table->maximum)
+        if (HASH_COUNT(table->first) >= table->maximum) {
             drop(table, table->first);
+        }
         found = begin(table, key);
     }
     HASH_ADD_KEYPTR(hh, table->first, found->key, found->key_length, found);
@@ -102,8 +107,9 @@ bool eliza_conversation_turn(struct eliza_conversation *conversation)
 
     conversation->is_begun = true;
     conversation->limit++;
-    if (conversation->limit > ELIZA_LIMIT_MAX)
+    if (conversation->limit > ELIZA_LIMIT_MAX) {
         conversation->limit = 1;
+    }
     return is_first;
 }
 
@@ -125,8 +131,9 @@ void eliza_conversation_remember(struct eliza_conversation *conversation, struct
 {
     struct memory *memories = conversation->memories;
 
-    if (text.length > ELIZA_MEMORY_BYTES_MAX)
+    if (text.length > ELIZA_MEMORY_BYTES_MAX) {
         return;
+    }
     if (conversation->memory_count == ELIZA_MEMORIES_MAX) {
         free(memories[0].text);
         memmove(&memories[0], &memories[1], (ELIZA_MEMORIES_MAX - 1) * sizeof(memories[0]));
@@ -141,8 +148,9 @@ char *eliza_conversation_recall(struct eliza_conversation *conversation, size_t 
     struct memory *memories = conversation->memories;
     struct memory oldest = memories[0];
 
-    if (conversation->limit != ELIZA_LIMIT_RECALL || conversation->memory_count == 0)
+    if (conversation->limit != ELIZA_LIMIT_RECALL || conversation->memory_count == 0) {
         return NULL;
+    }
     conversation->memory_count--;
     memmove(&memories[0], &memories[1], conversation->memory_count * sizeof(memories[0]));
     *length = oldest.length;
@@ -163,16 +171,21 @@ static unsigned six_bits(unsigned char c)
     static const unsigned char codes[] = {013, 014, 020, 033, 034, 040, 053, 054, 061, 073, 074};
     const char *mark;
 
-    if (c >= 'a' && c <= 'z')
+    if (c >= 'a' && c <= 'z') {
         c = (unsigned char)(c - 'a' + 'A');
-    if (c >= '0' && c <= '9')
+    }
+    if (c >= '0' && c <= '9') {
         return (unsigned)(c - '0');
-    if (c >= 'A' && c <= 'I')
+    }
+    if (c >= 'A' && c <= 'I') {
         return 021U + (unsigned)(c - 'A');
-    if (c >= 'J' && c <= 'R')
+    }
+    if (c >= 'J' && c <= 'R') {
         return 041U + (unsigned)(c - 'J');
-    if (c >= 'S' && c <= 'Z')
+    }
+    if (c >= 'S' && c <= 'Z') {
         return 062U + (unsigned)(c - 'S');
+    }
     mark = c == '\0' ? NULL : strchr(marks, c);
     return mark == NULL ? c & 077U : codes[mark - marks];
 }
@@ -183,8 +196,9 @@ unsigned eliza_hash(struct slice word, unsigned bits)
     uint64_t datum = 0;
     size_t start = word.length == 0 ? 0 : (word.length - 1) / CELL * CELL;
 
-    for (size_t i = start; i < start + CELL; i++)
+    for (size_t i = start; i < start + CELL; i++) {
         datum = datum << 6 | (i < word.length ? six_bits((unsigned char)word.data[i]) : BLANK);
+    }
     datum &= (UINT64_C(1) << 35) - 1; /* the first bit is the sign and has no part in the product */
     datum *= datum;                   /* modulo 2^64, which keeps the middle */
     return (unsigned)(datum >> (35 - bits / 2) & ((UINT64_C(1) << bits) - 1));

@@ -19,8 +19,9 @@ bool eliza_loader_fail(struct eliza_loader *loader, const char *format, ...)
         va_end(arguments);
     }
     for (char *c = loader->error; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) {
             *c = '?'; /* a name in the script may contain anything; the error is one line */
+        }
     }
     return false;
 }
@@ -35,8 +36,9 @@ size_t eliza_loader_enter(struct eliza_loader *loader, const char *format, ...)
     va_start(arguments, format);
     length = vsnprintf(loader->place + before, left, format, arguments);
     va_end(arguments);
-    if (length > 0)
+    if (length > 0) {
         loader->place_length += (size_t)length < left ? (size_t)length : left - 1;
+    }
     return before;
 }
 
@@ -76,17 +78,21 @@ bool eliza_loader_parse(struct eliza_loader *loader, struct slice text, cJSON **
     for (size_t i = 0, length; i < text.length; i += length) {
         length = utf8_length((const unsigned char *)text.data + i,
                              (const unsigned char *)text.data + text.length);
-        if (length == 0)
+        if (length == 0) {
             return fail_at(loader, text, i, "not valid UTF-8");
+        }
     }
     *tree = cJSON_ParseWithLengthOpts(text.data, text.length, &end, false);
     offset = end == NULL ? 0 : (size_t)(end - text.data);
-    if (*tree == NULL)
+    if (*tree == NULL) {
         return fail_at(loader, text, offset, "not valid JSON");
-    while (offset < text.length && memchr(" \t\r\n", text.data[offset], 4) != NULL)
+    }
+    while (offset < text.length && memchr(" \t\r\n", text.data[offset], 4) != NULL) {
         offset++;
-    if (offset < text.length)
+    }
+    if (offset < text.length) {
         return fail_at(loader, text, offset, "something follows the script's object");
+    }
     return true;
 }
 
@@ -94,22 +100,25 @@ bool eliza_loader_object(struct eliza_loader *loader, const cJSON *item, const c
 {
     const cJSON *member;
 
-    if (!cJSON_IsObject(item))
+    if (!cJSON_IsObject(item)) {
         return eliza_loader_fail(loader, "must be an object");
+    }
     cJSON_ArrayForEach(member, item)
     {
         size_t i = 0;
 
-        while (names[i] != NULL && strcmp(names[i], member->string) != 0)
+        while (names[i] != NULL && strcmp(names[i], member->string) != 0) {
             i++;
+        }
         if (names[i] == NULL) {
             struct slice name = eliza_cut(slice_of_string(member->string), SHOWN_MAX);
 
             return eliza_loader_fail(loader, "has no use for a \"%.*s\"", (int)name.length,
                                      name.data);
         }
-        if (cJSON_GetObjectItemCaseSensitive(item, names[i]) != member)
+        if (cJSON_GetObjectItemCaseSensitive(item, names[i]) != member) {
             return eliza_loader_fail(loader, "has \"%s\" twice", names[i]);
+        }
     }
     return true;
 }
@@ -119,27 +128,33 @@ bool eliza_loader_list(struct eliza_loader *loader, const cJSON *item, size_t mi
 {
     size_t size;
 
-    if (!cJSON_IsArray(item))
+    if (!cJSON_IsArray(item)) {
         return eliza_loader_fail(loader, "must be a list");
+    }
     size = (size_t)cJSON_GetArraySize(item);
-    if (size >= minimum && size <= maximum)
+    if (size >= minimum && size <= maximum) {
         return true;
-    if (minimum == maximum)
+    }
+    if (minimum == maximum) {
         return eliza_loader_fail(loader, "must have %zu elements, not %zu", minimum, size);
+    }
     return eliza_loader_fail(loader, "must have %zu to %zu elements, not %zu", minimum, maximum,
                              size);
 }
 
 bool eliza_loader_text(struct eliza_loader *loader, const cJSON *item, struct slice *text)
 {
-    if (!cJSON_IsString(item))
+    if (!cJSON_IsString(item)) {
         return eliza_loader_fail(loader, "must be a string");
+    }
     *text = slice_of_string(item->valuestring);
-    if (text->length == 0)
+    if (text->length == 0) {
         return eliza_loader_fail(loader, "must not be empty");
+    }
     for (size_t i = 0; i < text->length; i++) {
-        if ((unsigned char)text->data[i] < ' ' || text->data[i] == 0x7f)
+        if ((unsigned char)text->data[i] < ' ' || text->data[i] == 0x7f) {
             return eliza_loader_fail(loader, "has a control character");
+        }
     }
     *text = arena_copy(&loader->script->arena, *text);
     return true;
@@ -157,16 +172,20 @@ bool eliza_loader_words(struct eliza_loader *loader, struct slice text, struct e
         struct eliza_word word = {0};
 
         token = eliza_scanner_next(&scanner, &word.text);
-        if (token == ELIZA_TOKEN_END && *count > 0)
+        if (token == ELIZA_TOKEN_END && *count > 0) {
             return true;
-        if (token != ELIZA_TOKEN_WORD)
+        }
+        if (token != ELIZA_TOKEN_WORD) {
             return eliza_loader_fail(loader, "must be words without punctuation");
-        if (*count == maximum)
+        }
+        if (*count == maximum) {
             return eliza_loader_fail(loader, "must have at most %zu words", maximum);
+        }
         word.entry =
             eliza_vocabulary_add(&loader->script->vocabulary, &loader->script->arena, word.text);
-        if (word.entry == NULL)
+        if (word.entry == NULL) {
             return eliza_loader_fail(loader, "a word is too long, or the script has too many");
+        }
         words[(*count)++] = word;
     }
 }
@@ -178,8 +197,9 @@ bool eliza_loader_word(struct eliza_loader *loader, const cJSON *item, struct sl
     size_t count;
 
     if (!eliza_loader_text(loader, item, text) ||
-        !eliza_loader_words(loader, *text, &word, &count, 1))
+        !eliza_loader_words(loader, *text, &word, &count, 1)) {
         return false;
+    }
     *text = word.text;
     *entry = eliza_vocabulary_add(&loader->script->vocabulary, &loader->script->arena, word.text);
     return true;
@@ -193,8 +213,9 @@ bool eliza_loader_phrase(struct eliza_loader *loader, const cJSON *item, struct 
     size_t size;
 
     if (!eliza_loader_text(loader, item, &text) ||
-        !eliza_loader_words(loader, text, found, count, ELIZA_PHRASE_WORDS))
+        !eliza_loader_words(loader, text, found, count, ELIZA_PHRASE_WORDS)) {
         return false;
+    }
     size = *count * sizeof(found[0]);
     *words = memcpy(arena_allocate(&loader->script->arena, size), found, size);
     return true;
@@ -203,8 +224,9 @@ bool eliza_loader_phrase(struct eliza_loader *loader, const cJSON *item, struct 
 bool eliza_loader_substitution(struct eliza_loader *loader, struct eliza_entry *entry,
                                const cJSON *item)
 {
-    if (entry->becomes != NULL)
+    if (entry->becomes != NULL) {
         return eliza_loader_fail(loader, "the word has a substitution already");
+    }
     return eliza_loader_phrase(loader, item, &entry->becomes, &entry->becomes_count);
 }
 
@@ -212,8 +234,9 @@ bool eliza_loader_integer(struct eliza_loader *loader, const cJSON *item, int mi
                           int *value)
 {
     if (!cJSON_IsNumber(item) || item->valuedouble < minimum || item->valuedouble > maximum ||
-        item->valuedouble != (double)item->valueint)
+        item->valuedouble != (double)item->valueint) {
         return eliza_loader_fail(loader, "must be a whole number from %d to %d", minimum, maximum);
+    }
     *value = item->valueint;
     return true;
 }

@@ -16,8 +16,9 @@ static const struct eliza_keyword *keyword_named(const struct eliza_script *scri
                                                  struct slice name)
 {
     for (size_t i = 0; i < script->keyword_count; i++) {
-        if (slice_equals(script->keywords[i].name, name))
+        if (slice_equals(script->keywords[i].name, name)) {
             return &script->keywords[i];
+        }
     }
     return NULL;
 }
@@ -26,8 +27,9 @@ static bool load_goto(struct eliza_loader *loader, const cJSON *item, struct eli
 {
     struct slice name;
 
-    if (!eliza_loader_text(loader, item, &name))
+    if (!eliza_loader_text(loader, item, &name)) {
         return false;
+    }
     reply->action = ELIZA_GOTO;
     reply->keyword = keyword_named(loader->script, name);
     return reply->keyword != NULL || eliza_loader_fail(loader, "it goes to an unknown keyword");
@@ -39,8 +41,9 @@ static bool load_template(struct eliza_loader *loader, const cJSON *item, size_t
     struct slice text;
     const char *problem;
 
-    if (!eliza_loader_text(loader, item, &text))
+    if (!eliza_loader_text(loader, item, &text)) {
         return false;
+    }
     problem = eliza_template_compile(template, &loader->script->vocabulary, arena_of(loader), text,
                                      elements);
     return problem == NULL || eliza_loader_fail(loader, "%s", problem);
@@ -59,12 +62,14 @@ static bool load_action(struct eliza_loader *loader, const cJSON *item, size_t e
                (cJSON_IsTrue(member(item, "newkey")) ||
                 eliza_loader_fail(loader, "\"newkey\" can only be true"));
     }
-    if (member(item, "pre") == NULL)
+    if (member(item, "pre") == NULL) {
         return eliza_loader_object(loader, item, goto_members) &&
                load_goto(loader, member(item, "goto"), reply);
+    }
     if (!eliza_loader_object(loader, item, pre_members) ||
-        !load_goto(loader, member(item, "goto"), reply))
+        !load_goto(loader, member(item, "goto"), reply)) {
         return false;
+    }
     reply->action = ELIZA_PRE;
     return load_template(loader, member(item, "pre"), elements, &reply->template);
 }
@@ -82,8 +87,9 @@ static bool load_saying(struct eliza_loader *loader, const cJSON *item, size_t e
 static bool load_reply(struct eliza_loader *loader, const cJSON *item, size_t elements,
                        struct eliza_reply *reply)
 {
-    if (!cJSON_IsObject(item))
+    if (!cJSON_IsObject(item)) {
         return load_saying(loader, item, elements, reply);
+    }
     memset(reply, 0, sizeof(*reply));
     return load_action(loader, item, elements, reply);
 }
@@ -95,8 +101,9 @@ static bool begin_rule(struct eliza_loader *loader, struct slice pattern, size_t
     const char *problem;
 
     memset(rule, 0, sizeof(*rule));
-    if (loader->script->rule_count == ELIZA_RULES_MAX)
+    if (loader->script->rule_count == ELIZA_RULES_MAX) {
         return eliza_loader_fail(loader, "the script has more than %d rules", ELIZA_RULES_MAX);
+    }
     rule->index = loader->script->rule_count++;
     rule->replies = arena_allocate(arena_of(loader), (replies + 1) * sizeof(rule->replies[0]));
     problem = eliza_pattern_compile(&rule->pattern, &loader->script->vocabulary, arena_of(loader),
@@ -112,12 +119,14 @@ static bool load_match(struct eliza_loader *loader, const cJSON *item, size_t re
     struct slice pattern;
     size_t place;
 
-    if (!eliza_loader_object(loader, item, members))
+    if (!eliza_loader_object(loader, item, members)) {
         return false;
+    }
     place = eliza_loader_enter(loader, " match");
     if (!eliza_loader_text(loader, member(item, "match"), &pattern) ||
-        !begin_rule(loader, pattern, replies, rule))
+        !begin_rule(loader, pattern, replies, rule)) {
         return false;
+    }
     eliza_loader_leave(loader, place);
     return true;
 }
@@ -128,17 +137,20 @@ static bool load_rule(struct eliza_loader *loader, const cJSON *item, struct eli
     const cJSON *reply;
     size_t place;
 
-    if (!load_match(loader, item, (size_t)cJSON_GetArraySize(replies), rule))
+    if (!load_match(loader, item, (size_t)cJSON_GetArraySize(replies), rule)) {
         return false;
+    }
     place = eliza_loader_enter(loader, " reply");
-    if (!eliza_loader_list(loader, replies, 1, ELIZA_RULE_REPLIES))
+    if (!eliza_loader_list(loader, replies, 1, ELIZA_RULE_REPLIES)) {
         return false;
+    }
     cJSON_ArrayForEach(reply, replies)
     {
         size_t inner = eliza_loader_enter(loader, "[%zu]", rule->reply_count);
 
-        if (!load_reply(loader, reply, rule->pattern.count, &rule->replies[rule->reply_count++]))
+        if (!load_reply(loader, reply, rule->pattern.count, &rule->replies[rule->reply_count++])) {
             return false;
+        }
         eliza_loader_leave(loader, inner);
     }
     eliza_loader_leave(loader, place);
@@ -153,14 +165,16 @@ bool eliza_rules_load_templates(struct eliza_loader *loader, const cJSON *tree, 
     size_t outer = eliza_loader_enter(loader, "%s", name);
 
     if (!eliza_loader_list(loader, list, minimum, maximum) ||
-        !begin_rule(loader, SLICE_LITERAL("0"), (size_t)cJSON_GetArraySize(list), rule))
+        !begin_rule(loader, SLICE_LITERAL("0"), (size_t)cJSON_GetArraySize(list), rule)) {
         return false;
+    }
     cJSON_ArrayForEach(item, list)
     {
         size_t inner = eliza_loader_enter(loader, "[%zu]", rule->reply_count);
 
-        if (!load_saying(loader, item, 0, &rule->replies[rule->reply_count++]))
+        if (!load_saying(loader, item, 0, &rule->replies[rule->reply_count++])) {
             return false;
+        }
         eliza_loader_leave(loader, inner);
     }
     eliza_loader_leave(loader, outer);
@@ -175,14 +189,17 @@ static bool load_keyword_word(struct eliza_loader *loader, const cJSON *item, co
     struct eliza_entry *entry;
     struct slice word;
 
-    if (!eliza_loader_word(loader, item, &word, &entry))
+    if (!eliza_loader_word(loader, item, &word, &entry)) {
         return false;
-    if (entry->keyword != NULL)
+    }
+    if (entry->keyword != NULL) {
         return eliza_loader_fail(loader, "\"%.*s\" is a keyword already", (int)word.length,
                                  word.data);
+    }
     entry->keyword = keyword;
-    if (keyword->name.length == 0)
+    if (keyword->name.length == 0) {
         keyword->name = word;
+    }
     return becomes == NULL || eliza_loader_substitution(loader, entry, becomes);
 }
 
@@ -196,30 +213,38 @@ static bool load_keyword_head(struct eliza_loader *loader, const cJSON *item)
     const cJSON *rank = member(item, "rank");
     const cJSON *word;
 
-    if (!eliza_loader_object(loader, item, members))
+    if (!eliza_loader_object(loader, item, members)) {
         return false;
-    if (words == NULL && name == NULL)
+    }
+    if (words == NULL && name == NULL) {
         return eliza_loader_fail(loader, "must have a \"word\" or a \"name\"");
-    if (member(item, "rules") == NULL && member(item, "goto") == NULL)
+    }
+    if (member(item, "rules") == NULL && member(item, "goto") == NULL) {
         return eliza_loader_fail(loader, "must have \"rules\" or a \"goto\"");
-    if (name != NULL && !eliza_loader_text(loader, name, &keyword->name))
+    }
+    if (name != NULL && !eliza_loader_text(loader, name, &keyword->name)) {
         return false;
+    }
     if (cJSON_IsArray(words)) {
-        if (!eliza_loader_list(loader, words, 1, ELIZA_LIST_MAX))
+        if (!eliza_loader_list(loader, words, 1, ELIZA_LIST_MAX)) {
             return false;
+        }
         cJSON_ArrayForEach(word, words)
         {
-            if (!load_keyword_word(loader, word, member(item, "becomes"), keyword))
+            if (!load_keyword_word(loader, word, member(item, "becomes"), keyword)) {
                 return false;
+            }
         }
     } else if (words != NULL &&
                !load_keyword_word(loader, words, member(item, "becomes"), keyword)) {
         return false;
     }
-    if (rank != NULL && !eliza_loader_integer(loader, rank, 0, ELIZA_RANK_MAX, &keyword->rank))
+    if (rank != NULL && !eliza_loader_integer(loader, rank, 0, ELIZA_RANK_MAX, &keyword->rank)) {
         return false;
-    if (keyword_named(loader->script, keyword->name) != NULL)
+    }
+    if (keyword_named(loader->script, keyword->name) != NULL) {
         return eliza_loader_fail(loader, "its name is another keyword's already");
+    }
     loader->script->keyword_count++;
     return true;
 }
@@ -233,27 +258,31 @@ static bool load_keyword_rules(struct eliza_loader *loader, const cJSON *item,
     const cJSON *rule;
     size_t place = eliza_loader_enter(loader, " rules");
 
-    if (rules != NULL && !eliza_loader_list(loader, rules, 1, ELIZA_KEYWORD_RULES))
+    if (rules != NULL && !eliza_loader_list(loader, rules, 1, ELIZA_KEYWORD_RULES)) {
         return false;
+    }
     eliza_loader_leave(loader, place);
     keyword->rules = arena_allocate(arena_of(loader), ((size_t)cJSON_GetArraySize(rules) + 1) *
                                                           sizeof(keyword->rules[0]));
     cJSON_ArrayForEach(rule, rules)
     {
         eliza_loader_enter(loader, " rules[%zu]", keyword->rule_count);
-        if (!load_rule(loader, rule, &keyword->rules[keyword->rule_count++]))
+        if (!load_rule(loader, rule, &keyword->rules[keyword->rule_count++])) {
             return false;
+        }
         eliza_loader_leave(loader, place);
     }
     if (link != NULL) {
         struct eliza_rule *last = &keyword->rules[keyword->rule_count++];
 
         eliza_loader_enter(loader, " goto");
-        if (!begin_rule(loader, SLICE_LITERAL("0"), 1, last))
+        if (!begin_rule(loader, SLICE_LITERAL("0"), 1, last)) {
             return false;
+        }
         last->replies[last->reply_count++] = (struct eliza_reply){0};
-        if (!load_goto(loader, link, &last->replies[0]))
+        if (!load_goto(loader, link, &last->replies[0])) {
             return false;
+        }
         eliza_loader_leave(loader, place);
     }
     return true;
@@ -267,8 +296,9 @@ static bool ends_somewhere(const struct eliza_script *script, const struct eliza
         for (size_t j = 0; j < keyword->rules[i].reply_count; j++) {
             const struct eliza_reply *reply = &keyword->rules[i].replies[j];
 
-            if (reply->keyword == NULL || known[reply->keyword - script->keywords])
+            if (reply->keyword == NULL || known[reply->keyword - script->keywords]) {
                 return true;
+            }
         }
     }
     return false;
@@ -284,14 +314,16 @@ static bool check_circles(struct eliza_loader *loader)
     while (is_changed) {
         is_changed = false;
         for (size_t i = 0; i < script->keyword_count; i++) {
-            if (!known[i] && ends_somewhere(script, &script->keywords[i], known))
+            if (!known[i] && ends_somewhere(script, &script->keywords[i], known)) {
                 known[i] = is_changed = true;
+            }
         }
     }
     for (size_t i = 0; i < script->keyword_count; i++) {
         eliza_loader_enter(loader, "keywords[%zu]", i);
-        if (!known[i])
+        if (!known[i]) {
             return eliza_loader_fail(loader, "its gotos run in a circle");
+        }
         eliza_loader_leave(loader, 0);
     }
     return true;
@@ -304,14 +336,16 @@ static bool load_keyword(struct eliza_loader *loader, const cJSON *item, size_t 
     size_t place = eliza_loader_enter(loader, "keywords[%zu]", index);
 
     if (is_first_pass) {
-        if (!load_keyword_head(loader, item))
+        if (!load_keyword_head(loader, item)) {
             return false;
+        }
     } else {
         struct eliza_keyword *keyword = &script->keywords[index];
 
         eliza_loader_enter_name(loader, keyword->name);
-        if (!load_keyword_rules(loader, item, keyword))
+        if (!load_keyword_rules(loader, item, keyword)) {
             return false;
+        }
     }
     eliza_loader_leave(loader, place);
     return true;
@@ -324,8 +358,9 @@ bool eliza_rules_load_keywords(struct eliza_loader *loader, const cJSON *tree)
     size_t place = eliza_loader_enter(loader, "keywords");
     size_t size;
 
-    if (!eliza_loader_list(loader, list, 1, ELIZA_KEYWORDS_MAX))
+    if (!eliza_loader_list(loader, list, 1, ELIZA_KEYWORDS_MAX)) {
         return false;
+    }
     eliza_loader_leave(loader, place);
     size = (size_t)cJSON_GetArraySize(list) * sizeof(script->keywords[0]);
     script->keywords = memset(arena_allocate(arena_of(loader), size), 0, size);
@@ -335,8 +370,9 @@ bool eliza_rules_load_keywords(struct eliza_loader *loader, const cJSON *tree)
 
         cJSON_ArrayForEach(item, list)
         {
-            if (!load_keyword(loader, item, index++, pass == 1))
+            if (!load_keyword(loader, item, index++, pass == 1)) {
                 return false;
+            }
         }
     }
     return check_circles(loader);
@@ -345,8 +381,9 @@ bool eliza_rules_load_keywords(struct eliza_loader *loader, const cJSON *tree)
 static bool load_memory_rule(struct eliza_loader *loader, const cJSON *item,
                              struct eliza_rule *rule)
 {
-    if (!load_match(loader, item, 1, rule))
+    if (!load_match(loader, item, 1, rule)) {
         return false;
+    }
     eliza_loader_enter(loader, " reply");
     return load_saying(loader, member(item, "reply"), rule->pattern.count,
                        &rule->replies[rule->reply_count++]);
@@ -362,23 +399,28 @@ bool eliza_rules_load_memory(struct eliza_loader *loader, const cJSON *tree)
     struct slice word;
     size_t place = eliza_loader_enter(loader, "memory");
 
-    if (!eliza_loader_object(loader, memory, members))
+    if (!eliza_loader_object(loader, memory, members)) {
         return false;
+    }
     eliza_loader_enter(loader, " keyword");
-    if (!eliza_loader_word(loader, member(memory, "keyword"), &word, &entry))
+    if (!eliza_loader_word(loader, member(memory, "keyword"), &word, &entry)) {
         return false;
+    }
     script->memory_keyword = entry->keyword;
-    if (entry->keyword == NULL)
+    if (entry->keyword == NULL) {
         return eliza_loader_fail(loader, "it is not a keyword");
+    }
     eliza_loader_leave(loader, place);
     eliza_loader_enter(loader, "memory rules");
-    if (!eliza_loader_list(loader, rules, ELIZA_MEMORY_RULES, ELIZA_MEMORY_RULES))
+    if (!eliza_loader_list(loader, rules, ELIZA_MEMORY_RULES, ELIZA_MEMORY_RULES)) {
         return false;
+    }
     for (int i = 0; i < ELIZA_MEMORY_RULES; i++) {
         eliza_loader_leave(loader, place);
         eliza_loader_enter(loader, "memory rules[%d]", i);
-        if (!load_memory_rule(loader, cJSON_GetArrayItem(rules, i), &script->memory[i]))
+        if (!load_memory_rule(loader, cJSON_GetArrayItem(rules, i), &script->memory[i])) {
             return false;
+        }
     }
     eliza_loader_leave(loader, place);
     return true;

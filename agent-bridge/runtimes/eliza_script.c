@@ -29,17 +29,20 @@ static bool load_each(struct eliza_loader *loader, const cJSON *tree, const char
     const cJSON *item;
     size_t i = 0;
 
-    if (list != NULL && is_object && !cJSON_IsObject(list))
+    if (list != NULL && is_object && !cJSON_IsObject(list)) {
         return eliza_loader_fail(loader, "must be an object");
-    if (list != NULL && !is_object && !eliza_loader_list(loader, list, 0, ELIZA_LIST_MAX))
+    }
+    if (list != NULL && !is_object && !eliza_loader_list(loader, list, 0, ELIZA_LIST_MAX)) {
         return false;
+    }
     cJSON_ArrayForEach(item, list)
     {
         size_t inner = is_object ? eliza_loader_enter_name(loader, slice_of_string(item->string))
                                  : eliza_loader_enter(loader, "[%zu]", i++);
 
-        if (!load(loader, item))
+        if (!load(loader, item)) {
             return false;
+        }
         eliza_loader_leave(loader, inner);
     }
     eliza_loader_leave(loader, outer);
@@ -53,8 +56,9 @@ static bool load_delimiter(struct eliza_loader *loader, const cJSON *item)
     struct eliza_entry *entry;
     struct slice word;
 
-    if (!eliza_loader_word(loader, item, &word, &entry))
+    if (!eliza_loader_word(loader, item, &word, &entry)) {
         return false;
+    }
     entry->is_delimiter = true;
     return true;
 }
@@ -64,8 +68,9 @@ static bool load_spelling(struct eliza_loader *loader, const cJSON *item)
     struct eliza_entry *entry;
     struct slice word;
 
-    if (!eliza_loader_word(loader, item, &word, &entry))
+    if (!eliza_loader_word(loader, item, &word, &entry)) {
         return false;
+    }
     entry->spelling = word;
     return true;
 }
@@ -88,8 +93,9 @@ static void insert_repair(struct eliza_entry *entry, struct eliza_repair *repair
     struct eliza_repair **at = &entry->repairs;
 
     while (*at != NULL && ((*at)->from_count > repair->from_count ||
-                           ((*at)->from_count == repair->from_count && !repair->is_at_end)))
+                           ((*at)->from_count == repair->from_count && !repair->is_at_end))) {
         at = &(*at)->next;
+    }
     repair->next = *at;
     *at = repair;
 }
@@ -102,13 +108,16 @@ static bool load_repair(struct eliza_loader *loader, const cJSON *item)
 
     memset(repair, 0, sizeof(*repair));
     repair->is_at_end = from.length > 0 && from.data[from.length - 1] == '$';
-    if (repair->is_at_end)
+    if (repair->is_at_end) {
         from.length--;
-    if (!eliza_loader_words(loader, from, words, &repair->from_count, ELIZA_PHRASE_WORDS))
+    }
+    if (!eliza_loader_words(loader, from, words, &repair->from_count, ELIZA_PHRASE_WORDS)) {
         return false;
+    }
     repair->from = arena_allocate(arena_of(loader), repair->from_count * sizeof(repair->from[0]));
-    for (size_t i = 0; i < repair->from_count; i++)
+    for (size_t i = 0; i < repair->from_count; i++) {
         repair->from[i] = words[i].entry;
+    }
     insert_repair(
         eliza_vocabulary_add(&loader->script->vocabulary, arena_of(loader), words[0].text), repair);
     return eliza_loader_phrase(loader, item, &repair->to, &repair->to_count);
@@ -120,17 +129,20 @@ static bool load_class(struct eliza_loader *loader, const cJSON *item)
                                               slice_of_string(item->string));
     const cJSON *element;
 
-    if (bit == 0)
+    if (bit == 0) {
         return eliza_loader_fail(loader, "there are more than %d classes", ELIZA_CLASSES_MAX);
-    if (!eliza_loader_list(loader, item, 1, ELIZA_LIST_MAX))
+    }
+    if (!eliza_loader_list(loader, item, 1, ELIZA_LIST_MAX)) {
         return false;
+    }
     cJSON_ArrayForEach(element, item)
     {
         struct eliza_entry *entry;
         struct slice word;
 
-        if (!eliza_loader_word(loader, element, &word, &entry))
+        if (!eliza_loader_word(loader, element, &word, &entry)) {
             return false;
+        }
         entry->classes |= bit;
     }
     return true;
@@ -143,11 +155,13 @@ static bool load_quit(struct eliza_loader *loader, const cJSON *item)
     struct slice text;
 
     if (!eliza_loader_text(loader, item, &text) ||
-        !eliza_loader_words(loader, text, words, &phrase->count, ELIZA_PHRASE_WORDS))
+        !eliza_loader_words(loader, text, words, &phrase->count, ELIZA_PHRASE_WORDS)) {
         return false;
+    }
     phrase->words = arena_allocate(arena_of(loader), phrase->count * sizeof(phrase->words[0]));
-    for (size_t i = 0; i < phrase->count; i++)
+    for (size_t i = 0; i < phrase->count; i++) {
         phrase->words[i] = words[i].entry;
+    }
     return true;
 }
 
@@ -162,11 +176,13 @@ static bool load_tree(struct eliza_loader *loader, const cJSON *tree)
     size_t quits = (size_t)cJSON_GetArraySize(member(tree, "quit"));
     size_t place;
 
-    if (!eliza_loader_object(loader, tree, members))
+    if (!eliza_loader_object(loader, tree, members)) {
         return false;
+    }
     place = eliza_loader_enter(loader, "name");
-    if (!eliza_loader_text(loader, member(tree, "name"), &script->name))
+    if (!eliza_loader_text(loader, member(tree, "name"), &script->name)) {
         return false;
+    }
     eliza_loader_leave(loader, place);
     script->quit = arena_allocate(arena_of(loader), (quits + 1) * sizeof(script->quit[0]));
     return load_each(loader, tree, "spelling", false, load_spelling) &&
@@ -211,8 +227,9 @@ int eliza_script_new(struct eliza_script **script, struct slice json, char *erro
 
 void eliza_script_destroy(struct eliza_script **script)
 {
-    if (*script == NULL)
+    if (*script == NULL) {
         return;
+    }
     eliza_vocabulary_deinit(&(*script)->vocabulary);
     arena_deinit(&(*script)->arena);
     free(*script);

@@ -25,23 +25,29 @@ static const char *compile_part(struct eliza_part *part, struct eliza_vocabulary
     const char *end = at + rest->length;
 
     if (*at == '$' && end - at > 1 && is_digit(at[1])) {
-        for (at++; at < end && is_digit(*at) && part->reference <= elements; at++)
+        for (at++; at < end && is_digit(*at) && part->reference <= elements; at++) {
             part->reference = part->reference * 10 + (size_t)(*at - '0');
-        if (part->reference == 0 || part->reference > elements)
+        }
+        if (part->reference == 0 || part->reference > elements) {
             return "it refers to an element that the pattern does not have";
+        }
     } else if (*at == '$') {
-        if (end - at < 2 || at[1] != '$')
+        if (end - at < 2 || at[1] != '$') {
             return "after a dollar sign comes a number or another one";
+        }
         part->word.text = slice_of(at, 1);
         at += 2;
     } else {
-        while (at < end && *at != ' ' && *at != '$')
+        while (at < end && *at != ' ' && *at != '$') {
             at++;
+        }
         part->word.text = slice_of(rest->data, (size_t)(at - rest->data));
-        if (part->word.text.length > ELIZA_WORD_MAX)
+        if (part->word.text.length > ELIZA_WORD_MAX) {
             return "a word is too long";
-        if (is_plain_word(part->word.text))
+        }
+        if (is_plain_word(part->word.text)) {
             part->word.entry = eliza_vocabulary_add(vocabulary, arena, part->word.text);
+        }
     }
     *rest = slice_of(at, (size_t)(end - at));
     return NULL;
@@ -65,19 +71,22 @@ const char *eliza_template_compile(struct eliza_template *template,
             is_glued = false;
             continue;
         }
-        if (template->count == ELIZA_PARTS_MAX)
+        if (template->count == ELIZA_PARTS_MAX) {
             return "it is too long";
+        }
         parts[template->count].word.is_glued = is_glued;
         problem = compile_part(&parts[template->count], vocabulary, arena, &rest, elements);
-        if (problem != NULL)
+        if (problem != NULL) {
             return problem;
+        }
         says_something = says_something || parts[template->count].reference > 0 ||
                          eliza_has_letter(parts[template->count].word.text);
         template->count++;
         is_glued = true;
     }
-    if (!says_something)
+    if (!says_something) {
         return "it has no word";
+    }
     template->parts = arena_allocate(arena, template->count * sizeof(parts[0]));
     memcpy(template->parts, parts, template->count * sizeof(parts[0]));
     return NULL;
@@ -93,8 +102,9 @@ size_t eliza_template_fill(const struct eliza_template *template, const struct e
         const struct eliza_span *span;
 
         if (part->reference == 0) {
-            if (count < capacity)
+            if (count < capacity) {
                 out[count++] = part->word;
+            }
             continue;
         }
         span = &spans[part->reference - 1];
@@ -114,15 +124,18 @@ static bool repair_applies(const struct eliza_repair *repair, const struct eliza
 {
     bool is_captured = false;
 
-    if (repair->from_count > count - at)
+    if (repair->from_count > count - at) {
         return false;
+    }
     for (size_t i = 0; i < repair->from_count; i++) {
-        if (words[at + i].entry != repair->from[i] || (i > 0 && words[at + i].is_glued))
+        if (words[at + i].entry != repair->from[i] || (i > 0 && words[at + i].is_glued)) {
             return false;
+        }
         is_captured = is_captured || words[at + i].is_captured;
     }
-    if (!is_captured)
+    if (!is_captured) {
         return false;
+    }
     at += repair->from_count;
     return !repair->is_at_end || at == count || !words[at].is_captured;
 }
@@ -136,8 +149,9 @@ static size_t repair(const struct eliza_word *words, size_t count, struct eliza_
         const struct eliza_repair *found =
             words[at].entry == NULL ? NULL : words[at].entry->repairs;
 
-        while (found != NULL && !repair_applies(found, words, count, at))
+        while (found != NULL && !repair_applies(found, words, count, at)) {
             found = found->next;
+        }
         if (found == NULL) {
             out[length++] = words[at++];
             continue;
@@ -168,10 +182,12 @@ bool eliza_sentence_write(struct buffer *out, const struct eliza_word *words, si
     bool has_letter = false;
 
     count = repair(words, count, repaired, ELIZA_SENTENCE_WORDS);
-    for (size_t i = 0; i < count && !has_letter; i++)
+    for (size_t i = 0; i < count && !has_letter; i++) {
         has_letter = eliza_has_letter(repaired[i].text);
-    if (!has_letter)
+    }
+    if (!has_letter) {
         return false;
+    }
 
     for (size_t i = 0; i < count; i++) {
         const struct eliza_word *word = &repaired[i];
@@ -180,14 +196,16 @@ bool eliza_sentence_write(struct buffer *out, const struct eliza_word *words, si
             buffer_append_string(out, "\u2026");
             break;
         }
-        if (out->length > start && !word->is_glued)
+        if (out->length > start && !word->is_glued) {
             buffer_append_char(out, ' ');
+        }
         buffer_append_slice(out, word->text);
         if (is_first && eliza_has_letter(word->text)) {
             char *letter = out->data + out->length - word->text.length;
 
-            if (*letter >= 'a' && *letter <= 'z')
+            if (*letter >= 'a' && *letter <= 'z') {
                 *letter = (char)(*letter - 'a' + 'A');
+            }
             is_first = false;
         }
         is_first = is_first || ends_sentence(word);

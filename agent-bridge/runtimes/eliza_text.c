@@ -94,13 +94,16 @@ static enum mark mark_at(const char *at, const char *end, size_t *length)
     unsigned char first;
 
     *length = 1;
-    if (at >= end)
+    if (at >= end) {
         return MARK_SPACE;
+    }
     first = (unsigned char)*at;
-    if (first < 0x80)
+    if (first < 0x80) {
         return mark_of_ascii(first);
-    if (first != 0xc2 && first != 0xe2 && first != 0xe3 && first != 0xef)
+    }
+    if (first != 0xc2 && first != 0xe2 && first != 0xe3 && first != 0xef) {
         return MARK_LETTER; /* none of the table begins so */
+    }
     for (size_t i = 0; i < sizeof(typographic) / sizeof(typographic[0]); i++) {
         size_t wanted = typographic[i].length;
 
@@ -142,8 +145,9 @@ static bool is_inside_word(enum mark mark, const char *at, size_t length, const 
     case MARK_UNDERSCORE:
         return mark_at(after, end, &ignored) == MARK_LETTER;
     case MARK_POINT:
-        if (mark_at(after, end, &ignored) != MARK_LETTER)
+        if (mark_at(after, end, &ignored) != MARK_LETTER) {
             return false;
+        }
         return !(is_small(at[-1]) && is_capital(*after)); /* "so sad.My boss": a space is missing */
     case MARK_COMMA:
         return after < end && is_digit(at[-1]) && is_digit(*after);
@@ -164,15 +168,17 @@ static size_t trim_apostrophes(const char *start, size_t length, bool is_quoted)
     size_t wanted = length;
 
     for (;;) {
-        if (wanted > 1 && start[wanted - 1] == '\'')
+        if (wanted > 1 && start[wanted - 1] == '\'') {
             wanted -= 1;
-        else if (wanted > 3 && memcmp(start + wanted - 3, "\u2019", 3) == 0)
+        } else if (wanted > 3 && memcmp(start + wanted - 3, "\u2019", 3) == 0) {
             wanted -= 3;
-        else
+        } else {
             break;
+        }
     }
-    if (wanted < length && !is_quoted && (start[wanted - 1] == 's' || start[wanted - 1] == 'S'))
+    if (wanted < length && !is_quoted && (start[wanted - 1] == 's' || start[wanted - 1] == 'S')) {
         return length;
+    }
     return wanted;
 }
 
@@ -187,10 +193,12 @@ enum eliza_token eliza_scanner_next(struct eliza_scanner *scanner, struct slice 
     for (; at < end; at += length) {
         enum mark mark = mark_at(at, end, &length);
 
-        if (mark == MARK_LETTER)
+        if (mark == MARK_LETTER) {
             break;
-        if (mark == MARK_HYPHEN && end - at > 1 && is_digit(at[1]))
+        }
+        if (mark == MARK_HYPHEN && end - at > 1 && is_digit(at[1])) {
             break;
+        }
         is_quoted = mark == MARK_APOSTROPHE;
         if (mark == MARK_POINT || mark == MARK_STOP || mark == MARK_LINE) {
             scanner->at = at + length;
@@ -209,8 +217,9 @@ enum eliza_token eliza_scanner_next(struct eliza_scanner *scanner, struct slice 
     for (at += length; at < end; at += length) {
         enum mark mark = mark_at(at, end, &length);
 
-        if (!is_inside_word(mark, at, length, end))
+        if (!is_inside_word(mark, at, length, end)) {
             break;
+        }
     }
     scanner->at = at;
     *word = slice_of(start, trim_apostrophes(start, (size_t)(at - start), is_quoted));
@@ -225,8 +234,9 @@ size_t eliza_fold(struct slice word, char out[ELIZA_FOLD_MAX])
     for (size_t i = 0; i < word.length; i++) {
         char c = word.data[i];
 
-        if (length == ELIZA_FOLD_MAX)
+        if (length == ELIZA_FOLD_MAX) {
             return 0;
+        }
         if (word.length - i >= 3 && memcmp(word.data + i, "\u2019", 3) == 0) {
             c = '\'';
             i += 2;
@@ -240,8 +250,9 @@ struct slice eliza_cut(struct slice text, size_t maximum)
 {
     size_t length = maximum;
 
-    if (text.length <= maximum)
+    if (text.length <= maximum) {
         return text;
+    }
     for (size_t back = 0; back < 4 && back < maximum; back++) {
         if (!utf8_is_continuation((unsigned char)text.data[maximum - back])) {
             length = maximum - back;
@@ -256,8 +267,9 @@ bool eliza_has_letter(struct slice text)
     for (size_t i = 0; i < text.length; i++) {
         char c = text.data[i];
 
-        if (is_small(c) || is_capital(c) || is_digit(c) || (unsigned char)c >= 0x80)
+        if (is_small(c) || is_capital(c) || is_digit(c) || (unsigned char)c >= 0x80) {
             return true;
+        }
     }
     return false;
 }

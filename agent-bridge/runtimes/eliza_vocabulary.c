@@ -38,8 +38,9 @@ const struct eliza_entry *eliza_vocabulary_find(const struct eliza_vocabulary *v
     size_t length = eliza_fold(word, folded);
     struct eliza_vocabulary_slot *slot = NULL;
 
-    if (length > 0)
+    if (length > 0) {
         slot = find_folded(vocabulary, folded, length);
+    }
     return slot == NULL ? NULL : &slot->entry;
 }
 
@@ -50,12 +51,14 @@ struct eliza_entry *eliza_vocabulary_add(struct eliza_vocabulary *vocabulary, st
     size_t length = eliza_fold(word, folded);
     struct eliza_vocabulary_slot *slot;
 
-    if (length == 0)
+    if (length == 0) {
         return NULL;
+    }
     slot = find_folded(vocabulary, folded, length);
     if (slot == NULL) {
-        if (HASH_COUNT(vocabulary->slots) >= ELIZA_VOCABULARY_MAX)
+        if (HASH_COUNT(vocabulary->slots) >= ELIZA_VOCABULARY_MAX) {
             return NULL;
+        }
         slot = arena_allocate(arena, sizeof(*slot));
         memset(slot, 0, sizeof(*slot));
         slot->entry.folded = arena_copy(arena, slice_of(folded, length));
@@ -68,8 +71,9 @@ struct eliza_entry *eliza_vocabulary_add(struct eliza_vocabulary *vocabulary, st
 uint64_t eliza_vocabulary_class(const struct eliza_vocabulary *vocabulary, struct slice name)
 {
     for (size_t i = 0; i < vocabulary->class_count; i++) {
-        if (slice_equals(vocabulary->classes[i], name))
+        if (slice_equals(vocabulary->classes[i], name)) {
             return UINT64_C(1) << i;
+        }
     }
     return 0;
 }
@@ -79,8 +83,9 @@ uint64_t eliza_vocabulary_add_class(struct eliza_vocabulary *vocabulary, struct 
 {
     uint64_t bit = eliza_vocabulary_class(vocabulary, name);
 
-    if (bit != 0 || vocabulary->class_count == ELIZA_CLASSES_MAX)
+    if (bit != 0 || vocabulary->class_count == ELIZA_CLASSES_MAX) {
         return bit;
+    }
     vocabulary->classes[vocabulary->class_count] = arena_copy(arena, name);
     return UINT64_C(1) << vocabulary->class_count++;
 }

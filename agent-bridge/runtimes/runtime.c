@@ -16,16 +16,18 @@ const struct runtime_class *runtime_class_find(struct slice name)
     const struct runtime_class *class;
 
     for (size_t i = 0; (class = runtime_class_at(i)) != NULL; i++) {
-        if (slice_is(name, class->name))
+        if (slice_is(name, class->name)) {
             return class;
+        }
     }
     return NULL;
 }
 
 void runtime_destroy(struct runtime **runtime)
 {
-    if (*runtime == NULL)
+    if (*runtime == NULL) {
         return;
+    }
     (*runtime)->class->destroy(*runtime);
     *runtime = NULL;
 }

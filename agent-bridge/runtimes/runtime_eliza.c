@@ -85,13 +85,15 @@ static int load_script(const char *path, struct eliza_script **script, char *err
     char problem[RUNTIME_ERROR_SIZE];
     int result;
 
-    if (path == NULL)
+    if (path == NULL) {
         return eliza_script_new(script, eliza_script_builtin(), error, RUNTIME_ERROR_SIZE);
+    }
     result = read_script(path, &file, error);
     if (result == 0) {
         result = eliza_script_new(script, buffer_slice(&file), problem, sizeof(problem));
-        if (result != 0)
+        if (result != 0) {
             snprintf(error, RUNTIME_ERROR_SIZE, "%.200s: %.300s", path, problem);
+        }
     }
     buffer_deinit(&file);
     return result;
@@ -105,8 +107,9 @@ static int create(const struct runtime_config *config, struct runtime **runtime,
     int result = load_script(options->script, &script, error);
 
     *runtime = NULL;
-    if (result != 0)
+    if (result != 0) {
         return result;
+    }
     self = memory_allocate_zeroed(sizeof(*self));
     self->runtime.class = &runtime_eliza;
     self->script = script;
@@ -134,8 +137,9 @@ static void destroy(struct runtime *runtime)
 {
     struct eliza_runtime *self = self_of(runtime);
 
-    while (self->runs != NULL)
+    while (self->runs != NULL) {
         free_run(self, self->runs);
+    }
     eliza_destroy(&self->eliza);
     eliza_script_destroy(&self->script);
     buffer_deinit(&self->key);
@@ -148,10 +152,12 @@ static struct slice next_word(struct slice text, size_t sent)
 {
     size_t end = sent;
 
-    while (end < text.length && text.data[end] == ' ')
+    while (end < text.length && text.data[end] == ' ') {
         end++;
-    while (end < text.length && text.data[end] != ' ')
+    }
+    while (end < text.length && text.data[end] != ' ') {
         end++;
+    }
     return slice_of(text.data + sent, end - sent);
 }
 
@@ -179,12 +185,13 @@ static void write_thought(struct buffer *out, const struct eliza_answer *answer)
     };
 
     buffer_clear(out);
-    if (answer->source == ELIZA_FROM_KEYWORD)
+    if (answer->source == ELIZA_FROM_KEYWORD) {
         buffer_append_format(out, "Keyword \"%.*s\" of rank %d, decomposition \"%.*s\".",
                              (int)answer->keyword.length, answer->keyword.data, answer->rank,
                              (int)answer->pattern.length, answer->pattern.data);
-    else
+    } else {
         buffer_append_string(out, reasons[answer->source]);
+    }
 }
 
 static struct eliza_run *start_delayed(struct eliza_runtime *self, struct slice text, int64_t now)
@@ -207,8 +214,9 @@ static int start_run(struct runtime *runtime, const struct runtime_request *requ
     struct eliza_answer answer;
 
     *run = NULL;
-    if (self->run_count >= DELAYED_RUNS_MAX)
+    if (self->run_count >= DELAYED_RUNS_MAX) {
         return ERROR_OVERLOADED;
+    }
     /* Each agent has its own conversation in a room. Agent ids are UUIDs: no NUL in them. */
     buffer_clear(&self->key);
     buffer_append_slice(&self->key, request->agent_id);

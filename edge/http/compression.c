@@ -25,10 +25,12 @@ struct compressor {
 
 static struct slice trim(struct slice text)
 {
-    while (text.length > 0 && (*text.data == ' ' || *text.data == '\t'))
+    while (text.length > 0 && (*text.data == ' ' || *text.data == '\t')) {
         text = slice_of(text.data + 1, text.length - 1);
-    while (text.length > 0 && strchr(" \t", text.data[text.length - 1]) != NULL)
+    }
+    while (text.length > 0 && strchr(" \t", text.data[text.length - 1]) != NULL) {
         text.length--;
+    }
     return text;
 }
 
@@ -39,15 +41,18 @@ static int quality_of(struct slice parameters)
     int unit = QUALITY_MAX;
 
     parameters = trim(parameters);
-    if (parameters.length < 3 || strncasecmp(parameters.data, "q=", 2) != 0)
+    if (parameters.length < 3 || strncasecmp(parameters.data, "q=", 2) != 0) {
         return QUALITY_MAX;
+    }
     for (size_t i = 2; i < parameters.length && unit > 0; i++) {
         char c = parameters.data[i];
 
-        if (c == '.' && i == 3)
+        if (c == '.' && i == 3) {
             continue;
-        if (c < '0' || c > '9')
+        }
+        if (c < '0' || c > '9') {
             return QUALITY_MAX;
+        }
         quality += (c - '0') * unit;
         unit /= 10;
     }
@@ -77,19 +82,21 @@ enum content_coding content_coding_accepted(struct slice accept_encoding)
                           ? QUALITY_MAX
                           : quality_of(slice_of(semicolon + 1, length - name_length - 1));
 
-        if (names(name, "gzip") || names(name, "x-gzip"))
+        if (names(name, "gzip") || names(name, "x-gzip")) {
             gzip = quality;
-        else if (names(name, "deflate"))
+        } else if (names(name, "deflate")) {
             deflate = quality;
-        else if (names(name, "*"))
+        } else if (names(name, "*")) {
             others = quality;
+        }
         length += comma != NULL;
         accept_encoding = slice_of(accept_encoding.data + length, accept_encoding.length - length);
     }
     gzip = gzip < 0 ? others : gzip;
     deflate = deflate < 0 ? others : deflate;
-    if (gzip > 0 && gzip >= deflate)
+    if (gzip > 0 && gzip >= deflate) {
         return CODING_GZIP;
+    }
     return deflate > 0 ? CODING_DEFLATE : CODING_NONE;
 }
 
@@ -109,11 +116,14 @@ void compressor_destroy(struct compressor **compressor)
 {
     struct compressor *self = *compressor;
 
-    if (self == NULL)
+    if (self == NULL) {
         return;
-    for (int i = 0; i < 2; i++)
-        if (self->is_ready[i])
+    }
+    for (int i = 0; i < 2; i++) {
+        if (self->is_ready[i]) {
             deflateEnd(&self->streams[i]);
+        }
+    }
     free(self);
     *compressor = NULL;
 }
@@ -131,8 +141,9 @@ static z_stream *stream_for(struct compressor *self, enum content_coding coding)
     result = deflateInit2(stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
                           coding == CODING_GZIP ? GZIP_WINDOW_BITS : WINDOW_BITS, MEMORY_LEVEL,
                           Z_DEFAULT_STRATEGY);
-    if (result != Z_OK)
+    if (result != Z_OK) {
         abort(); /* out of memory, as in memory.h */
+    }
     self->is_ready[index] = true;
     return stream;
 }

@@ -34,8 +34,9 @@ bool http_connection_may_take(const struct http_connection *connection)
 
 void http_connection_schedule(struct http_connection *connection)
 {
-    if (connection->is_scheduled)
+    if (connection->is_scheduled) {
         return;
+    }
     connection->is_scheduled = true;
     DL_APPEND2(connection->common->ready, connection, ready_previous, ready_next);
 }
@@ -45,13 +46,15 @@ static void connection_free(struct http_connection *connection)
 {
     struct http_common *common = connection->common;
 
-    if (connection->is_scheduled)
+    if (connection->is_scheduled) {
         DL_DELETE2(common->ready, connection, ready_previous, ready_next);
+    }
     http_intake_drop(connection);
     buffer_deinit(&connection->exchange.headers);
     free(connection);
-    if (--common->references == 0)
+    if (--common->references == 0) {
         common->released(common);
+    }
 }
 
 static void on_poll_closed(uv_handle_t *handle)
@@ -74,10 +77,11 @@ int http_connection_release(struct http_connection *connection)
     common->counters.connections--;
     /* From here on the loop does not know the descriptor; only the memory waits for the callback.
      */
-    if (connection->is_watched)
+    if (connection->is_watched) {
         uv_close((uv_handle_t *)&connection->poll, on_poll_closed);
-    else
+    } else {
         http_connection_schedule(connection);
+    }
     return descriptor;
 }
 
@@ -87,8 +91,9 @@ static void tell_closed(struct http_connection *connection)
     void (*closed)(struct http_exchange *, void *) = exchange->closed;
 
     exchange->closed = NULL;
-    if (closed != NULL)
+    if (closed != NULL) {
         closed(exchange, exchange->context);
+    }
 }
 
 void http_connection_abort(struct http_connection *connection)
@@ -96,8 +101,9 @@ void http_connection_abort(struct http_connection *connection)
     bool was_open = has_open_exchange(connection);
 
     close(http_connection_release(connection));
-    if (was_open)
+    if (was_open) {
         tell_closed(connection);
+    }
 }
 
 void http_connection_cut(struct http_connection *connection)
@@ -157,10 +163,12 @@ static void arm_timer(struct http_connection *connection)
 {
     int64_t deadline = deadline_of(connection);
 
-    if (deadline == INT64_MAX)
+    if (deadline == INT64_MAX) {
         return;
-    if (!wheel_entry_is_set(&connection->timer) || connection->timer.deadline > deadline)
+    }
+    if (!wheel_entry_is_set(&connection->timer) || connection->timer.deadline > deadline) {
         wheel_set(&connection->common->wheel, &connection->timer, deadline);
+    }
 }
 
 void http_connection_expire(struct http_connection *connection)
@@ -173,8 +181,9 @@ void http_connection_expire(struct http_connection *connection)
     }
     if (!http_output_is_empty(&connection->output)) {
         counters->deadlines++;
-        if (connection->state == HTTP_STREAMING)
+        if (connection->state == HTTP_STREAMING) {
             counters->streams_cut++;
+        }
         http_connection_cut(connection);
         return;
     }
@@ -186,8 +195,9 @@ void http_connection_expire(struct http_connection *connection)
         http_connection_settle(connection);
         break;
     case HTTP_IDLE:
-        if (connection->is_first)
+        if (connection->is_first) {
             counters->deadlines++;
+        }
         http_connection_abort(connection);
         break;
     case HTTP_LINGERING:
@@ -219,13 +229,16 @@ static void end(struct http_connection *connection)
 /* How much may be read now. */
 static size_t reading_room(const struct http_connection *connection)
 {
-    if (connection->is_finished || connection->state == HTTP_ENDING)
+    if (connection->is_finished || connection->state == HTTP_ENDING) {
         return 0;
+    }
     if (connection->state == HTTP_LINGERING ||
-        (http_connection_may_take(connection) && connection->stash.length == 0))
+        (http_connection_may_take(connection) && connection->stash.length == 0)) {
         return HTTP_INPUT_SIZE;
-    if (!http_output_is_empty(&connection->output) && connection->state != HTTP_STREAMING)
+    }
+    if (!http_output_is_empty(&connection->output) && connection->state != HTTP_STREAMING) {
         return 0;
+    }
     return connection->stash.length < HTTP_STASH_MAX ? HTTP_STASH_MAX - connection->stash.length
                                                      : 0;
 }
@@ -235,17 +248,20 @@ static void read_input(struct http_connection *connection)
     struct http_common *common = connection->common;
     size_t room = reading_room(connection);
 
-    if (room == 0)
+    if (room == 0) {
         return;
+    }
     ssize_t length = recv(connection->descriptor, common->input, room, MSG_DONTWAIT);
     if (length < 0) {
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
             http_connection_abort(connection);
+        }
         return;
     }
     if (connection->state == HTTP_LINGERING) {
-        if (length == 0)
+        if (length == 0) {
             http_connection_abort(connection);
+        }
         return;
     }
     if (length == 0) {
@@ -253,26 +269,30 @@ static void read_input(struct http_connection *connection)
         return;
     }
     struct slice input = slice_of(common->input, (size_t)length);
-    if (http_connection_may_take(connection) && connection->stash.length == 0)
+    if (http_connection_may_take(connection) && connection->stash.length == 0) {
         http_intake(connection, input);
-    else
+    } else {
         buffer_append_slice(&connection->stash, input);
+    }
 }
 
 /* True while the connection lives. */
 static bool flush(struct http_connection *connection)
 {
-    if (http_output_is_empty(&connection->output))
+    if (http_output_is_empty(&connection->output)) {
         return true;
+    }
     ssize_t sent = http_output_flush(&connection->output, connection->descriptor);
     if (sent < 0) {
         http_connection_abort(connection);
         return false;
     }
-    if (sent > 0)
+    if (sent > 0) {
         http_connection_note_progress(connection);
-    if (connection->state == HTTP_IDLE && http_output_is_empty(&connection->output))
+    }
+    if (connection->state == HTTP_IDLE && http_output_is_empty(&connection->output)) {
         http_connection_enter(connection, HTTP_IDLE); /* its time begins now */
+    }
     return true;
 }
 
@@ -284,10 +304,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         http_connection_abort(connection);
         return;
     }
-    if ((events & UV_WRITABLE) != 0 && !flush(connection))
+    if ((events & UV_WRITABLE) != 0 && !flush(connection)) {
         return;
-    if ((events & UV_READABLE) != 0)
+    }
+    if ((events & UV_READABLE) != 0) {
         read_input(connection);
+    }
     http_connection_settle(connection);
 }
 
@@ -295,10 +317,11 @@ static int wanted_events(const struct http_connection *connection)
 {
     int events = http_output_is_empty(&connection->output) ? 0 : UV_WRITABLE;
 
-    if (reading_room(connection) > 0)
+    if (reading_room(connection) > 0) {
         events |= UV_READABLE;
-    else if (has_open_exchange(connection))
+    } else if (has_open_exchange(connection)) {
         events |= UV_DISCONNECT; /* too much is stashed to go on reading, but a FIN shall be seen */
+    }
     return events;
 }
 
@@ -306,8 +329,9 @@ static void watch(struct http_connection *connection)
 {
     int events = wanted_events(connection);
 
-    if (connection->is_watched && events == connection->events)
+    if (connection->is_watched && events == connection->events) {
         return;
+    }
     if (!connection->is_watched) {
         if (uv_poll_init(connection->common->loop, &connection->poll, connection->descriptor) !=
             0) {
@@ -318,19 +342,22 @@ static void watch(struct http_connection *connection)
         connection->is_watched = true;
     }
     connection->events = events;
-    if (uv_poll_start(&connection->poll, events, on_poll) != 0)
+    if (uv_poll_start(&connection->poll, events, on_poll) != 0) {
         http_connection_abort(connection);
+    }
 }
 
 void http_connection_settle(struct http_connection *connection)
 {
-    if (connection->state == HTTP_CLOSED || connection->is_in_request)
+    if (connection->state == HTTP_CLOSED || connection->is_in_request) {
         return;
+    }
     bool has_written = http_output_is_empty(&connection->output);
     if (connection->state == HTTP_ENDING && has_written) {
         end(connection);
-        if (connection->state == HTTP_CLOSED)
+        if (connection->state == HTTP_CLOSED) {
             return;
+        }
     }
     /* The client has shut its side: complete answers are still written, nothing is waited for. */
     if (connection->is_finished &&
@@ -339,8 +366,9 @@ void http_connection_settle(struct http_connection *connection)
         http_connection_abort(connection);
         return;
     }
-    if (connection->stash.length > 0 && http_connection_may_take(connection))
+    if (connection->stash.length > 0 && http_connection_may_take(connection)) {
         http_connection_schedule(connection);
+    }
     arm_timer(connection);
     watch(connection);
 }
@@ -349,12 +377,14 @@ void http_connection_run(struct http_connection *connection)
 {
     connection->is_scheduled = false;
     if (connection->state == HTTP_CLOSED) {
-        if (!connection->is_watched)
+        if (!connection->is_watched) {
             connection_free(connection);
+        }
         return;
     }
-    if (!flush(connection))
+    if (!flush(connection)) {
         return;
+    }
     if (connection->stash.length > 0 && http_connection_may_take(connection)) {
         struct buffer stash = connection->stash;
 
@@ -377,8 +407,9 @@ void http_connection_answered(struct http_connection *connection, int error)
     }
     buffer_deinit(&exchange->headers);
     buffer_clear(&common->spare);
-    if (!connection->is_in_request)
+    if (!connection->is_in_request) {
         http_intake_drop(connection);
+    }
     if (error != 0) {
         http_connection_abort(connection);
         return;

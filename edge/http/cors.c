@@ -17,8 +17,9 @@ static bool is_listed(const struct cors *cors, struct slice origin)
     while (*at != '\0') {
         size_t length = strcspn(at, ",");
 
-        if (length == origin.length && strncasecmp(at, origin.data, length) == 0)
+        if (length == origin.length && strncasecmp(at, origin.data, length) == 0) {
             return true;
+        }
         at += length;
         at += strspn(at, ", ");
     }
@@ -35,11 +36,13 @@ void cors_add_headers(const struct cors *cors, struct http_exchange *exchange,
         return;
     }
     http_add_header(exchange, "Vary", SLICE_LITERAL("Origin"));
-    if (origin.length == 0 || (cors->origins != NULL && !is_listed(cors, origin)))
+    if (origin.length == 0 || (cors->origins != NULL && !is_listed(cors, origin))) {
         return;
+    }
     http_add_header(exchange, "Access-Control-Allow-Origin", origin);
-    if (cors->credentials)
+    if (cors->credentials) {
         http_add_header(exchange, "Access-Control-Allow-Credentials", SLICE_LITERAL("true"));
+    }
 }
 
 void cors_answer_preflight(const struct cors *cors, struct http_exchange *exchange,
@@ -64,8 +67,9 @@ static bool is_own(struct slice origin, struct slice host)
     const char *slashes = memmem(origin.data, origin.length, "://", 3);
     struct slice rest;
 
-    if (slashes == NULL || host.length == 0)
+    if (slashes == NULL || host.length == 0) {
         return false;
+    }
     rest = slice_of(slashes + 3, origin.length - (size_t)(slashes + 3 - origin.data));
     return rest.length == host.length && strncasecmp(rest.data, host.data, host.length) == 0;
 }

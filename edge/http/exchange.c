@@ -40,8 +40,9 @@ static struct slice render(struct http_exchange *exchange, int status, const cha
         exchange->keeps_alive = false;
         connection->must_linger = true;
     }
-    if (body == HTTP_BODY_UNTIL_CLOSE)
+    if (body == HTTP_BODY_UNTIL_CLOSE) {
         exchange->keeps_alive = false;
+    }
     struct http_response response = {
         .status = status,
         .content_type = content_type,
@@ -64,8 +65,9 @@ static void respond(struct http_exchange *exchange, int status, const char *cont
         render(exchange, status, content_type,
                http_status_has_no_body(status) ? HTTP_BODY_NONE : HTTP_BODY_LENGTH, body.length);
 
-    if (exchange->is_head || http_status_has_no_body(status))
+    if (exchange->is_head || http_status_has_no_body(status)) {
         body = SLICE_EMPTY;
+    }
     int error = http_output_send(&connection->output, connection->descriptor, head, body, packet);
     http_connection_answered(connection, error);
 }
@@ -103,8 +105,9 @@ void http_respond_file(struct http_exchange *exchange, int status, const char *c
 /* Queues bytes that the end of the loop's turn writes out. */
 static void queue(struct http_connection *connection, struct slice bytes)
 {
-    if (http_output_is_empty(&connection->output))
+    if (http_output_is_empty(&connection->output)) {
         http_connection_note_progress(connection);
+    }
     http_output_append(&connection->output, bytes);
     http_connection_schedule(connection);
 }
@@ -132,8 +135,9 @@ static void queue_chunk(struct http_connection *connection, struct slice bytes)
     }
     line[--at] = '\n';
     line[--at] = '\r';
-    for (size_t left = bytes.length; left > 0; left /= 16)
+    for (size_t left = bytes.length; left > 0; left /= 16) {
         line[--at] = digits[left % 16];
+    }
     queue(connection, slice_of(line + at, sizeof(line) - at));
     queue(connection, bytes);
     queue(connection, SLICE_LITERAL("\r\n"));
@@ -147,13 +151,15 @@ int http_stream_write(struct http_exchange *exchange, struct slice bytes)
     const size_t most = (size_t)common->settings.stream_backlog_max;
 
     assert(connection->state == HTTP_STREAMING);
-    if (exchange->is_head || bytes.length == 0)
+    if (exchange->is_head || bytes.length == 0) {
         return 0;
+    }
     /* What waits may be only what this turn has written: it is measured after it was offered. */
     size_t waiting = http_output_backlog(output);
     if (waiting > 0 && (waiting > most || bytes.length > most - waiting)) {
-        if (http_output_flush(output, connection->descriptor) < 0)
+        if (http_output_flush(output, connection->descriptor) < 0) {
             return 0; /* the connection's turn finds the same error and says closed() */
+        }
         waiting = http_output_backlog(output);
     }
     if (waiting > 0 && (waiting > most || bytes.length > most - waiting)) {
@@ -170,8 +176,9 @@ void http_stream_end(struct http_exchange *exchange)
     struct http_connection *connection = http_connection_of(exchange);
 
     assert(connection->state == HTTP_STREAMING);
-    if (exchange->is_chunked && !exchange->is_head)
+    if (exchange->is_chunked && !exchange->is_head) {
         queue(connection, SLICE_LITERAL("0\r\n\r\n"));
+    }
     ssize_t sent = http_output_flush(&connection->output, connection->descriptor);
     http_connection_answered(connection, sent < 0 ? ERROR_CLOSED : 0);
 }
@@ -193,8 +200,9 @@ void http_exchange_detach(struct http_exchange *exchange,
         rest = buffer_slice(&connection->stash);
     }
     /* The empty line that may precede a request is not part of it. */
-    while (head.length > 0 && (head.data[0] == '\r' || head.data[0] == '\n'))
+    while (head.length > 0 && (head.data[0] == '\r' || head.data[0] == '\n')) {
         head = slice_of(head.data + 1, head.length - 1);
+    }
     if (rest.length > 0) {
         buffer_append_slice(&whole, head);
         buffer_append_slice(&whole, rest);

@@ -46,9 +46,12 @@ const struct file_type *file_type_of(const char *name)
 {
     const char *dot = strrchr(name, '.');
 
-    if (dot != NULL)
-        for (size_t i = 0; i < sizeof(file_types) / sizeof(file_types[0]); i++)
-            if (strcasecmp(dot + 1, file_types[i].extension) == 0)
+    if (dot != NULL) {
+        for (size_t i = 0; i < sizeof(file_types) / sizeof(file_types[0]); i++) {
+            if (strcasecmp(dot + 1, file_types[i].extension) == 0) {
                 return &file_types[i];
+            }
+        }
+    }
     return &unknown_type;
 }

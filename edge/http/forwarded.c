@@ -15,8 +15,9 @@ static unsigned parse_address(struct slice text, unsigned char address[16])
     static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     char copy[FORWARDED_ADDRESS_SIZE];
 
-    if (text.length == 0 || text.length >= sizeof(copy))
+    if (text.length == 0 || text.length >= sizeof(copy)) {
         return 0;
+    }
     memcpy(copy, text.data, text.length);
     copy[text.length] = '\0';
     if (inet_pton(AF_INET, copy, address + sizeof(mapped)) == 1) {
@@ -33,19 +34,24 @@ static bool parse_network(struct slice text, struct trusted_network *network)
     unsigned family_bits = parse_address(slice_of(text.data, length), network->address);
     unsigned bits = 0;
 
-    if (family_bits == 0)
+    if (family_bits == 0) {
         return false;
+    }
     network->bits = ALL_BITS;
-    if (slash == NULL)
+    if (slash == NULL) {
         return true;
-    if (length + 1 == text.length)
+    }
+    if (length + 1 == text.length) {
         return false;
+    }
     for (size_t i = length + 1; i < text.length; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
+        if (text.data[i] < '0' || text.data[i] > '9') {
             return false;
+        }
         bits = bits * 10 + (unsigned)(text.data[i] - '0');
-        if (bits > family_bits)
+        if (bits > family_bits) {
             return false;
+        }
     }
     network->bits = ALL_BITS - family_bits + bits;
     return true;
@@ -54,18 +60,21 @@ static bool parse_network(struct slice text, struct trusted_network *network)
 int trusted_proxies_parse(struct trusted_proxies *proxies, const char *text)
 {
     proxies->count = 0;
-    if (text == NULL)
+    if (text == NULL) {
         return 0;
+    }
     for (const char *at = text;; at++) {
         size_t length = strcspn(at, ",");
 
         if (proxies->count == TRUSTED_PROXIES_MAX ||
-            !parse_network(slice_of(at, length), &proxies->networks[proxies->count]))
+            !parse_network(slice_of(at, length), &proxies->networks[proxies->count])) {
             return ERROR_MALFORMED;
+        }
         proxies->count++;
         at += length;
-        if (*at == '\0')
+        if (*at == '\0') {
             return 0;
+        }
     }
 }
 
@@ -82,11 +91,14 @@ static bool is_trusted(const struct trusted_proxies *proxies, struct slice text)
 {
     unsigned char address[16];
 
-    if (parse_address(text, address) == 0)
+    if (parse_address(text, address) == 0) {
         return false;
-    for (size_t i = 0; i < proxies->count; i++)
-        if (is_within(address, &proxies->networks[i]))
+    }
+    for (size_t i = 0; i < proxies->count; i++) {
+        if (is_within(address, &proxies->networks[i])) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -98,10 +110,12 @@ static struct slice take_last(struct slice *list)
     struct slice last = slice_of(list->data + start, list->length - start);
 
     list->length = comma == NULL ? 0 : start - 1;
-    while (last.length > 0 && (*last.data == ' ' || *last.data == '\t'))
+    while (last.length > 0 && (*last.data == ' ' || *last.data == '\t')) {
         last = slice_of(last.data + 1, last.length - 1);
-    while (last.length > 0 && strchr(" \t", last.data[last.length - 1]) != NULL)
+    }
+    while (last.length > 0 && strchr(" \t", last.data[last.length - 1]) != NULL) {
         last.length--;
+    }
     return last;
 }
 
@@ -114,12 +128,14 @@ const char *trusted_proxies_client(const struct trusted_proxies *proxies, const 
     while (forwarded_for.length > 0 && is_trusted(proxies, client)) {
         struct slice before = take_last(&forwarded_for);
 
-        if (parse_address(before, address) == 0)
+        if (parse_address(before, address) == 0) {
             break; /* not an address: the proxy that wrote it is all that is known */
+        }
         client = before;
     }
-    if (client.data == peer)
+    if (client.data == peer) {
         return peer;
+    }
     memcpy(out, client.data, client.length);
     out[client.length] = '\0';
     return out;

@@ -10,12 +10,15 @@ void http_framing_init(struct http_framing *framing, const struct http_head *hea
 
 static int hex_value(char c)
 {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
-    if (c >= 'a' && c <= 'f')
+    }
+    if (c >= 'a' && c <= 'f') {
         return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
+    }
+    if (c >= 'A' && c <= 'F') {
         return c - 'A' + 10;
+    }
     return -1;
 }
 
@@ -37,13 +40,15 @@ static enum http_framing_verdict take_size(struct http_framing *framing, char c)
     int digit = hex_value(c);
 
     if (digit >= 0) {
-        if (framing->digits++ == HTTP_CHUNK_DIGITS_MAX)
+        if (framing->digits++ == HTTP_CHUNK_DIGITS_MAX) {
             return HTTP_FRAMING_MALFORMED;
+        }
         framing->left = framing->left * 16 + (uint64_t)digit;
         return HTTP_FRAMING_MORE;
     }
-    if (framing->digits == 0 || (c != '\r' && c != ';'))
+    if (framing->digits == 0 || (c != '\r' && c != ';')) {
         return HTTP_FRAMING_MALFORMED;
+    }
     framing->state = c == '\r' ? HTTP_FRAMING_SIZE_LF : HTTP_FRAMING_EXTENSION;
     framing->line_bytes = 0;
     return HTTP_FRAMING_MORE;
@@ -64,16 +69,18 @@ static enum http_framing_verdict take_byte(struct http_framing *framing, char c,
 {
     bool fits = true;
 
-    if (framing->state >= HTTP_FRAMING_TRAILER_START && ++framing->line_bytes > HTTP_TRAILERS_MAX)
+    if (framing->state >= HTTP_FRAMING_TRAILER_START && ++framing->line_bytes > HTTP_TRAILERS_MAX) {
         return HTTP_FRAMING_MALFORMED;
+    }
     switch (framing->state) {
     case HTTP_FRAMING_SIZE:
         return take_size(framing, c);
     case HTTP_FRAMING_EXTENSION:
-        if (c == '\r')
+        if (c == '\r') {
             framing->state = HTTP_FRAMING_SIZE_LF;
-        else
+        } else {
             fits = is_text(c) && ++framing->line_bytes <= HTTP_CHUNK_LINE_MAX;
+        }
         break;
     case HTTP_FRAMING_SIZE_LF:
         return c == '\n' ? end_size(framing, limit, body) : HTTP_FRAMING_MALFORMED;
@@ -91,13 +98,15 @@ static enum http_framing_verdict take_byte(struct http_framing *framing, char c,
         break;
     case HTTP_FRAMING_TRAILER_NAME:
         fits = c == ':' || is_token(c);
-        if (c == ':')
+        if (c == ':') {
             framing->state = HTTP_FRAMING_TRAILER_VALUE;
+        }
         break;
     case HTTP_FRAMING_TRAILER_VALUE:
         fits = c == '\r' || is_text(c);
-        if (c == '\r')
+        if (c == '\r') {
             framing->state = HTTP_FRAMING_TRAILER_LF;
+        }
         break;
     case HTTP_FRAMING_TRAILER_LF:
         fits = c == '\n';
@@ -118,22 +127,25 @@ enum http_framing_verdict http_framing_take(struct http_framing *framing, struct
     enum http_framing_verdict verdict = HTTP_FRAMING_MORE;
     size_t at = 0;
 
-    if (framing->state == HTTP_FRAMING_LENGTH && framing->left > limit - body->length)
+    if (framing->state == HTTP_FRAMING_LENGTH && framing->left > limit - body->length) {
         verdict = HTTP_FRAMING_TOO_LARGE;
+    }
     while (verdict == HTTP_FRAMING_MORE && at < input.length) {
         if (framing->state != HTTP_FRAMING_LENGTH && framing->state != HTTP_FRAMING_DATA) {
             verdict = take_byte(framing, input.data[at++], limit, body);
             continue;
         }
         size_t length = input.length - at;
-        if (length > framing->left)
+        if (length > framing->left) {
             length = (size_t)framing->left;
+        }
         buffer_append(body, input.data + at, length);
         at += length;
         framing->left -= length;
         if (framing->left == 0) {
-            if (framing->state == HTTP_FRAMING_LENGTH)
+            if (framing->state == HTTP_FRAMING_LENGTH) {
                 verdict = HTTP_FRAMING_DONE;
+            }
             framing->state = HTTP_FRAMING_DATA_CR;
         }
     }

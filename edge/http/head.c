@@ -80,8 +80,9 @@ static struct slice take_run(struct cursor *cursor, unsigned class)
 {
     const char *start = cursor->at;
 
-    while (cursor->at < cursor->end && has_class(*cursor->at, class))
+    while (cursor->at < cursor->end && has_class(*cursor->at, class)) {
         cursor->at++;
+    }
     return slice_of(start, (size_t)(cursor->at - start));
 }
 
@@ -96,10 +97,12 @@ static enum http_head_verdict expect_text(struct cursor *cursor, struct http_hea
                                           const char *text)
 {
     for (; *text != '\0'; text++, cursor->at++) {
-        if (cursor->at == cursor->end)
+        if (cursor->at == cursor->end) {
             return HTTP_HEAD_INCOMPLETE;
-        if (*cursor->at != *text)
+        }
+        if (*cursor->at != *text) {
             return refuse(head, 400);
+        }
     }
     return HTTP_HEAD_COMPLETE;
 }
@@ -111,10 +114,12 @@ static bool equals_ignoring_case(struct slice slice, const char *text)
 
 static struct slice trim(const char *start, const char *end)
 {
-    while (start < end && (*start == ' ' || *start == '\t'))
+    while (start < end && (*start == ' ' || *start == '\t')) {
         start++;
-    while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
+    }
+    while (end > start && (end[-1] == ' ' || end[-1] == '\t')) {
         end--;
+    }
     return slice_of(start, (size_t)(end - start));
 }
 
@@ -124,10 +129,12 @@ static bool list_contains(struct slice list, const char *name)
     const char *start = list.data;
 
     for (size_t i = 0; i <= list.length; i++) {
-        if (i < list.length && list.data[i] != ',')
+        if (i < list.length && list.data[i] != ',') {
             continue;
-        if (equals_ignoring_case(trim(start, list.data + i), name))
+        }
+        if (equals_ignoring_case(trim(start, list.data + i), name)) {
             return true;
+        }
         start = list.data + i + 1;
     }
     return false;
@@ -145,9 +152,11 @@ static enum http_method method_of(struct slice name)
         {"OPTIONS", HTTP_OPTIONS_METHOD},
     };
 
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-        if (slice_is(name, methods[i].name))
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (slice_is(name, methods[i].name)) {
             return methods[i].method;
+        }
+    }
     return HTTP_OTHER_METHOD;
 }
 
@@ -159,12 +168,14 @@ static bool strip_authority(struct slice *target)
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         size_t length = strlen(schemes[i]);
 
-        if (target->length <= length || strncasecmp(target->data, schemes[i], length) != 0)
+        if (target->length <= length || strncasecmp(target->data, schemes[i], length) != 0) {
             continue;
+        }
         struct cursor cursor = {target->data + length, target->data + target->length};
         struct slice authority = take_run(&cursor, IN_HOST);
-        if (authority.length == 0)
+        if (authority.length == 0) {
             return false;
+        }
         *target = slice_of(cursor.at, (size_t)(cursor.end - cursor.at));
         return true;
     }
@@ -179,10 +190,12 @@ static bool set_target(struct http_head *head, struct slice target)
         return head->method == HTTP_OPTIONS_METHOD;
     }
     if (target.data[0] != '/') {
-        if (!strip_authority(&target))
+        if (!strip_authority(&target)) {
             return false;
-        if (target.length > 0 && target.data[0] != '/' && target.data[0] != '?')
+        }
+        if (target.length > 0 && target.data[0] != '/' && target.data[0] != '?') {
             return false;
+        }
     }
     const char *mark = target.length == 0 ? NULL : memchr(target.data, '?', target.length);
     size_t path_length = mark == NULL ? target.length : (size_t)(mark - target.data);
@@ -196,17 +209,21 @@ static enum http_head_verdict check_version(struct cursor *cursor, struct http_h
 {
     enum http_head_verdict verdict = expect_text(cursor, head, "HTTP/");
 
-    if (verdict != HTTP_HEAD_COMPLETE)
+    if (verdict != HTTP_HEAD_COMPLETE) {
         return verdict;
-    for (size_t i = 0; i < 3; i++) {
-        if (cursor->at + i == cursor->end)
-            return HTTP_HEAD_INCOMPLETE;
-        char c = cursor->at[i];
-        if (i == 1 ? c != '.' : c < '0' || c > '9')
-            return refuse(head, 400);
     }
-    if (cursor->at[0] != '1' || cursor->at[2] > '1')
+    for (size_t i = 0; i < 3; i++) {
+        if (cursor->at + i == cursor->end) {
+            return HTTP_HEAD_INCOMPLETE;
+        }
+        char c = cursor->at[i];
+        if (i == 1 ? c != '.' : c < '0' || c > '9') {
+            return refuse(head, 400);
+        }
+    }
+    if (cursor->at[0] != '1' || cursor->at[2] > '1') {
         return refuse(head, 505);
+    }
     head->minor_version = cursor->at[2] - '0';
     cursor->at += 3;
     return expect_text(cursor, head, "\r\n");
@@ -216,22 +233,28 @@ static enum http_head_verdict check_request_line(struct cursor *cursor, struct h
 {
     struct slice method = take_run(cursor, IN_TOKEN);
 
-    if (method.length > HTTP_METHOD_MAX)
+    if (method.length > HTTP_METHOD_MAX) {
         return refuse(head, 501);
-    if (cursor->at == cursor->end)
+    }
+    if (cursor->at == cursor->end) {
         return HTTP_HEAD_INCOMPLETE;
-    if (method.length == 0 || *cursor->at++ != ' ')
+    }
+    if (method.length == 0 || *cursor->at++ != ' ') {
         return refuse(head, 400);
+    }
     /* What follows a CONNECT is not HTTP. */
-    if (slice_is(method, "CONNECT"))
+    if (slice_is(method, "CONNECT")) {
         return refuse(head, 501);
+    }
     head->method = method_of(method);
 
     struct slice target = take_run(cursor, IN_TARGET);
-    if (cursor->at == cursor->end)
+    if (cursor->at == cursor->end) {
         return HTTP_HEAD_INCOMPLETE;
-    if (target.length == 0 || *cursor->at++ != ' ' || !set_target(head, target))
+    }
+    if (target.length == 0 || *cursor->at++ != ' ' || !set_target(head, target)) {
         return refuse(head, 400);
+    }
     return check_version(cursor, head);
 }
 
@@ -239,11 +262,13 @@ static enum http_head_verdict check_content_length(struct http_head *head, struc
                                                    struct slice value)
 {
     if (found->has_length || head->is_chunked || value.length == 0 ||
-        value.length > HTTP_LENGTH_DIGITS_MAX)
+        value.length > HTTP_LENGTH_DIGITS_MAX) {
         return refuse(head, 400);
+    }
     for (size_t i = 0; i < value.length; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9')
+        if (value.data[i] < '0' || value.data[i] > '9') {
             return refuse(head, 400);
+        }
         head->content_length = head->content_length * 10 + (uint64_t)(value.data[i] - '0');
     }
     found->has_length = true;
@@ -253,10 +278,12 @@ static enum http_head_verdict check_content_length(struct http_head *head, struc
 static enum http_head_verdict
 check_transfer_encoding(struct http_head *head, const struct findings *found, struct slice value)
 {
-    if (head->is_chunked || found->has_length || head->minor_version == 0 || value.length == 0)
+    if (head->is_chunked || found->has_length || head->minor_version == 0 || value.length == 0) {
         return refuse(head, 400);
-    if (!equals_ignoring_case(value, "chunked"))
+    }
+    if (!equals_ignoring_case(value, "chunked")) {
         return refuse(head, 501);
+    }
     head->is_chunked = true;
     return HTTP_HEAD_COMPLETE;
 }
@@ -264,11 +291,14 @@ check_transfer_encoding(struct http_head *head, const struct findings *found, st
 static enum http_head_verdict check_host(struct http_head *head, struct findings *found,
                                          struct slice value)
 {
-    if (found->hosts++ > 0)
+    if (found->hosts++ > 0) {
         return refuse(head, 400);
-    for (size_t i = 0; i < value.length; i++)
-        if (!has_class(value.data[i], IN_HOST))
+    }
+    for (size_t i = 0; i < value.length; i++) {
+        if (!has_class(value.data[i], IN_HOST)) {
             return refuse(head, 400);
+        }
+    }
     return HTTP_HEAD_COMPLETE;
 }
 
@@ -281,19 +311,22 @@ static enum http_head_verdict check_meaning(struct http_head *head, struct findi
 
     switch (name.length) {
     case 4:
-        if (equals_ignoring_case(name, "Host"))
+        if (equals_ignoring_case(name, "Host")) {
             return check_host(head, found, value);
+        }
         break;
     case 6:
         if (equals_ignoring_case(name, "Expect") && head->minor_version > 0) {
-            if (!equals_ignoring_case(value, "100-continue"))
+            if (!equals_ignoring_case(value, "100-continue")) {
                 return refuse(head, 417);
+            }
             head->expects_continue = true;
         }
         break;
     case 7:
-        if (equals_ignoring_case(name, "Upgrade"))
+        if (equals_ignoring_case(name, "Upgrade")) {
             found->offers_websocket |= list_contains(value, "websocket");
+        }
         break;
     case 10:
         if (equals_ignoring_case(name, "Connection")) {
@@ -303,12 +336,14 @@ static enum http_head_verdict check_meaning(struct http_head *head, struct findi
         }
         break;
     case 14:
-        if (equals_ignoring_case(name, "Content-Length"))
+        if (equals_ignoring_case(name, "Content-Length")) {
             return check_content_length(head, found, value);
+        }
         break;
     case 17:
-        if (equals_ignoring_case(name, "Transfer-Encoding"))
+        if (equals_ignoring_case(name, "Transfer-Encoding")) {
             return check_transfer_encoding(head, found, value);
+        }
         break;
     default:
         break;
@@ -321,17 +356,21 @@ static enum http_head_verdict check_header_line(struct cursor *cursor, struct ht
 {
     struct http_header header = {.name = take_run(cursor, IN_TOKEN)};
 
-    if (cursor->at == cursor->end)
+    if (cursor->at == cursor->end) {
         return HTTP_HEAD_INCOMPLETE;
-    if (header.name.length == 0 || *cursor->at++ != ':')
+    }
+    if (header.name.length == 0 || *cursor->at++ != ':') {
         return refuse(head, 400);
-    if (head->header_count == HTTP_HEADERS_MAX)
+    }
+    if (head->header_count == HTTP_HEADERS_MAX) {
         return refuse(head, 431);
+    }
 
     struct slice value = take_run(cursor, IN_VALUE);
     enum http_head_verdict verdict = expect_text(cursor, head, "\r\n");
-    if (verdict != HTTP_HEAD_COMPLETE)
+    if (verdict != HTTP_HEAD_COMPLETE) {
         return verdict;
+    }
     header.value = trim(value.data, value.data + value.length);
 
     head->headers[head->header_count++] = header;
@@ -342,8 +381,9 @@ static enum http_head_verdict check_whole(struct http_head *head, const struct f
 {
     bool has_body = head->is_chunked || head->content_length > 0;
 
-    if (head->minor_version == 1 && found->hosts == 0)
+    if (head->minor_version == 1 && found->hosts == 0) {
         return refuse(head, 400);
+    }
     head->keeps_alive = !found->closes && (head->minor_version == 1 || found->asks_keep_alive);
     /* An upgrade with a body would hand that body over as WebSocket frames. */
     head->wants_websocket = found->asks_upgrade && found->offers_websocket && !has_body &&
@@ -367,15 +407,17 @@ enum http_head_verdict http_head_check(const char *data, size_t length, struct h
      * so. */
     if (length > 0 && *data == '\r') {
         verdict = expect_text(&cursor, head, "\r\n");
-        if (verdict != HTTP_HEAD_COMPLETE)
+        if (verdict != HTTP_HEAD_COMPLETE) {
             return verdict;
+        }
     }
     verdict = check_request_line(&cursor, head);
     while (verdict == HTTP_HEAD_COMPLETE) {
         if (cursor.at < cursor.end && *cursor.at == '\r') {
             verdict = expect_text(&cursor, head, "\r\n");
-            if (verdict != HTTP_HEAD_COMPLETE)
+            if (verdict != HTTP_HEAD_COMPLETE) {
                 return verdict;
+            }
             head->length = (size_t)(cursor.at - data);
             return check_whole(head, &found);
         }

@@ -8,8 +8,9 @@
 
 void http_intake_drop(struct http_connection *connection)
 {
-    if (connection->incoming == NULL)
+    if (connection->incoming == NULL) {
         return;
+    }
     buffer_deinit(&connection->incoming->head);
     buffer_deinit(&connection->incoming->body);
     free(connection->incoming);
@@ -19,8 +20,9 @@ void http_intake_drop(struct http_connection *connection)
 /* From here on the request's head lies in memory of its own. */
 static void keep_head(struct http_connection *connection, struct slice head)
 {
-    if (connection->incoming != NULL)
+    if (connection->incoming != NULL) {
         return;
+    }
     connection->incoming = memory_allocate_zeroed(sizeof(*connection->incoming));
     buffer_append_slice(&connection->incoming->head, head);
 }
@@ -98,10 +100,11 @@ static void dispatch(struct http_connection *connection, struct slice head, stru
     common->unread_rest = SLICE_EMPTY;
 
     /* Parked: only what may still be handed over is kept. */
-    if (connection->state == HTTP_ANSWERING && request.wants_websocket)
+    if (connection->state == HTTP_ANSWERING && request.wants_websocket) {
         keep_head(connection, head);
-    else
+    } else {
         http_intake_drop(connection);
+    }
 }
 
 /* The body is over its limit. The handler may word the answer, CORS headers for one are its own. */
@@ -128,8 +131,9 @@ static size_t body_limit(const struct http_connection *connection)
 {
     const struct http_handler *handler = &connection->common->handler;
 
-    if (handler->body_limit == NULL)
+    if (handler->body_limit == NULL) {
         return HTTP_BODY_LIMIT_DEFAULT;
+    }
     struct http_request request = request_of(connection, SLICE_EMPTY);
     return handler->body_limit(handler->context, &request);
 }
@@ -165,8 +169,9 @@ static size_t begin_request(struct http_connection *connection, struct slice hea
         http_connection_note_progress(connection);
         if (http_output_send(&connection->output, connection->descriptor,
                              SLICE_LITERAL("HTTP/1.1 100 Continue\r\n\r\n"), SLICE_EMPTY,
-                             NULL) != 0)
+                             NULL) != 0) {
             http_connection_abort(connection);
+        }
     }
     return 0;
 }
@@ -183,12 +188,14 @@ static size_t take_head(struct http_connection *connection, struct slice input)
         struct buffer *kept = &connection->incoming->head;
 
         before = kept->length;
-        if (taken > head_max - before)
+        if (taken > head_max - before) {
             taken = head_max - before;
+        }
         buffer_append(kept, input.data, taken);
         /* Looked at once per line, so that a head in single bytes costs no more than its length. */
-        if (kept->length < head_max && memchr(input.data, '\n', taken) == NULL)
+        if (kept->length < head_max && memchr(input.data, '\n', taken) == NULL) {
             return taken;
+        }
         bytes = buffer_slice(kept);
     }
     switch (http_head_check(bytes.data, bytes.length, head)) {
@@ -200,8 +207,9 @@ static size_t take_head(struct http_connection *connection, struct slice input)
             refuse_head(connection, 431);
         } else {
             keep_head(connection, bytes);
-            if (connection->state != HTTP_HEAD)
+            if (connection->state != HTTP_HEAD) {
                 http_connection_enter(connection, HTTP_HEAD);
+            }
         }
         return taken;
     case HTTP_HEAD_COMPLETE:
@@ -211,8 +219,9 @@ static size_t take_head(struct http_connection *connection, struct slice input)
         refuse_head(connection, 431);
         return taken;
     }
-    if (connection->incoming != NULL)
+    if (connection->incoming != NULL) {
         connection->incoming->head.length = head->length;
+    }
     size_t used = head->length - before;
     return used + begin_request(connection, slice_of(bytes.data, head->length),
                                 slice_of(input.data + used, input.length - used));
@@ -264,13 +273,16 @@ void http_intake(struct http_connection *connection, struct slice input)
                                                      : take_head(connection, input);
 
         input = slice_of(input.data + used, input.length - used);
-        if (connection->state == HTTP_IDLE)
+        if (connection->state == HTTP_IDLE) {
             turns--;
+        }
     }
-    if (input.length == 0)
+    if (input.length == 0) {
         return;
-    if (connection->state < HTTP_ENDING)
+    }
+    if (connection->state < HTTP_ENDING) {
         buffer_append_slice(&connection->stash, input);
-    else
+    } else {
         connection->must_linger = true;
+    }
 }

@@ -45,12 +45,14 @@ static int parse_address(const char *text, struct address *out)
     const char *colon = strrchr(text, ':');
     const char *host = text;
 
-    if (colon == NULL)
+    if (colon == NULL) {
         return -1;
+    }
     size_t host_length = (size_t)(colon - text);
     if (*text == '[') {
-        if (host_length < 2 || colon[-1] != ']')
+        if (host_length < 2 || colon[-1] != ']') {
             return -1;
+        }
         host++;
         host_length -= 2;
     } else if (memchr(text, ':', host_length) != NULL) {
@@ -58,8 +60,9 @@ static int parse_address(const char *text, struct address *out)
     }
     size_t port_length = strlen(colon + 1);
     if (host_length >= sizeof(out->host) || port_length == 0 || port_length >= sizeof(out->port) ||
-        strspn(colon + 1, "0123456789") != port_length || atoi(colon + 1) > UINT16_MAX)
+        strspn(colon + 1, "0123456789") != port_length || atoi(colon + 1) > UINT16_MAX) {
         return -1;
+    }
     memcpy(out->host, host, host_length);
     out->host[host_length] = '\0';
     memcpy(out->port, colon + 1, port_length + 1);
@@ -71,8 +74,9 @@ static int port_of(int descriptor)
     struct sockaddr_storage bound;
     socklen_t length = sizeof(bound);
 
-    if (getsockname(descriptor, (struct sockaddr *)&bound, &length) != 0)
+    if (getsockname(descriptor, (struct sockaddr *)&bound, &length) != 0) {
         return 0;
+    }
     return ntohs(bound.ss_family == AF_INET6
                      ? ((const struct sockaddr_in6 *)(const void *)&bound)->sin6_port
                      : ((const struct sockaddr_in *)(const void *)&bound)->sin_port);
@@ -85,8 +89,9 @@ static int open_socket(const struct addrinfo *info, bool share_port, bool only_v
     int on = 1;
     int v6only = only_v6 ? 1 : 0;
 
-    if (descriptor < 0)
+    if (descriptor < 0) {
         return -1;
+    }
     /* TCP_NODELAY passes on to what is accepted. */
     if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
         setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
@@ -94,8 +99,9 @@ static int open_socket(const struct addrinfo *info, bool share_port, bool only_v
         (info->ai_family != AF_INET6 ||
          setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) == 0) &&
         bind(descriptor, info->ai_addr, info->ai_addrlen) == 0 &&
-        listen(descriptor, HTTP_BACKLOG) == 0)
+        listen(descriptor, HTTP_BACKLOG) == 0) {
         return descriptor;
+    }
 
     int error = errno;
     close(descriptor);
@@ -110,10 +116,11 @@ static bool is_unavailable(int error)
 
 static void set_port(struct addrinfo *info, int port)
 {
-    if (info->ai_family == AF_INET6)
+    if (info->ai_family == AF_INET6) {
         ((struct sockaddr_in6 *)(void *)info->ai_addr)->sin6_port = htons((uint16_t)port);
-    else
+    } else {
         ((struct sockaddr_in *)(void *)info->ai_addr)->sin_port = htons((uint16_t)port);
+    }
 }
 
 /*
@@ -138,19 +145,22 @@ static size_t open_sockets(const struct address *address, bool share_port,
     }
     for (struct addrinfo *info = list; info != NULL && count < HTTP_LISTENERS_MAX;
          info = info->ai_next) {
-        if (count > 0)
+        if (count > 0) {
             set_port(info, port_of(descriptors[0]));
+        }
         int descriptor = open_socket(info, share_port, !is_wildcard);
         if (descriptor >= 0) {
             descriptors[count++] = descriptor;
             continue;
         }
         *reason = strerror(errno);
-        if (is_unavailable(errno))
+        if (is_unavailable(errno)) {
             continue;
+        }
         /* Half of what was asked for is not what was asked for. */
-        while (count > 0)
+        while (count > 0) {
             close(descriptors[--count]);
+        }
         break;
     }
     freeaddrinfo(list);
@@ -163,8 +173,9 @@ static size_t open_sockets_anyhow(struct address *address, bool share_port,
 {
     size_t count = open_sockets(address, share_port, descriptors, reason);
 
-    if (count > 0 || address->host[0] != '\0' || !is_unavailable(errno))
+    if (count > 0 || address->host[0] != '\0' || !is_unavailable(errno)) {
         return count;
+    }
     memcpy(address->host, "0.0.0.0", sizeof("0.0.0.0"));
     return open_sockets(address, share_port, descriptors, reason);
 }
@@ -172,8 +183,9 @@ static size_t open_sockets_anyhow(struct address *address, bool share_port,
 /* Frees the listener when neither its owner nor a handle needs it any more. */
 static void release(struct http_listener *listener)
 {
-    if (listener->handles > 0 || !listener->is_unowned)
+    if (listener->handles > 0 || !listener->is_unowned) {
         return;
+    }
     struct http_listener_events events = listener->events;
     free(listener);
     events.gone(events.context);
@@ -200,16 +212,18 @@ static void format_peer(const struct sockaddr_storage *peer, char out[ADDRESS_SI
             address = &v6->sin6_addr.s6_addr[12];
         }
     }
-    if (inet_ntop(family, address, out, ADDRESS_SIZE) == NULL)
+    if (inet_ntop(family, address, out, ADDRESS_SIZE) == NULL) {
         out[0] = '\0';
+    }
 }
 
 static void on_retry(uv_timer_t *timer);
 
 static void stop_polling(struct http_listener *listener)
 {
-    for (size_t i = 0; i < listener->count; i++)
+    for (size_t i = 0; i < listener->count; i++) {
         uv_poll_stop(&listener->sockets[i].poll);
+    }
     listener->events.paused(listener->events.context);
 }
 
@@ -227,8 +241,9 @@ static bool accept_one(struct http_listener *listener, int listening)
         listener->events.accepted(listener->events.context, descriptor, address);
         return true;
     }
-    if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
+    if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) {
         return errno != EAGAIN && errno != EWOULDBLOCK; /* the client's bad luck, next */
+    }
 
     log_warn("accept_paused", "error=%s", strerror(errno));
     stop_polling(listener);
@@ -249,32 +264,37 @@ static void on_poll(uv_poll_t *poll, int status, int events)
             stop_polling(listener);
             return;
         }
-        if (!accept_one(listener, listening->descriptor))
+        if (!accept_one(listener, listening->descriptor)) {
             return;
+        }
     }
 }
 
 static void start_polling(struct http_listener *listener)
 {
-    for (size_t i = 0; i < listener->count; i++)
+    for (size_t i = 0; i < listener->count; i++) {
         uv_poll_start(&listener->sockets[i].poll, UV_READABLE, on_poll);
+    }
 }
 
 static void on_retry(uv_timer_t *timer)
 {
     struct http_listener *listener = timer->data;
 
-    if (!listener->is_paused)
+    if (!listener->is_paused) {
         start_polling(listener);
+    }
 }
 
 void http_listener_resume(struct http_listener *listener)
 {
-    if (!listener->is_paused || listener->is_finished)
+    if (!listener->is_paused || listener->is_finished) {
         return;
+    }
     listener->is_paused = false;
-    if (!uv_is_active((uv_handle_t *)&listener->retry))
+    if (!uv_is_active((uv_handle_t *)&listener->retry)) {
         start_polling(listener);
+    }
 }
 
 static void close_sockets(struct http_listener *listener)
@@ -289,13 +309,17 @@ static void close_sockets(struct http_listener *listener)
 
 void http_listener_finish(struct http_listener *listener)
 {
-    if (listener->is_finished)
+    if (listener->is_finished) {
         return;
+    }
     /* With a shared port, what waits in this socket would be reset when it closes. */
-    for (size_t i = 0; i < listener->count; i++)
-        for (int k = 0; k < HTTP_BACKLOG; k++)
-            if (!accept_one(listener, listener->sockets[i].descriptor))
+    for (size_t i = 0; i < listener->count; i++) {
+        for (int k = 0; k < HTTP_BACKLOG; k++) {
+            if (!accept_one(listener, listener->sockets[i].descriptor)) {
                 break;
+            }
+        }
+    }
     close_sockets(listener);
 }
 
@@ -303,11 +327,13 @@ void http_listener_destroy(struct http_listener **self)
 {
     struct http_listener *listener = *self;
 
-    if (listener == NULL)
+    if (listener == NULL) {
         return;
+    }
     *self = NULL;
-    if (!listener->is_finished)
+    if (!listener->is_finished) {
         close_sockets(listener);
+    }
     listener->is_unowned = true;
     release(listener);
 }
@@ -343,8 +369,9 @@ struct http_listener *http_listener_new(struct uv_loop_s *loop, const char *addr
     listener->retry.data = listener;
     for (size_t i = 0; i < count; i++) {
         listener->sockets[i].descriptor = descriptors[i];
-        if (uv_poll_init(loop, &listener->sockets[i].poll, descriptors[i]) != 0)
+        if (uv_poll_init(loop, &listener->sockets[i].poll, descriptors[i]) != 0) {
             abort(); /* a fresh socket on a running loop: only a broken host fails here */
+        }
         listener->sockets[i].poll.data = listener;
     }
     start_polling(listener);

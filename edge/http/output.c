@@ -15,8 +15,9 @@ void http_output_init(struct http_output *output)
 
 static void drop_file(struct http_output *output)
 {
-    if (output->file >= 0)
+    if (output->file >= 0) {
         close(output->file);
+    }
     output->file = -1;
     output->file_left = 0;
 }
@@ -25,8 +26,9 @@ void http_output_deinit(struct http_output *output)
 {
     buffer_deinit(&output->bytes);
     output->bytes_sent = 0;
-    if (output->packet != NULL)
+    if (output->packet != NULL) {
         packet_release(&output->packet);
+    }
     drop_file(output);
 }
 
@@ -37,16 +39,18 @@ bool http_output_is_empty(const struct http_output *output)
 
 static struct slice waiting_bytes(const struct http_output *output)
 {
-    if (output->bytes.length == 0)
+    if (output->bytes.length == 0) {
         return SLICE_EMPTY;
+    }
     return slice_of(output->bytes.data + output->bytes_sent,
                     output->bytes.length - output->bytes_sent);
 }
 
 static struct slice waiting_packet(const struct http_output *output)
 {
-    if (output->packet == NULL)
+    if (output->packet == NULL) {
         return SLICE_EMPTY;
+    }
     struct slice payload = packet_payload(output->packet);
     return slice_of(payload.data + output->packet_sent, payload.length - output->packet_sent);
 }
@@ -68,11 +72,12 @@ static ssize_t send_both(int descriptor, struct slice first, struct slice second
                              .msg_iovlen = second.length == 0 ? 1 : 2 - skip};
     ssize_t sent;
 
-    do
+    do {
         sent = sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && errno == EINTR);
-    if (sent >= 0)
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0) {
         return sent;
+    }
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : ERROR_CLOSED;
 }
 
@@ -94,8 +99,9 @@ int http_output_send(struct http_output *output, int descriptor, struct slice he
     if (http_output_is_empty(output) && head.length + body.length > 0) {
         ssize_t taken = send_both(descriptor, head, body);
 
-        if (taken < 0)
+        if (taken < 0) {
             return ERROR_CLOSED;
+        }
         sent = (size_t)taken;
     }
     if (sent < head.length) {
@@ -103,8 +109,9 @@ int http_output_send(struct http_output *output, int descriptor, struct slice he
         sent = head.length;
     }
     size_t body_sent = sent - head.length;
-    if (body_sent == body.length)
+    if (body_sent == body.length) {
         return 0;
+    }
     if (packet != NULL) {
         output->packet = packet_share(packet);
         output->packet_sent = body_sent;
@@ -125,16 +132,19 @@ static ssize_t send_piece(struct http_output *output, int descriptor, struct sli
     size_t wanted = output->file_left < sizeof(piece) ? (size_t)output->file_left : sizeof(piece);
     ssize_t got = pread(output->file, piece, wanted, output->file_offset);
 
-    if (got <= 0)
+    if (got <= 0) {
         return ERROR_CLOSED;
+    }
     ssize_t sent = send_both(descriptor, head, slice_of(piece, (size_t)got));
-    if (sent < 0)
+    if (sent < 0) {
         return sent;
+    }
     size_t of_file = (size_t)sent > head.length ? (size_t)sent - head.length : 0;
     output->file_offset += (off_t)of_file;
     output->file_left -= of_file;
-    if (output->file_left == 0)
+    if (output->file_left == 0) {
         drop_file(output);
+    }
     return sent;
 }
 
@@ -152,12 +162,15 @@ int http_output_send_file(struct http_output *output, int descriptor, struct sli
         drop_file(output);
         return http_output_send(output, descriptor, head, SLICE_EMPTY, NULL);
     }
-    if (!waits)
+    if (!waits) {
         sent = send_piece(output, descriptor, head);
-    if (sent < 0)
+    }
+    if (sent < 0) {
         return ERROR_CLOSED;
-    if ((size_t)sent < head.length)
+    }
+    if ((size_t)sent < head.length) {
         buffer_append(&output->bytes, head.data + sent, head.length - (size_t)sent);
+    }
     return 0;
 }
 
@@ -174,8 +187,9 @@ static void mark_sent(struct http_output *output, size_t sent)
     }
     if (output->packet != NULL) {
         output->packet_sent += sent - of_bytes;
-        if (waiting_packet(output).length == 0)
+        if (waiting_packet(output).length == 0) {
             packet_release(&output->packet);
+        }
     }
 }
 
@@ -186,21 +200,25 @@ ssize_t http_output_flush(struct http_output *output, int descriptor)
     if (http_output_backlog(output) > 0) {
         ssize_t sent = send_both(descriptor, waiting_bytes(output), waiting_packet(output));
 
-        if (sent < 0)
+        if (sent < 0) {
             return sent;
+        }
         total = sent;
         mark_sent(output, (size_t)sent);
     }
     for (int i = 0; i < HTTP_FILE_PIECES_MAX; i++) {
-        if (output->file < 0 || http_output_backlog(output) > 0)
+        if (output->file < 0 || http_output_backlog(output) > 0) {
             break;
+        }
         ssize_t sent = send_piece(output, descriptor, SLICE_EMPTY);
 
-        if (sent < 0)
+        if (sent < 0) {
             return sent;
+        }
         total += sent;
-        if (sent < HTTP_FILE_PIECE)
+        if (sent < HTTP_FILE_PIECE) {
             break;
+        }
     }
     return total;
 }

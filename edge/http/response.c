@@ -82,8 +82,9 @@ void http_response_render(const struct http_response *response, struct buffer *o
 {
     buffer_clear(out);
     append_status_line(out, response->status);
-    if (response->content_type != NULL)
+    if (response->content_type != NULL) {
         append_line(out, "Content-Type", response->content_type);
+    }
     if (response->body == HTTP_BODY_LENGTH) {
         buffer_append_string(out, "Content-Length: ");
         buffer_append_unsigned(out, response->length);
@@ -92,8 +93,9 @@ void http_response_render(const struct http_response *response, struct buffer *o
         append_line(out, "Transfer-Encoding", "chunked");
     }
     append_line(out, "X-Content-Type-Options", "nosniff");
-    if (response->connection != NULL)
+    if (response->connection != NULL) {
         append_line(out, "Connection", response->connection);
+    }
     buffer_append_slice(out, response->added);
     buffer_append(out, "\r\n", 2);
 }
@@ -107,8 +109,9 @@ void http_response_add_line(struct buffer *lines, const char *name, struct slice
     for (size_t i = start; i < lines->length; i++) {
         unsigned char c = (unsigned char)lines->data[i];
 
-        if ((c < ' ' && c != '\t') || c == 0x7f)
+        if ((c < ' ' && c != '\t') || c == 0x7f) {
             lines->data[i] = ' ';
+        }
     }
     buffer_append(lines, "\r\n", 2);
 }

@@ -34,8 +34,9 @@ static void on_released(struct http_common *common)
 
 static void release(struct http_common *common)
 {
-    if (--common->references == 0)
+    if (--common->references == 0) {
         on_released(common);
+    }
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -63,14 +64,17 @@ static void run_turn(struct http_server *server)
     struct http_common *common = &server->common;
 
     run_ready(common);
-    if (server->is_destroyed)
+    if (server->is_destroyed) {
         return;
-    if ((int64_t)common->counters.connections < common->settings.connections_max)
+    }
+    if ((int64_t)common->counters.connections < common->settings.connections_max) {
         http_listener_resume(server->listener);
-    if (common->ready != NULL)
+    }
+    if (common->ready != NULL) {
         uv_idle_start(&server->idle, on_idle);
-    else
+    } else {
         uv_idle_stop(&server->idle);
+    }
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -199,12 +203,14 @@ void http_server_destroy(struct http_server **self)
 {
     struct http_server *server = *self;
 
-    if (server == NULL)
+    if (server == NULL) {
         return;
+    }
     *self = NULL;
     server->is_destroyed = true;
-    while (server->common.connections != NULL)
+    while (server->common.connections != NULL) {
         http_connection_abort(server->common.connections);
+    }
     http_listener_destroy(&server->listener);
     uv_close((uv_handle_t *)&server->tick, on_handle_closed);
     uv_close((uv_handle_t *)&server->prepare, on_handle_closed);

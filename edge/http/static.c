@@ -57,8 +57,9 @@ void static_site_destroy(struct static_site **self)
 {
     struct static_site *site = *self;
 
-    if (site == NULL)
+    if (site == NULL) {
         return;
+    }
     *self = NULL;
     arena_deinit(&site->arena);
     close(site->root);
@@ -78,14 +79,16 @@ static int open_by_steps(int root, char *path, int flags)
         char *slash = strchr(name, '/');
         int next;
 
-        if (slash != NULL)
+        if (slash != NULL) {
             *slash = '\0';
+        }
         next = openat(at, name,
                       O_NOFOLLOW | (slash == NULL ? flags : O_PATH | O_DIRECTORY | O_CLOEXEC));
         close(at);
         at = next;
-        if (slash == NULL)
+        if (slash == NULL) {
             break;
+        }
         *slash = '/';
         name = slash + 1;
     }
@@ -101,15 +104,17 @@ static int open_beneath(int root, char *path)
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     long descriptor = syscall(SYS_openat2, root, path, &how, sizeof(how));
 
-    if (descriptor >= 0 || (errno != ENOSYS && errno != EPERM))
+    if (descriptor >= 0 || (errno != ENOSYS && errno != EPERM)) {
         return (int)descriptor;
+    }
     return open_by_steps(root, path, flags);
 }
 
 static bool is_servable_name(struct slice name)
 {
-    if (name.length == 0 || memchr(name.data, '/', name.length) != NULL)
+    if (name.length == 0 || memchr(name.data, '/', name.length) != NULL) {
         return false;
+    }
     return name.data[0] != '.' || slice_is(name, ".well-known");
 }
 
@@ -121,15 +126,18 @@ static bool path_of(struct static_site *site, struct slice path, char out[STATIC
     size_t length = 0;
 
     for (int i = 0; i < count; i++) {
-        if (!is_servable_name(segments[i]) || length + segments[i].length + 2 > STATIC_PATH_MAX)
+        if (!is_servable_name(segments[i]) || length + segments[i].length + 2 > STATIC_PATH_MAX) {
             return false;
-        if (i > 0)
+        }
+        if (i > 0) {
             out[length++] = '/';
+        }
         memcpy(out + length, segments[i].data, segments[i].length);
         length += segments[i].length;
     }
-    if (count == 0)
+    if (count == 0) {
         out[length++] = '.';
+    }
     out[length] = '\0';
     return count >= 0;
 }
@@ -140,11 +148,13 @@ static enum finding find(struct static_site *site, char *path, struct found *fou
 {
     found->descriptor = open_beneath(site->root, path);
     found->name = path;
-    if (found->descriptor < 0)
+    if (found->descriptor < 0) {
         return FOUND_NOTHING;
+    }
     if (fstat(found->descriptor, &found->status) == 0) {
-        if (S_ISREG(found->status.st_mode))
+        if (S_ISREG(found->status.st_mode)) {
             return FOUND_FILE;
+        }
         if (S_ISDIR(found->status.st_mode)) {
             close(found->descriptor);
             return FOUND_DIRECTORY;
@@ -179,8 +189,9 @@ static bool tag_matches(struct slice list, const char *tag)
 {
     struct slice opaque = slice_of_string(tag + 2);
 
-    if (slice_is(list, "*"))
+    if (slice_is(list, "*")) {
         return true;
+    }
     return list.length >= opaque.length &&
            memmem(list.data, list.length, opaque.data, opaque.length) != NULL;
 }
@@ -189,8 +200,9 @@ static bool is_unchanged(const struct http_request *request, const char *tag, co
 {
     struct slice tags = http_request_header(request, "If-None-Match");
 
-    if (tags.length > 0)
+    if (tags.length > 0) {
         return tag_matches(tags, tag);
+    }
     return slice_is(http_request_header(request, "If-Modified-Since"), date);
 }
 
@@ -203,8 +215,10 @@ static enum http_range_verdict range_of(const struct http_request *request, cons
     *first = 0;
     *length = size;
     /* A weak tag never matches here (RFC 9110 §13.1.5), so the date is all that can. */
-    if (request->method != HTTP_GET_METHOD || (condition.length > 0 && !slice_is(condition, date)))
+    if (request->method != HTTP_GET_METHOD ||
+        (condition.length > 0 && !slice_is(condition, date))) {
         return HTTP_RANGE_NONE;
+    }
     return http_range_parse(http_request_header(request, "Range"), size, first, length);
 }
 
@@ -243,10 +257,11 @@ static void serve_file(const struct static_site *site, struct http_exchange *exc
     }
     format_tag(&found->status, tag);
     format_date(found->status.st_mtim.tv_sec, date);
-    if (type->is_page)
+    if (type->is_page) {
         snprintf(value, sizeof(value), "no-cache");
-    else
+    } else {
         snprintf(value, sizeof(value), "public, max-age=%" PRId64, site->max_age);
+    }
     add_header(exchange, "Cache-Control", value);
     add_header(exchange, "ETag", tag);
     add_header(exchange, "Last-Modified", date);
@@ -312,12 +327,14 @@ static enum finding find_index(struct static_site *site, char path[STATIC_PATH_M
     static const char name[] = "/index.html";
     size_t length = strlen(path);
 
-    if (length + sizeof(name) > STATIC_PATH_MAX)
+    if (length + sizeof(name) > STATIC_PATH_MAX) {
         return FOUND_NOTHING;
+    }
     memcpy(path + length, name, sizeof(name));
     enum finding finding = find(site, path, found);
-    if (finding != FOUND_FILE)
+    if (finding != FOUND_FILE) {
         path[length] = '\0';
+    }
     return finding;
 }
 
@@ -329,8 +346,9 @@ bool static_site_serve(struct static_site *site, struct http_exchange *exchange,
     struct found found;
 
     arena_reset(&site->arena);
-    if (!path_of(site, request->path, path))
+    if (!path_of(site, request->path, path)) {
         return false;
+    }
     enum finding finding = find(site, path, &found);
     if (finding == FOUND_FILE && ends_with_slash(request->path)) {
         close(found.descriptor);
@@ -348,8 +366,9 @@ bool static_site_serve(struct static_site *site, struct http_exchange *exchange,
         snprintf(path, sizeof(path), "index.html");
         finding = find(site, path, &found);
     }
-    if (finding != FOUND_FILE)
+    if (finding != FOUND_FILE) {
         return false;
+    }
     serve_file(site, exchange, request, &found);
     return true;
 }
@@ -366,14 +385,17 @@ bool static_site_serve_client(struct static_site *site, struct slice prefix,
     char name[STATIC_PATH_MAX];
     struct found found;
 
-    if (path.length <= prefix.length || memcmp(path.data, prefix.data, prefix.length) != 0)
+    if (path.length <= prefix.length || memcmp(path.data, prefix.data, prefix.length) != 0) {
         return false;
+    }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!slice_is(slice_of(path.data + prefix.length, path.length - prefix.length), names[i]))
+        if (!slice_is(slice_of(path.data + prefix.length, path.length - prefix.length), names[i])) {
             continue;
+        }
         snprintf(name, sizeof(name), "%s", names[i]);
-        if (find(site, name, &found) != FOUND_FILE)
+        if (find(site, name, &found) != FOUND_FILE) {
             return false;
+        }
         serve_file(site, exchange, request, &found);
         return true;
     }

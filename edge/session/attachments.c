@@ -41,10 +41,12 @@ void attachments_destroy(struct attachments **attachments)
 {
     struct attachments *self = *attachments;
 
-    if (self == NULL)
+    if (self == NULL) {
         return;
-    for (unsigned i = 0; i < self->count; i++)
+    }
+    for (unsigned i = 0; i < self->count; i++) {
         release(self->list[i]);
+    }
     release(self->text);
     free(self);
     *attachments = NULL;
@@ -54,8 +56,9 @@ int attachments_add(struct attachments *attachments, struct slice bytes)
 {
     assert(!attachments_is_complete(attachments));
     if (attachments->bytes > attachments->max_bytes ||
-        bytes.length > attachments->max_bytes - attachments->bytes)
+        bytes.length > attachments->max_bytes - attachments->bytes) {
         return ERROR_TOO_LARGE;
+    }
     attachments->bytes += bytes.length;
     attachments->list[attachments->count++] = copy(bytes);
     return 0;

@@ -25,12 +25,13 @@ void heartbeat_start(struct session *session)
     struct session_table *table = session->table;
     uint64_t range = (uint64_t)(ping_interval(table) / HEARTBEAT_JITTER_DIVISOR) + 1;
 
-    if (session->engineio->server_pings)
+    if (session->engineio->server_pings) {
         session->heartbeat_at =
             table->now + ping_interval(table) - (int64_t)(id_random_u64(table->ids) % range);
-    else
+    } else {
         session->heartbeat_at =
             table->now + table->settings.ping_interval + table->settings.ping_timeout;
+    }
     heartbeat_schedule(session);
 }
 
@@ -39,8 +40,9 @@ void heartbeat_received(struct session *session, const struct engineio_packet *p
     struct session_table *table = session->table;
 
     if (!session->engineio->server_pings) {
-        if (packet->type != ENGINEIO_PING)
+        if (packet->type != ENGINEIO_PING) {
             return;
+        }
         session->heartbeat_at =
             table->now + table->settings.ping_interval + table->settings.ping_timeout;
         outbox_trim(&session->outbox);
@@ -61,8 +63,9 @@ void heartbeat_received(struct session *session, const struct engineio_packet *p
 void heartbeat_transport_changed(struct session *session)
 {
     /* The ping may have gone with the old transport's last answer: its pong gets a full term. */
-    if (session->is_awaiting_pong)
+    if (session->is_awaiting_pong) {
         session->heartbeat_at = session->table->now + session->table->settings.ping_timeout;
+    }
     heartbeat_schedule(session);
 }
 
@@ -76,18 +79,21 @@ void heartbeat_schedule(struct session *session)
     struct session_table *table = session->table;
     int64_t deadline;
 
-    if (session->state == SESSION_CLOSED)
+    if (session->state == SESSION_CLOSED) {
         return;
+    }
     deadline = session->state == SESSION_CLOSING
                    ? session->state_deadline
                    : earlier(session->heartbeat_at, session->state_deadline);
     deadline = earlier(deadline, session->connect_deadline);
     deadline = earlier(deadline, session->noop_at);
-    if (session->is_choked)
+    if (session->is_choked) {
         deadline = earlier(deadline, table->now + table->settings.outbox_max_age -
                                          outbox_age(&session->outbox, table->now) + 1);
-    if (!wheel_entry_is_set(&session->timer) || session->timer.deadline != deadline)
+    }
+    if (!wheel_entry_is_set(&session->timer) || session->timer.deadline != deadline) {
         wheel_set(&table->wheel, &session->timer, deadline);
+    }
 }
 
 static bool is_due(const struct session *session, int64_t deadline)
@@ -120,15 +126,19 @@ void heartbeat_expire(void *table, struct wheel_entry *entry)
         session_enter_state(session, SESSION_CLOSED);
         return;
     }
-    if (is_due(session, session->state_deadline))
+    if (is_due(session, session->state_deadline)) {
         websocket_abort_upgrade(session);
-    if (is_due(session, session->noop_at) && session->poll != NULL)
+    }
+    if (is_due(session, session->noop_at) && session->poll != NULL) {
         polling_answer(session, self->packets.noop);
-    if (is_due(session, session->connect_deadline))
+    }
+    if (is_due(session, session->connect_deadline)) {
         session_end(session, SESSION_CLOSE_CONNECT_TIMEOUT);
-    else if (is_due(session, session->heartbeat_at))
+    } else if (is_due(session, session->heartbeat_at)) {
         beat(session);
-    if (session_is_open(session))
+    }
+    if (session_is_open(session)) {
         session_enforce_limits(session);
+    }
     heartbeat_schedule(session);
 }

@@ -55,8 +55,9 @@ void outbox_push(struct outbox *outbox, struct packet *packet, int64_t now)
 {
     uint32_t slot;
 
-    if (outbox->count == outbox->capacity)
+    if (outbox->count == outbox->capacity) {
         grow(outbox);
+    }
     slot = slot_of(outbox, outbox->count);
     outbox->packets[slot] = packet_share(packet);
     times_of(outbox)[slot] = (uint32_t)now;
@@ -69,21 +70,25 @@ struct packet *const *outbox_front(const struct outbox *outbox, struct packet *c
                                    size_t *count)
 {
     *count = outbox->count < OUTBOX_BATCH ? outbox->count : OUTBOX_BATCH;
-    if (*count > 0 && outbox->head + *count <= outbox->capacity)
+    if (*count > 0 && outbox->head + *count <= outbox->capacity) {
         return outbox->packets + outbox->head;
-    for (size_t i = 0; i < *count; i++)
+    }
+    for (size_t i = 0; i < *count; i++) {
         copy[i] = outbox->packets[slot_of(outbox, i)];
+    }
     return copy;
 }
 
 /* An empty ring starts over at its first slot, so that batches rarely wrap. */
 static void settle(struct outbox *outbox)
 {
-    if (outbox->count > 0)
+    if (outbox->count > 0) {
         return;
+    }
     outbox->head = 0;
-    if (outbox->capacity > OUTBOX_CAPACITY_KEPT)
+    if (outbox->capacity > OUTBOX_CAPACITY_KEPT) {
         outbox_trim(outbox);
+    }
 }
 
 void outbox_pop(struct outbox *outbox, size_t count)
@@ -106,8 +111,9 @@ size_t outbox_drop_volatile(struct outbox *outbox)
     uint32_t kept = 0;
     uint32_t dropped;
 
-    if (outbox->volatile_count == 0)
+    if (outbox->volatile_count == 0) {
         return 0;
+    }
     for (uint32_t i = 0; i < outbox->count; i++) {
         uint32_t from = slot_of(outbox, i);
         uint32_t to = slot_of(outbox, kept);
@@ -137,8 +143,9 @@ void outbox_clear(struct outbox *outbox)
 
 void outbox_trim(struct outbox *outbox)
 {
-    if (outbox->count > 0)
+    if (outbox->count > 0) {
         return;
+    }
     free(outbox->packets);
     outbox->packets = NULL;
     outbox->capacity = 0;
@@ -149,16 +156,19 @@ int64_t outbox_age(const struct outbox *outbox, int64_t now)
 {
     int32_t age;
 
-    if (outbox->count == 0)
+    if (outbox->count == 0) {
         return 0;
+    }
     age = (int32_t)((uint32_t)now - times_of(outbox)[outbox->head]);
     return age > 0 ? age : 0;
 }
 
 bool outbox_holds(const struct outbox *outbox, enum packet_kind kind)
 {
-    for (uint32_t i = 0; i < outbox->count; i++)
-        if (outbox->packets[slot_of(outbox, i)]->kind == kind)
+    for (uint32_t i = 0; i < outbox->count; i++) {
+        if (outbox->packets[slot_of(outbox, i)]->kind == kind) {
             return true;
+        }
+    }
     return false;
 }

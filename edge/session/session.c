@@ -59,8 +59,9 @@ void session_table_destroy(struct session_table **table)
 {
     struct session_table *self = *table;
 
-    if (self == NULL)
+    if (self == NULL) {
         return;
+    }
     for (struct session *session = self->sessions, *next; session != NULL; session = next) {
         next = session->hh.next;
         session_end(session, SESSION_CLOSE_SERVER);
@@ -106,8 +107,9 @@ void session_enter_state(struct session *session, enum session_state state)
     struct session_table *table = session->table;
     enum session_state old = session->state;
 
-    if (old == state || old == SESSION_CLOSED)
+    if (old == state || old == SESSION_CLOSED) {
         return;
+    }
     table->counters.pollings -= is_polling(old);
     table->counters.websockets -= old == SESSION_WEBSOCKET;
     table->counters.pollings += is_polling(state);
@@ -227,8 +229,9 @@ bool session_open_websocket(struct session_table *table, const struct session_op
 
     table->now = now;
     websocket->session = NULL;
-    if (!session_table_serves(table, opening->revision) || session_table_is_full(table))
+    if (!session_table_serves(table, opening->revision) || session_table_is_full(table)) {
         return false;
+    }
     session = session_new(table, opening, SESSION_WEBSOCKET);
     session->websocket = websocket;
     websocket->session = session;
@@ -242,8 +245,9 @@ struct session *session_find(struct session_table *table, struct slice sid)
 {
     struct session *session = NULL;
 
-    if (sid.length == SESSION_ID_LENGTH)
+    if (sid.length == SESSION_ID_LENGTH) {
         HASH_FIND(hh, table->sessions, sid.data, SESSION_ID_LENGTH, session);
+    }
     return session;
 }
 
@@ -259,16 +263,18 @@ void session_end(struct session *session, enum session_close_reason reason)
     struct session_table *table = session->table;
     bool lingers = is_polling(session->state) && tells_later(reason);
 
-    if (!session_is_open(session))
+    if (!session_is_open(session)) {
         return;
+    }
     table->counters.closed[reason]++;
     websocket_end(session, reason);
     session->connect_deadline = 0;
     attachments_destroy(&session->attachments);
     if (session->poll != NULL &&
-        polling_answer(session,
-                       reason == SESSION_CLOSE_CLIENT ? table->packets.noop : table->packets.close))
+        polling_answer(session, reason == SESSION_CLOSE_CLIENT ? table->packets.noop
+                                                               : table->packets.close)) {
         lingers = false;
+    }
     session_enter_state(session, lingers ? SESSION_CLOSING : SESSION_CLOSED);
     sockets_end(session, reason);
 }
@@ -284,14 +290,16 @@ void session_mark_dirty(struct session *session)
 {
     struct session_table *table = session->table;
 
-    if (session->is_dirty)
+    if (session->is_dirty) {
         return;
+    }
     session->is_dirty = true;
     session->next_dirty = NULL;
-    if (table->dirty_last == NULL)
+    if (table->dirty_last == NULL) {
         table->dirty_first = session;
-    else
+    } else {
         table->dirty_last->next_dirty = session;
+    }
     table->dirty_last = session;
 }
 
@@ -308,8 +316,9 @@ static struct packet *binary_with_type(const struct session *session, const stru
     struct buffer text = BUFFER_EMPTY;
     struct packet *made;
 
-    if (!session->wants_base64)
+    if (!session->wants_base64) {
         return packet_new(PACKET_BINARY, parts, 2);
+    }
     engineio_write_base64_message(parts[1], &text);
     parts[0] = buffer_slice(&text);
     made = packet_new(PACKET_TEXT, parts, 1);
@@ -319,15 +328,17 @@ static struct packet *binary_with_type(const struct session *session, const stru
 
 static void queue(struct session *session, struct packet *packet)
 {
-    if (!session_is_open(session))
+    if (!session_is_open(session)) {
         return;
+    }
     if (packet->is_volatile && is_over_limit(session, packet_frame(packet).length)) {
         session->table->counters.volatile_dropped++;
         return;
     }
     outbox_push(&session->outbox, packet, session->table->now);
-    if (!session->is_choked || is_over_limit(session, 0))
+    if (!session->is_choked || is_over_limit(session, 0)) {
         session_mark_dirty(session);
+    }
 }
 
 void session_queue(struct session *session, struct packet *packet)
@@ -358,25 +369,30 @@ void session_enforce_limits(struct session *session)
     bool is_stalled = session->is_choked &&
                       outbox_age(&session->outbox, table->now) > table->settings.outbox_max_age;
 
-    if (!is_over_limit(session, 0) && !is_stalled)
+    if (!is_over_limit(session, 0) && !is_stalled) {
         return;
+    }
     table->counters.volatile_dropped += outbox_drop_volatile(&session->outbox);
     is_stalled = session->is_choked &&
                  outbox_age(&session->outbox, table->now) > table->settings.outbox_max_age;
-    if (is_over_limit(session, 0) || is_stalled)
+    if (is_over_limit(session, 0) || is_stalled) {
         session_end(session, SESSION_CLOSE_SLOW_CONSUMER);
+    }
 }
 
 static void flush(struct session *session)
 {
-    if (!session_is_open(session))
+    if (!session_is_open(session)) {
         return;
-    if (session->state == SESSION_WEBSOCKET)
+    }
+    if (session->state == SESSION_WEBSOCKET) {
         websocket_flush(session);
-    else if (session->poll != NULL && session->outbox.count > 0)
+    } else if (session->poll != NULL && session->outbox.count > 0) {
         polling_answer(session, NULL);
-    if (session_is_open(session))
+    }
+    if (session_is_open(session)) {
         session_enforce_limits(session);
+    }
 }
 
 static void reap(struct session_table *table)
@@ -400,8 +416,9 @@ void session_table_flush(struct session_table *table, int64_t now)
         struct session *session = table->dirty_first;
 
         table->dirty_first = session->next_dirty;
-        if (table->dirty_first == NULL)
+        if (table->dirty_first == NULL) {
             table->dirty_last = NULL;
+        }
         session->is_dirty = false;
         flush(session);
     }
@@ -443,8 +460,9 @@ size_t session_table_close_some(struct session_table *table, size_t most, int64_
 
     for (struct session *session = table->sessions; session != NULL && most > 0; session = next) {
         next = session->hh.next;
-        if (!session_is_open(session))
+        if (!session_is_open(session)) {
             continue;
+        }
         session_close(table, session, SESSION_CLOSE_SERVER, now);
         most--;
     }
@@ -463,17 +481,19 @@ void session_receive(struct session *session, const struct engineio_packet *pack
         sockets_receive(session, packet->data, packet->is_binary);
         break;
     case ENGINEIO_PING:
-        if (session->engineio->server_pings)
+        if (session->engineio->server_pings) {
             session_end(session, SESSION_CLOSE_PROTOCOL_ERROR);
-        else
+        } else {
             session_queue(session, table->packets.pong);
+        }
         break;
     case ENGINEIO_CLOSE:
         session_end(session, SESSION_CLOSE_CLIENT);
         break;
     case ENGINEIO_PONG:
-        if (!session->engineio->server_pings)
+        if (!session->engineio->server_pings) {
             session_end(session, SESSION_CLOSE_PROTOCOL_ERROR);
+        }
         break;
     case ENGINEIO_OPEN:
     case ENGINEIO_UPGRADE:
@@ -519,8 +539,9 @@ void socket_for_each(struct session_table *table,
         next = session->hh.next;
         for (struct socket *socket = session->sockets, *after; socket != NULL; socket = after) {
             after = socket->next;
-            if (socket->state == SOCKET_ACCEPTED)
+            if (socket->state == SOCKET_ACCEPTED) {
                 visit(context, socket);
+            }
         }
     }
 }

@@ -22,38 +22,43 @@ static struct socket *find_socket(const struct session *session, struct slice na
 {
     struct socket *socket = session->sockets;
 
-    while (socket != NULL && !slice_equals(socket->name_space, name_space))
+    while (socket != NULL && !slice_equals(socket->name_space, name_space)) {
         socket = socket->next;
+    }
     return socket;
 }
 
 static struct slice keep_name(struct slice name_space)
 {
-    if (slice_equals(name_space, ROOT_NAMESPACE))
+    if (slice_equals(name_space, ROOT_NAMESPACE)) {
         return ROOT_NAMESPACE;
+    }
     return slice_of(memory_copy_string(name_space.data, name_space.length), name_space.length);
 }
 
 static void drop_name(struct slice name_space)
 {
-    if (!slice_equals(name_space, ROOT_NAMESPACE))
+    if (!slice_equals(name_space, ROOT_NAMESPACE)) {
         free((void *)name_space.data);
+    }
 }
 
 static struct socket *socket_new(struct session *session, struct slice name_space)
 {
     struct socket *socket = &session->first_socket;
 
-    if (socket->state != SOCKET_UNUSED)
+    if (socket->state != SOCKET_UNUSED) {
         socket = memory_allocate(sizeof(*socket));
+    }
     memset(socket, 0, sizeof(*socket));
     socket->session = session;
     socket->name_space = keep_name(name_space);
     socket->state = SOCKET_PENDING;
-    if (!session->socketio->asks_for_main && slice_equals(name_space, ROOT_NAMESPACE))
+    if (!session->socketio->asks_for_main && slice_equals(name_space, ROOT_NAMESPACE)) {
         memcpy(socket->id, session->id, sizeof(socket->id));
-    else
+    } else {
         session_new_id(session->table, socket->id);
+    }
     socket->next = session->sockets;
     session->sockets = socket;
     return socket;
@@ -65,8 +70,9 @@ static void retire(struct socket *socket)
     struct session_table *table = socket->session->table;
     struct socket **link = &socket->session->sockets;
 
-    while (*link != socket)
+    while (*link != socket) {
         link = &(*link)->next;
+    }
     *link = socket->next;
     socket->state = SOCKET_OVER;
     socket->next = table->dead_sockets;
@@ -80,10 +86,11 @@ void sockets_reap(struct session_table *table)
 
         table->dead_sockets = socket->next;
         drop_name(socket->name_space);
-        if (socket == &socket->session->first_socket)
+        if (socket == &socket->session->first_socket) {
             socket->state = SOCKET_UNUSED;
-        else
+        } else {
             free(socket);
+        }
     }
 }
 
@@ -103,8 +110,9 @@ static void end(struct socket *socket, enum session_close_reason reason)
 
 void sockets_end(struct session *session, enum session_close_reason reason)
 {
-    while (session->sockets != NULL)
+    while (session->sockets != NULL) {
         end(session->sockets, reason);
+    }
 }
 
 /* Queues a Socket.IO packet in the form that the client's parser reads. */
@@ -116,8 +124,9 @@ static void send_packet(struct session *session, struct packet *packet)
         return;
     }
     session_queue(session, packet);
-    for (unsigned i = 0; i < packet->attachment_count; i++)
+    for (unsigned i = 0; i < packet->attachment_count; i++) {
         session_queue(session, packet->attachments[i]);
+    }
 }
 
 /* Sends what the scratch buffer holds. */
@@ -149,10 +158,11 @@ static void connect_socket(struct session *session, struct slice name_space, str
 
 void sockets_open(struct session *session, struct slice auth)
 {
-    if (session->table->application->message != NULL)
+    if (session->table->application->message != NULL) {
         session->connect_deadline = 0;
-    else if (!session->socketio->asks_for_main)
+    } else if (!session->socketio->asks_for_main) {
         connect_socket(session, ROOT_NAMESPACE, auth);
+    }
 }
 
 static void receive_connect(struct session *session, const struct socketio_packet *packet)
@@ -160,8 +170,9 @@ static void receive_connect(struct session *session, const struct socketio_packe
     struct buffer auth = BUFFER_EMPTY;
     size_t count = 0;
 
-    for (const struct socket *socket = session->sockets; socket != NULL; socket = socket->next)
+    for (const struct socket *socket = session->sockets; socket != NULL; socket = socket->next) {
         count++;
+    }
     if (count >= SESSION_SOCKETS_MAX) {
         refuse(session, packet->name_space, "Too many namespaces");
     } else if (session->socketio->asks_for_main) {
@@ -241,13 +252,14 @@ static void receive_text(struct session *session, struct slice text)
     struct session_table *table = session->table;
     struct socketio_packet packet;
 
-    if (session->attachments != NULL || session->socketio->decode(text, &packet) != 0)
+    if (session->attachments != NULL || session->socketio->decode(text, &packet) != 0) {
         session_end(session, SESSION_CLOSE_PARSE_ERROR);
-    else if (packet.attachments > 0)
-        session->attachments = attachments_new(text, packet.attachments,
-                                               (size_t)table->settings.max_http_buffer_size);
-    else
+    } else if (packet.attachments > 0) {
+        session->attachments =
+            attachments_new(text, packet.attachments, (size_t)table->settings.max_http_buffer_size);
+    } else {
         receive_packet(session, &packet);
+    }
 }
 
 /* Which attachments a payload has named so far. */
@@ -261,8 +273,9 @@ static bool name_attachment(void *context, uint64_t number, struct buffer *out)
 {
     struct naming *naming = context;
 
-    if (number >= naming->count || (naming->named & UINT64_C(1) << number) != 0)
+    if (number >= naming->count || (naming->named & UINT64_C(1) << number) != 0) {
         return false;
+    }
     naming->named |= UINT64_C(1) << number;
     placeholder_append(out, number);
     return true;
@@ -287,8 +300,9 @@ static int complete(struct session *session, const struct attachments *attachmen
 
     (void)attachments_list(attachments, &count);
     buffer_clear(payload);
-    if (error == 0)
+    if (error == 0) {
         error = name_attachments(packet->data, count, payload);
+    }
     return error != 0 ? error : socketio_decode_payload(buffer_slice(payload), packet);
 }
 
@@ -307,15 +321,17 @@ static void receive_attachment(struct session *session, struct slice bytes)
         session_end(session, SESSION_CLOSE_TOO_LARGE);
         return;
     }
-    if (!attachments_is_complete(attachments))
+    if (!attachments_is_complete(attachments)) {
         return;
+    }
     /* Off the session first: whatever the application does to it, it may look at the packet. */
     session->attachments = NULL;
     list = attachments_list(attachments, &count);
-    if (complete(session, attachments, &packet) == 0)
+    if (complete(session, attachments, &packet) == 0) {
         deliver(session, &packet, list, count);
-    else
+    } else {
         session_end(session, SESSION_CLOSE_PARSE_ERROR);
+    }
     attachments_destroy(&attachments);
 }
 
@@ -328,13 +344,15 @@ static void receive_msgpack(struct session *session, struct slice message)
     int error = socketio_msgpack_decode(message, most, &table->payload, &binaries, &packet);
 
     /* A map that only looks like a placeholder would be a second name of a binary value. */
-    if (error == 0 && binaries.count > 0)
+    if (error == 0 && binaries.count > 0) {
         error = name_attachments(packet.data, binaries.count, session_scratch(table));
-    if (error == 0)
+    }
+    if (error == 0) {
         deliver(session, &packet, binaries.list, binaries.count);
-    else
-        session_end(session, error == ERROR_TOO_LARGE ? SESSION_CLOSE_TOO_LARGE
-                                                      : SESSION_CLOSE_PARSE_ERROR);
+    } else {
+        session_end(session,
+                    error == ERROR_TOO_LARGE ? SESSION_CLOSE_TOO_LARGE : SESSION_CLOSE_PARSE_ERROR);
+    }
 }
 
 void sockets_receive(struct session *session, struct slice message, bool is_binary)
@@ -346,17 +364,19 @@ void sockets_receive(struct session *session, struct slice message, bool is_bina
                                     table->now);
         return;
     }
-    if (session->parser == PARSER_UNKNOWN)
+    if (session->parser == PARSER_UNKNOWN) {
         session->parser =
             is_binary && session->socketio->revision >= 5 ? PARSER_MSGPACK : PARSER_JSON;
-    if (session->parser == PARSER_MSGPACK && is_binary)
+    }
+    if (session->parser == PARSER_MSGPACK && is_binary) {
         receive_msgpack(session, message);
-    else if (session->parser == PARSER_MSGPACK)
+    } else if (session->parser == PARSER_MSGPACK) {
         session_end(session, SESSION_CLOSE_PARSE_ERROR);
-    else if (is_binary)
+    } else if (is_binary) {
         receive_attachment(session, message);
-    else
+    } else {
         receive_text(session, message);
+    }
 }
 
 void session_send(struct session *session, struct packet *packet)
@@ -369,8 +389,9 @@ void socket_accept(struct socket *socket)
     struct session *session = socket->session;
     struct buffer *scratch = session_scratch(session->table);
 
-    if (socket->state != SOCKET_PENDING)
+    if (socket->state != SOCKET_PENDING) {
         return;
+    }
     socket->state = SOCKET_ACCEPTED;
     socket->turn = session->table->turn;
     session->connect_deadline = 0;
@@ -382,24 +403,27 @@ void socket_accept(struct socket *socket)
 
 void socket_refuse(struct socket *socket, const char *message)
 {
-    if (socket->state != SOCKET_PENDING)
+    if (socket->state != SOCKET_PENDING) {
         return;
+    }
     refuse(socket->session, socket->name_space, message);
     retire(socket);
 }
 
 void socket_emit(struct socket *socket, struct packet *packet)
 {
-    if (socket->state == SOCKET_ACCEPTED)
+    if (socket->state == SOCKET_ACCEPTED) {
         send_packet(socket->session, packet);
+    }
 }
 
 void socket_acknowledge(struct socket *socket, uint64_t ack_id, struct slice arguments)
 {
     struct buffer *scratch = session_scratch(socket->session->table);
 
-    if (socket->state != SOCKET_ACCEPTED)
+    if (socket->state != SOCKET_ACCEPTED) {
         return;
+    }
     socketio_write_ack(scratch, socket->name_space, ack_id, arguments);
     send_scratch(socket->session);
 }
@@ -408,8 +432,9 @@ void socket_disconnect(struct socket *socket)
 {
     struct buffer *scratch = session_scratch(socket->session->table);
 
-    if (socket->state != SOCKET_ACCEPTED)
+    if (socket->state != SOCKET_ACCEPTED) {
         return;
+    }
     socketio_write_disconnect(scratch, socket->name_space);
     send_scratch(socket->session);
     end(socket, SESSION_CLOSE_SERVER);

@@ -38,8 +38,9 @@ static struct payload payload_for(const struct session *session)
     const struct engineio_codec *codec = session->engineio;
     struct buffer *scratch = session_scratch(session->table);
 
-    if (codec->append_binary != NULL && outbox_holds(&session->outbox, PACKET_BINARY))
+    if (codec->append_binary != NULL && outbox_holds(&session->outbox, PACKET_BINARY)) {
         return (struct payload){scratch, codec->append_binary, CONTENT_TYPE_BINARY};
+    }
     return (struct payload){scratch, codec->append, CONTENT_TYPE_PAYLOAD};
 }
 
@@ -119,8 +120,9 @@ void session_poll(struct session_table *table, struct session *session,
         return;
     case SESSION_CLOSING:
         park(session, exchange);
-        if (polling_answer(session, table->packets.close))
+        if (polling_answer(session, table->packets.close)) {
             session_enter_state(session, SESSION_CLOSED);
+        }
         return;
     case SESSION_WEBSOCKET:
         answer_error(table, exchange, ENGINEIO_ERROR_BAD_REQUEST);
@@ -149,8 +151,9 @@ void session_poll(struct session_table *table, struct session *session,
 void session_post_begin(struct session_table *table, struct session *session, int64_t now)
 {
     table->now = now;
-    if (session->state >= SESSION_WEBSOCKET)
+    if (session->state >= SESSION_WEBSOCKET) {
         return;
+    }
     if (session->is_post_begun) {
         table->counters.polls_overlapping++;
         session_end(session, SESSION_CLOSE_PROTOCOL_ERROR);
@@ -172,8 +175,9 @@ static int receive_payload(struct session *session, struct slice body)
     while (result == 1 && session_is_open(session)) {
         result = session->engineio->next(&payload, (size_t)table->settings.payload_packets_max,
                                          &table->arena, &packet);
-        if (result == 1)
+        if (result == 1) {
             session_receive(session, &packet);
+        }
     }
     return result < 0 ? result : 0;
 }
@@ -200,24 +204,27 @@ void session_post(struct session_table *table, struct session *session, struct s
     session->is_post_begun = false;
     table->counters.bytes_in += body.length;
     error = receive_payload(session, body);
-    if (error == ERROR_TOO_LARGE)
+    if (error == ERROR_TOO_LARGE) {
         session_end(session, SESSION_CLOSE_TOO_LARGE);
-    else if (error < 0)
+    } else if (error < 0) {
         session_end(session, SESSION_CLOSE_PARSE_ERROR);
+    }
     has_failed = error < 0 || table->counters.closed[SESSION_CLOSE_PARSE_ERROR] != parse_errors;
     /* Revision 3 says nothing of a status: clients learn of the end by their next GET. */
-    if (has_failed && session->engineio->revision > 3)
+    if (has_failed && session->engineio->revision > 3) {
         answer_empty(exchange, 400);
-    else
+    } else {
         exchange->answer(exchange, 200, "text/html", SLICE_LITERAL("ok"));
+    }
 }
 
 void session_exchange_gone(struct session_table *table, struct poll_exchange *exchange, int64_t now)
 {
     struct session *session = exchange->session;
 
-    if (session == NULL)
+    if (session == NULL) {
         return;
+    }
     table->now = now;
     session->poll = NULL;
     exchange->session = NULL;

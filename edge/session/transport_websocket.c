@@ -45,16 +45,18 @@ static void detach(struct websocket **slot, int code)
     struct websocket *websocket = *slot;
 
     *slot = NULL;
-    if (websocket == NULL)
+    if (websocket == NULL) {
         return;
+    }
     websocket->session = NULL;
     websocket->operations->close(websocket, code);
 }
 
 static void set_choked(struct session *session, bool is_choked)
 {
-    if (session->is_choked == is_choked)
+    if (session->is_choked == is_choked) {
         return;
+    }
     session->is_choked = is_choked;
     heartbeat_schedule(session);
 }
@@ -72,33 +74,38 @@ static bool send_queued(struct session *session)
         struct packet *const *packets = outbox_front(outbox, copy, &count);
         int sent = session->websocket->operations->send(session->websocket, packets, count);
 
-        if (sent < 0)
+        if (sent < 0) {
             return false;
+        }
         assert((size_t)sent <= count);
         outbox_pop(outbox, (size_t)sent);
         counters->flushes++;
         counters->packets_out += (size_t)sent;
         counters->bytes_out += before - outbox->bytes;
-        if ((size_t)sent < count)
+        if ((size_t)sent < count) {
             set_choked(session, true);
+        }
     }
     return true;
 }
 
 void websocket_flush(struct session *session)
 {
-    if (!send_queued(session))
+    if (!send_queued(session)) {
         session_end(session, SESSION_CLOSE_TRANSPORT);
+    }
 }
 
 void websocket_end(struct session *session, enum session_close_reason reason)
 {
     detach(&session->probe, CLOSE_NORMAL);
-    if (session->websocket == NULL)
+    if (session->websocket == NULL) {
         return;
+    }
     /* What was said before the end is sent before the end. */
-    if (close_code(reason) != CLOSE_ABRUPTLY)
+    if (close_code(reason) != CLOSE_ABRUPTLY) {
         (void)send_queued(session);
+    }
     detach(&session->websocket, close_code(reason));
 }
 
@@ -107,8 +114,9 @@ bool session_upgrade_begin(struct session_table *table, struct session *session,
 {
     table->now = now;
     websocket->session = NULL;
-    if (session->state != SESSION_POLLING || !table->settings.allow_upgrades)
+    if (session->state != SESSION_POLLING || !table->settings.allow_upgrades) {
         return false;
+    }
     session->probe = websocket;
     websocket->session = session;
     session_enter_state(session, SESSION_PROBING);
@@ -132,35 +140,39 @@ static void probe_answer(struct session *session)
     }
     table->counters.packets_out++;
     session_enter_state(session, SESSION_UPGRADING);
-    if (session->poll != NULL)
+    if (session->poll != NULL) {
         polling_answer(session, table->packets.noop);
+    }
 }
 
 static void upgrade_complete(struct session *session)
 {
     struct session_table *table = session->table;
 
-    if (session->poll != NULL)
+    if (session->poll != NULL) {
         polling_answer(session, table->packets.noop);
+    }
     session->websocket = session->probe;
     session->probe = NULL;
     session->wants_base64 = false; /* a WebSocket takes bytes */
     table->counters.upgraded++;
     session_enter_state(session, SESSION_WEBSOCKET);
     heartbeat_transport_changed(session);
-    if (session->outbox.count > 0)
+    if (session->outbox.count > 0) {
         session_mark_dirty(session);
+    }
 }
 
 static void probe_message(struct session *session, const struct engineio_packet *packet)
 {
     session->table->counters.packets_in++;
-    if (packet->type == ENGINEIO_PING && slice_is(packet->data, "probe"))
+    if (packet->type == ENGINEIO_PING && slice_is(packet->data, "probe")) {
         probe_answer(session);
-    else if (packet->type == ENGINEIO_UPGRADE)
+    } else if (packet->type == ENGINEIO_UPGRADE) {
         upgrade_complete(session);
-    else
+    } else {
         websocket_abort_upgrade(session);
+    }
 }
 
 void session_websocket_message(struct session_table *table, struct websocket *websocket,
@@ -169,17 +181,19 @@ void session_websocket_message(struct session_table *table, struct websocket *we
     struct session *session = websocket->session;
     struct engineio_packet packet;
 
-    if (session == NULL)
+    if (session == NULL) {
         return;
+    }
     table->now = now;
     table->counters.bytes_in += message.length;
     arena_reset(&table->arena);
-    if (session->engineio->decode(message, is_binary, &table->arena, &packet) != 0)
+    if (session->engineio->decode(message, is_binary, &table->arena, &packet) != 0) {
         session_websocket_failed(table, websocket, SESSION_CLOSE_PARSE_ERROR, now);
-    else if (websocket == session->probe)
+    } else if (websocket == session->probe) {
         probe_message(session, &packet);
-    else
+    } else {
         session_receive(session, &packet);
+    }
 }
 
 void session_websocket_failed(struct session_table *table, struct websocket *websocket,
@@ -187,13 +201,15 @@ void session_websocket_failed(struct session_table *table, struct websocket *web
 {
     struct session *session = websocket->session;
 
-    if (session == NULL)
+    if (session == NULL) {
         return;
+    }
     table->now = now;
-    if (websocket == session->probe)
+    if (websocket == session->probe) {
         websocket_abort_upgrade(session); /* polling goes on without it */
-    else
+    } else {
         session_end(session, reason);
+    }
 }
 
 void session_websocket_writable(struct session_table *table, struct websocket *websocket,
@@ -201,20 +217,23 @@ void session_websocket_writable(struct session_table *table, struct websocket *w
 {
     struct session *session = websocket->session;
 
-    if (session == NULL || websocket == session->probe)
+    if (session == NULL || websocket == session->probe) {
         return;
+    }
     table->now = now;
     set_choked(session, false);
-    if (session->outbox.count > 0)
+    if (session->outbox.count > 0) {
         session_mark_dirty(session);
+    }
 }
 
 void session_websocket_gone(struct session_table *table, struct websocket *websocket, int64_t now)
 {
     struct session *session = websocket->session;
 
-    if (session == NULL)
+    if (session == NULL) {
         return;
+    }
     table->now = now;
     websocket->session = NULL;
     if (websocket == session->probe) {

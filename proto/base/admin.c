@@ -68,8 +68,9 @@ bool admin_answer(const struct admin_source *source, struct slice path, int *sta
 /* The memory of the listener goes last, with the last connection at the latest. */
 static void free_when_done(struct admin *admin)
 {
-    if (admin->is_listener_closed && admin->connections == NULL)
+    if (admin->is_listener_closed && admin->connections == NULL) {
         free(admin);
+    }
 }
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -77,11 +78,13 @@ static void on_handle_closed(uv_handle_t *handle)
     struct connection *connection = handle->data;
     struct admin *admin = connection->admin;
 
-    if (--connection->open_handles > 0)
+    if (--connection->open_handles > 0) {
         return;
+    }
     *connection->link = connection->next;
-    if (connection->next != NULL)
+    if (connection->next != NULL) {
         connection->next->link = connection->link;
+    }
     admin->connection_count--;
     buffer_deinit(&connection->response);
     free(connection);
@@ -90,8 +93,9 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void connection_close(struct connection *connection)
 {
-    if (uv_is_closing((uv_handle_t *)&connection->tcp))
+    if (uv_is_closing((uv_handle_t *)&connection->tcp)) {
         return;
+    }
     uv_close((uv_handle_t *)&connection->tcp, on_handle_closed);
     uv_close((uv_handle_t *)&connection->deadline, on_handle_closed);
 }
@@ -114,8 +118,9 @@ static void on_written(uv_write_t *write, int status)
     struct connection *connection = write->data;
 
     if (status != 0 ||
-        uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->tcp, on_shutdown) != 0)
+        uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->tcp, on_shutdown) != 0) {
         connection_close(connection);
+    }
 }
 
 static const char *status_text(int status)
@@ -145,15 +150,17 @@ static void respond(struct connection *connection, int status, const char *conte
                          "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
                          status, status_text(status), content_type, body.length,
                          status == 405 ? "Allow: GET, HEAD\r\n" : "");
-    if (!is_head_only)
+    if (!is_head_only) {
         buffer_append_slice(out, body);
+    }
 
     connection->is_answered = true;
     connection->write.data = connection;
     piece = uv_buf_init(out->data, (unsigned)out->length);
     uv_timer_start(&connection->deadline, on_deadline, ADMIN_DEADLINE_MS, 0);
-    if (uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &piece, 1, on_written) != 0)
+    if (uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &piece, 1, on_written) != 0) {
         connection_close(connection);
+    }
 }
 
 static void respond_error(struct connection *connection, int status)
@@ -169,8 +176,9 @@ static bool take_until(struct slice *text, char delimiter, struct slice *piece)
 {
     const char *at = memchr(text->data, delimiter, text->length);
 
-    if (at == NULL)
+    if (at == NULL) {
         return false;
+    }
     *piece = slice_of(text->data, (size_t)(at - text->data));
     *text = slice_of(at + 1, text->length - piece->length - 1);
     return true;
@@ -178,9 +186,11 @@ static bool take_until(struct slice *text, char delimiter, struct slice *piece)
 
 static bool is_token(struct slice text)
 {
-    for (size_t i = 0; i < text.length; i++)
-        if (text.data[i] < 'A' || text.data[i] > 'Z')
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] < 'A' || text.data[i] > 'Z') {
             return false;
+        }
+    }
     return text.length > 0;
 }
 
@@ -204,12 +214,14 @@ static void answer(struct connection *connection, struct slice head)
         respond_error(connection, 405);
         return;
     }
-    if (!take_until(&target, '?', &path))
+    if (!take_until(&target, '?', &path)) {
         path = target;
-    if (admin_answer(&connection->admin->source, path, &status, &content_type, &body))
+    }
+    if (admin_answer(&connection->admin->source, path, &status, &content_type, &body)) {
         respond(connection, status, content_type, buffer_slice(&body), slice_is(method, "HEAD"));
-    else
+    } else {
         respond_error(connection, 404);
+    }
     buffer_deinit(&body);
 }
 
@@ -233,14 +245,16 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
         connection_close(connection);
         return;
     }
-    if (connection->is_answered)
+    if (connection->is_answered) {
         return;
+    }
     connection->head_length += (size_t)length;
     end = memmem(connection->head, connection->head_length, "\r\n\r\n", 4);
-    if (end != NULL)
+    if (end != NULL) {
         answer(connection, slice_of(connection->head, (size_t)(end - connection->head) + 2));
-    else if (connection->head_length == sizeof(connection->head))
+    } else if (connection->head_length == sizeof(connection->head)) {
         respond_error(connection, 400);
+    }
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -248,8 +262,9 @@ static void on_connection(uv_stream_t *listener, int status)
     struct admin *admin = listener->data;
     struct connection *connection;
 
-    if (status != 0)
+    if (status != 0) {
         return;
+    }
     connection = memory_allocate_zeroed(sizeof(*connection));
     connection->admin = admin;
     connection->open_handles = 2;
@@ -257,8 +272,9 @@ static void on_connection(uv_stream_t *listener, int status)
     connection->deadline.data = connection;
     connection->next = admin->connections;
     connection->link = &admin->connections;
-    if (connection->next != NULL)
+    if (connection->next != NULL) {
         connection->next->link = &connection->next;
+    }
     admin->connections = connection;
     admin->connection_count++;
     uv_tcp_init(listener->loop, &connection->tcp);
@@ -279,16 +295,18 @@ static bool split_address(const char *address, char host[HOST_SIZE], char port[P
     const char *colon = strrchr(address, ':');
     size_t length;
 
-    if (colon == NULL || strlen(colon + 1) >= PORT_SIZE)
+    if (colon == NULL || strlen(colon + 1) >= PORT_SIZE) {
         return false;
+    }
     strcpy(port, colon + 1);
     length = (size_t)(colon - address);
     if (length >= 2 && address[0] == '[' && address[length - 1] == ']') {
         address++;
         length -= 2;
     }
-    if (length >= HOST_SIZE)
+    if (length >= HOST_SIZE) {
         return false;
+    }
     memcpy(host, address, length);
     host[length] = '\0';
     return true;
@@ -300,8 +318,9 @@ static int bind_to(const struct addrinfo *info)
     const int on = 1;
     int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    if (fd < 0)
+    if (fd < 0) {
         return -1;
+    }
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
         bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
         int error = errno;
@@ -336,10 +355,12 @@ static int open_listener(const char *address, const char **reason)
         *reason = gai_strerror(error);
         return -1;
     }
-    for (struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next)
+    for (struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next) {
         fd = bind_to(at);
-    if (fd < 0)
+    }
+    if (fd < 0) {
         *reason = strerror(errno);
+    }
     freeaddrinfo(found);
     return fd;
 }
@@ -369,10 +390,11 @@ struct admin *admin_new(struct uv_loop_s *loop, const char *address, struct admi
     uv_tcp_init(loop, &admin->listener);
     admin->listener.data = admin;
     error = uv_tcp_open(&admin->listener, fd);
-    if (error != 0)
+    if (error != 0) {
         close(fd);
-    else
+    } else {
         error = uv_listen((uv_stream_t *)&admin->listener, BACKLOG, on_connection);
+    }
     if (error != 0) {
         snprintf(reason, reason_size, "cannot listen on %s: %s", address, uv_strerror(error));
         admin_destroy(&admin);
@@ -385,9 +407,11 @@ void admin_destroy(struct admin **admin)
     struct admin *self = *admin;
 
     *admin = NULL;
-    if (self == NULL)
+    if (self == NULL) {
         return;
+    }
     uv_close((uv_handle_t *)&self->listener, on_listener_closed);
-    for (struct connection *at = self->connections; at != NULL; at = at->next)
+    for (struct connection *at = self->connections; at != NULL; at = at->next) {
         connection_close(at);
+    }
 }

@@ -14,8 +14,9 @@ enum { SHA1_LENGTH = 20, CHUNK_LENGTH = 240 };
 /* What encodeURIComponent() leaves alone (ECMA-262: uriUnescaped without the reserved marks). */
 static bool is_unescaped(unsigned char c)
 {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
         return true;
+    }
     return c != '\0' && strchr("-_.!~*'()", c) != NULL;
 }
 

@@ -77,8 +77,9 @@ void arena_reset(struct arena *arena)
 {
     struct arena_block *first = arena->first;
 
-    if (first == NULL)
+    if (first == NULL) {
         return;
+    }
     blocks_free(first->next);
     first->next = NULL;
     first->used = 0;
@@ -91,17 +92,20 @@ void *arena_allocate(struct arena *arena, size_t size)
     size_t rounded = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 
     assert(rounded >= size);
-    if (arena->first == NULL)
+    if (arena->first == NULL) {
         arena->first = arena->current = block_new(BLOCK_SIZE);
-    if (arena->current->size - arena->current->used >= rounded)
+    }
+    if (arena->current->size - arena->current->used >= rounded) {
         return block_take(arena->current, rounded);
+    }
 
     /* A big piece gets a block of its own and leaves the rest of the current one in use. */
     struct arena_block *block = block_new(rounded > BLOCK_SIZE ? rounded : BLOCK_SIZE);
     block->next = arena->current->next;
     arena->current->next = block;
-    if (rounded <= BLOCK_SIZE)
+    if (rounded <= BLOCK_SIZE) {
         arena->current = block;
+    }
     return block_take(block, rounded);
 }
 
@@ -109,8 +113,9 @@ struct slice arena_copy(struct arena *arena, struct slice slice)
 {
     char *copy;
 
-    if (slice.length == 0)
+    if (slice.length == 0) {
         return SLICE_EMPTY;
+    }
     copy = arena_allocate(arena, slice.length);
     memcpy(copy, slice.data, slice.length);
     return slice_of(copy, slice.length);

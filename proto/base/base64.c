@@ -36,12 +36,15 @@ void base64_encode(struct slice bytes, struct buffer *out)
 /* The six bits of a character, or -1. */
 static int sextet(char c)
 {
-    if (c >= 'A' && c <= 'Z')
+    if (c >= 'A' && c <= 'Z') {
         return c - 'A';
-    if (c >= 'a' && c <= 'z')
+    }
+    if (c >= 'a' && c <= 'z') {
         return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
+    }
+    if (c >= '0' && c <= '9') {
         return c - '0' + 52;
+    }
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
@@ -53,17 +56,20 @@ int base64_decode(struct slice text, struct arena *arena, struct slice *bytes)
     char *out;
     char *at;
 
-    if (length % 4 != 0)
+    if (length % 4 != 0) {
         return ERROR_MALFORMED;
-    if (length > 0 && text.data[length - 1] == '=')
+    }
+    if (length > 0 && text.data[length - 1] == '=') {
         length -= text.data[length - 2] == '=' ? 2 : 1;
+    }
 
     out = at = arena_allocate(arena, length / 4 * 3 + 3);
     for (size_t i = 0; i < length; i++) {
         int value = sextet(text.data[i]);
 
-        if (value < 0)
+        if (value < 0) {
             return ERROR_MALFORMED;
+        }
         bits = bits << 6 | (uint32_t)value;
         bit_count += 6;
         if (bit_count >= 8) {
@@ -71,8 +77,9 @@ int base64_decode(struct slice text, struct arena *arena, struct slice *bytes)
             *at++ = (char)(bits >> bit_count);
         }
     }
-    if ((bits & ((1U << bit_count) - 1)) != 0)
+    if ((bits & ((1U << bit_count) - 1)) != 0) {
         return ERROR_MALFORMED;
+    }
     *bytes = slice_of(out, (size_t)(at - out));
     return 0;
 }

@@ -28,8 +28,9 @@ void buffer_clear(struct buffer *buffer)
 void buffer_shrink(struct buffer *buffer, size_t capacity)
 {
     buffer->length = 0;
-    if (buffer->capacity <= capacity)
+    if (buffer->capacity <= capacity) {
         return;
+    }
     /* Nothing is kept, so a fresh block saves realloc() its copy. */
     free(buffer->data);
     buffer->data = capacity == 0 ? NULL : memory_allocate(capacity);
@@ -43,8 +44,9 @@ char *buffer_reserve(struct buffer *buffer, size_t length)
         size_t capacity = buffer->capacity < CAPACITY_MIN ? CAPACITY_MIN : buffer->capacity * 2;
 
         assert(needed >= length);
-        if (capacity < needed)
+        if (capacity < needed) {
             capacity = needed;
+        }
         buffer->data = memory_reallocate(buffer->data, capacity);
         buffer->capacity = capacity;
     }
@@ -53,8 +55,9 @@ char *buffer_reserve(struct buffer *buffer, size_t length)
 
 void buffer_append(struct buffer *buffer, const void *data, size_t length)
 {
-    if (length == 0)
+    if (length == 0) {
         return;
+    }
     memcpy(buffer_reserve(buffer, length), data, length);
     buffer->length += length;
 }
@@ -124,6 +127,7 @@ void buffer_consume(struct buffer *buffer, size_t length)
 {
     assert(length <= buffer->length);
     buffer->length -= length;
-    if (buffer->length > 0)
+    if (buffer->length > 0) {
         memmove(buffer->data, buffer->data + length, buffer->length);
+    }
 }

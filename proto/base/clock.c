@@ -89,8 +89,9 @@ void clock_format_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
     int month;
     int day;
 
-    if (in_day < 0)
+    if (in_day < 0) {
         in_day += DAY_MS;
+    }
     date_from_days((time - in_day) / DAY_MS, &year, &month, &day);
     out = write_digits(out, year, 4);
     *out++ = '-';
@@ -116,8 +117,9 @@ static bool is_digit(char c)
 
 static bool take_char(struct slice *text, char c)
 {
-    if (text->length == 0 || text->data[0] != c)
+    if (text->length == 0 || text->data[0] != c) {
         return false;
+    }
     text->data++;
     text->length--;
     return true;
@@ -125,12 +127,14 @@ static bool take_char(struct slice *text, char c)
 
 static bool take_digits(struct slice *text, int digits, int maximum, int *value)
 {
-    if (text->length < (size_t)digits)
+    if (text->length < (size_t)digits) {
         return false;
+    }
     *value = 0;
     for (int i = 0; i < digits; i++) {
-        if (!is_digit(text->data[i]))
+        if (!is_digit(text->data[i])) {
             return false;
+        }
         *value = *value * 10 + (text->data[i] - '0');
     }
     text->data += digits;
@@ -165,11 +169,13 @@ static bool take_date(struct slice *text, int64_t *time)
 
     if (!take_digits(text, 4, 9999, &year) || !take_char(text, '-') ||
         !take_digits(text, 2, 12, &month) || !take_char(text, '-') ||
-        !take_digits(text, 2, 31, &day) || month == 0 || day == 0)
+        !take_digits(text, 2, 31, &day) || month == 0 || day == 0) {
         return false;
+    }
     is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    if (day > lengths[month - 1] + (month == 2 && is_leap ? 1 : 0))
+    if (day > lengths[month - 1] + (month == 2 && is_leap ? 1 : 0)) {
         return false;
+    }
     *time = days_from_date(year, month, day) * DAY_MS;
     return true;
 }
@@ -182,13 +188,16 @@ static bool take_time_of_day(struct slice *text, int64_t *time)
     int64_t milliseconds = 0;
 
     if (!take_digits(text, 2, 23, &hour) || !take_char(text, ':') ||
-        !take_digits(text, 2, 59, &minute))
+        !take_digits(text, 2, 59, &minute)) {
         return false;
+    }
     if (take_char(text, ':')) {
-        if (!take_digits(text, 2, 59, &second))
+        if (!take_digits(text, 2, 59, &second)) {
             return false;
-        if ((take_char(text, '.') || take_char(text, ',')) && !take_fraction(text, &milliseconds))
+        }
+        if ((take_char(text, '.') || take_char(text, ',')) && !take_fraction(text, &milliseconds)) {
             return false;
+        }
     }
     *time += hour * HOUR_MS + minute * MINUTE_MS + second * 1000 + milliseconds;
     return true;
@@ -200,30 +209,37 @@ static bool take_zone(struct slice *text, int64_t *time)
     int hours;
     int minutes = 0;
 
-    if (text->length == 0 || take_char(text, 'Z') || take_char(text, 'z'))
+    if (text->length == 0 || take_char(text, 'Z') || take_char(text, 'z')) {
         return true;
-    if (take_char(text, '+'))
+    }
+    if (take_char(text, '+')) {
         sign = 1;
-    else if (take_char(text, '-'))
+    } else if (take_char(text, '-')) {
         sign = -1;
-    else
+    } else {
         return false;
-    if (!take_digits(text, 2, 23, &hours))
+    }
+    if (!take_digits(text, 2, 23, &hours)) {
         return false;
-    if ((take_char(text, ':') || text->length > 0) && !take_digits(text, 2, 59, &minutes))
+    }
+    if ((take_char(text, ':') || text->length > 0) && !take_digits(text, 2, 59, &minutes)) {
         return false;
+    }
     *time -= sign * (hours * HOUR_MS + minutes * MINUTE_MS);
     return true;
 }
 
 static bool parse_iso(struct slice text, int64_t *time)
 {
-    if (!take_date(&text, time))
+    if (!take_date(&text, time)) {
         return false;
-    if (text.length == 0)
+    }
+    if (text.length == 0) {
         return true;
-    if (!take_char(&text, 'T') && !take_char(&text, 't') && !take_char(&text, ' '))
+    }
+    if (!take_char(&text, 'T') && !take_char(&text, 't') && !take_char(&text, ' ')) {
         return false;
+    }
     return take_time_of_day(&text, time) && take_zone(&text, time) && text.length == 0;
 }
 
@@ -231,11 +247,13 @@ static bool parse_milliseconds(struct slice text, int64_t *time)
 {
     *time = 0;
     for (size_t i = 0; i < text.length; i++) {
-        if (!is_digit(text.data[i]))
+        if (!is_digit(text.data[i])) {
             return false;
+        }
         *time = *time * 10 + (text.data[i] - '0');
-        if (*time > TIME_MAX)
+        if (*time > TIME_MAX) {
             return false;
+        }
     }
     return text.length > 0;
 }
@@ -244,10 +262,12 @@ bool clock_parse_time(struct slice text, int64_t *wall_ms)
 {
     int64_t time;
 
-    if (!parse_milliseconds(text, &time) && !parse_iso(text, &time))
+    if (!parse_milliseconds(text, &time) && !parse_iso(text, &time)) {
         return false;
-    if (time < TIME_MIN || time > TIME_MAX)
+    }
+    if (time < TIME_MIN || time > TIME_MAX) {
         return false;
+    }
     *wall_ms = time;
     return true;
 }

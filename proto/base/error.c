@@ -22,8 +22,9 @@ enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 /* Rows are numbered -1, -2, … without a gap; what is not in the table counts as the last one. */
 static const struct error_row *row_of(int error)
 {
-    if (error < 0 && error >= -ROW_COUNT)
+    if (error < 0 && error >= -ROW_COUNT) {
         return &rows[-(error + 1)];
+    }
     return &rows[ROW_COUNT - 1];
 }
 

@@ -4,12 +4,15 @@
 
 static int hex_value(char c)
 {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
-    if (c >= 'a' && c <= 'f')
+    }
+    if (c >= 'a' && c <= 'f') {
         return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
+    }
+    if (c >= 'A' && c <= 'F') {
         return c - 'A' + 10;
+    }
     return -1;
 }
 
@@ -18,8 +21,9 @@ int form_escaped_byte(struct slice text)
     int high;
     int low;
 
-    if (text.length < 3 || text.data[0] != '%')
+    if (text.length < 3 || text.data[0] != '%') {
         return -1;
+    }
     high = hex_value(text.data[1]);
     low = hex_value(text.data[2]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
@@ -31,16 +35,18 @@ static struct slice decode(struct slice text, struct arena *arena)
     char *out;
 
     if (text.length == 0 || (memchr(text.data, '%', text.length) == NULL &&
-                             memchr(text.data, '+', text.length) == NULL))
+                             memchr(text.data, '+', text.length) == NULL)) {
         return text;
+    }
     out = arena_allocate(arena, text.length);
     for (size_t i = 0; i < text.length; i++) {
         int byte = form_escaped_byte(slice_of(text.data + i, text.length - i));
 
-        if (byte >= 0)
+        if (byte >= 0) {
             i += 2;
-        else
+        } else {
             byte = text.data[i] == '+' ? ' ' : (unsigned char)text.data[i];
+        }
         out[length++] = (char)byte;
     }
     return slice_of(out, length);
@@ -54,8 +60,9 @@ bool form_next(struct slice *rest, struct arena *arena, struct slice *name, stru
     size_t length;
     size_t name_length;
 
-    if (rest->length == 0)
+    if (rest->length == 0) {
         return false;
+    }
     ampersand = memchr(start, '&', rest->length);
     length = ampersand == NULL ? rest->length : (size_t)(ampersand - start);
     equals = memchr(start, '=', length);
@@ -75,10 +82,12 @@ void form_write_json(struct slice pairs, struct arena *arena, struct buffer *out
 
     buffer_append_char(out, '{');
     while (form_next(&pairs, arena, &name, &value)) {
-        if (name.length == 0 && value.length == 0)
+        if (name.length == 0 && value.length == 0) {
             continue; /* between two '&' */
-        if (!is_first)
+        }
+        if (!is_first) {
             buffer_append_char(out, ',');
+        }
         is_first = false;
         json_write_string(out, name);
         buffer_append_char(out, ':');

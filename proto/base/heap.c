@@ -33,13 +33,16 @@ static void sift_down(struct heap *heap, struct heap_entry *entry, size_t positi
     for (;;) {
         size_t child = position * 2;
 
-        if (child > heap->count)
+        if (child > heap->count) {
             break;
+        }
         if (child < heap->count &&
-            entry_at(heap, child + 1)->deadline < entry_at(heap, child)->deadline)
+            entry_at(heap, child + 1)->deadline < entry_at(heap, child)->deadline) {
             child++;
-        if (entry_at(heap, child)->deadline >= entry->deadline)
+        }
+        if (entry_at(heap, child)->deadline >= entry->deadline) {
             break;
+        }
         place(heap, entry_at(heap, child), position);
         position = child;
     }
@@ -49,10 +52,11 @@ static void sift_down(struct heap *heap, struct heap_entry *entry, size_t positi
 /* Puts an entry where it belongs, beginning at a free place. */
 static void settle(struct heap *heap, struct heap_entry *entry, size_t position)
 {
-    if (position > 1 && entry_at(heap, position / 2)->deadline > entry->deadline)
+    if (position > 1 && entry_at(heap, position / 2)->deadline > entry->deadline) {
         sift_up(heap, entry, position);
-    else
+    } else {
         sift_down(heap, entry, position);
+    }
 }
 
 void heap_init(struct heap *heap)
@@ -64,8 +68,9 @@ void heap_init(struct heap *heap)
 
 void heap_deinit(struct heap *heap)
 {
-    for (size_t i = 0; i < heap->count; i++)
+    for (size_t i = 0; i < heap->count; i++) {
         heap->entries[i]->position = 0;
+    }
     free(heap->entries);
     heap_init(heap);
 }
@@ -92,22 +97,25 @@ void heap_remove(struct heap *heap, struct heap_entry *entry)
     size_t position = entry->position;
     struct heap_entry *last;
 
-    if (position == 0)
+    if (position == 0) {
         return;
+    }
     assert(position <= heap->count && entry_at(heap, position) == entry);
     last = entry_at(heap, heap->count);
     heap->count--;
     entry->position = 0;
-    if (last != entry)
+    if (last != entry) {
         settle(heap, last, position);
+    }
 }
 
 struct heap_entry *heap_pop_due(struct heap *heap, int64_t now)
 {
     struct heap_entry *earliest;
 
-    if (heap->count == 0 || heap->entries[0]->deadline > now)
+    if (heap->count == 0 || heap->entries[0]->deadline > now) {
         return NULL;
+    }
     earliest = heap->entries[0];
     heap_remove(heap, earliest);
     return earliest;

@@ -30,8 +30,9 @@ static void system_random(void *bytes, size_t length)
         if (got < 0) {
             static const char line[] = "elizamq: getrandom failed\n";
 
-            if (errno == EINTR)
+            if (errno == EINTR) {
                 continue;
+            }
             got = write(STDERR_FILENO, line, sizeof(line) - 1);
             abort();
         }
@@ -71,8 +72,9 @@ void id_random_text(struct id_source *source, char *out, size_t length)
         size_t count = length < sizeof(bytes) ? length : sizeof(bytes);
 
         id_random_bytes(source, bytes, count);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             *out++ = alphabet[bytes[i] & 63];
+        }
         length -= count;
     }
 }
@@ -93,8 +95,9 @@ static void uuid_write(unsigned char bytes[UUID_SIZE], unsigned version, char ou
     bytes[6] = (unsigned char)((bytes[6] & 0x0f) | (version << 4));
     bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
     for (size_t i = 0; i < UUID_SIZE; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
             *out++ = '-';
+        }
         *out++ = digits[bytes[i] >> 4];
         *out++ = digits[bytes[i] & 15];
     }
@@ -125,24 +128,29 @@ void uuid_by_time(struct id_source *source, int64_t wall_ms, char out[UUID_TEXT_
 /* Value of a hexadecimal digit, or -1. */
 static int hexadecimal(char c)
 {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
-    if (c >= 'a' && c <= 'f')
+    }
+    if (c >= 'a' && c <= 'f') {
         return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
+    }
+    if (c >= 'A' && c <= 'F') {
         return c - 'A' + 10;
+    }
     return -1;
 }
 
 bool uuid_is_valid(struct slice text)
 {
-    if (text.length != UUID_TEXT_LENGTH)
+    if (text.length != UUID_TEXT_LENGTH) {
         return false;
+    }
     for (size_t i = 0; i < UUID_TEXT_LENGTH; i++) {
         bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-        if (is_dash ? text.data[i] != '-' : hexadecimal(text.data[i]) < 0)
+        if (is_dash ? text.data[i] != '-' : hexadecimal(text.data[i]) < 0) {
             return false;
+        }
     }
     return true;
 }
@@ -164,8 +172,9 @@ void uuid_of_reply(struct slice question, struct slice agent, char out[UUID_TEXT
         const char *at = question.data;
 
         for (size_t i = 0; i < UUID_TIME_SIZE; i++) {
-            if (*at == '-')
+            if (*at == '-') {
                 at++;
+            }
             hash[i] = (unsigned char)(hexadecimal(at[0]) << 4 | hexadecimal(at[1]));
             at += 2;
         }

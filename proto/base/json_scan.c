@@ -33,8 +33,9 @@ static void nesting_init(struct nesting *nesting)
 
 static void nesting_deinit(struct nesting *nesting)
 {
-    if (nesting->words != nesting->inline_words)
+    if (nesting->words != nesting->inline_words) {
         free(nesting->words);
+    }
 }
 
 static void nesting_grow(struct nesting *nesting)
@@ -43,8 +44,9 @@ static void nesting_grow(struct nesting *nesting)
     bool was_inline = nesting->words == nesting->inline_words;
 
     nesting->words = memory_reallocate(was_inline ? NULL : nesting->words, bytes * 2);
-    if (was_inline)
+    if (was_inline) {
         memcpy(nesting->words, nesting->inline_words, bytes);
+    }
     nesting->capacity *= 2;
 }
 
@@ -53,15 +55,17 @@ static void nesting_open(struct nesting *nesting, bool is_object)
     size_t depth = nesting->depth;
     uint64_t bit = UINT64_C(1) << depth % WORD_BITS;
 
-    if (depth == nesting->capacity)
+    if (depth == nesting->capacity) {
         nesting_grow(nesting);
+    }
     /* A word's first bit clears it: nothing initialises them. */
-    if (depth % WORD_BITS == 0)
+    if (depth % WORD_BITS == 0) {
         nesting->words[depth / WORD_BITS] = is_object;
-    else if (is_object)
+    } else if (is_object) {
         nesting->words[depth / WORD_BITS] |= bit;
-    else
+    } else {
         nesting->words[depth / WORD_BITS] &= ~bit;
+    }
     nesting->depth = depth + 1;
     nesting->in_object = is_object;
 }
@@ -70,8 +74,9 @@ static void nesting_close(struct nesting *nesting)
 {
     size_t depth = --nesting->depth;
 
-    if (depth > 0)
+    if (depth > 0) {
         nesting->in_object = nesting->words[(depth - 1) / WORD_BITS] >> (depth - 1) % WORD_BITS & 1;
+    }
 }
 
 static bool is_digit(char c)
@@ -88,8 +93,9 @@ static bool is_hexadecimal(char c)
 
 static const char *scan_escape(const char *at, const char *end)
 {
-    if (end - at < 2)
+    if (end - at < 2) {
         return NULL;
+    }
     switch (at[1]) {
     case '"':
     case '\\':
@@ -101,11 +107,14 @@ static const char *scan_escape(const char *at, const char *end)
     case 't':
         return at + 2;
     case 'u':
-        if (end - at < 6)
+        if (end - at < 6) {
             return NULL;
-        for (int i = 2; i < 6; i++)
-            if (!is_hexadecimal(at[i]))
+        }
+        for (int i = 2; i < 6; i++) {
+            if (!is_hexadecimal(at[i])) {
                 return NULL;
+            }
+        }
         return at + 6;
     default:
         return NULL;
@@ -120,24 +129,29 @@ static const char *scan_string(const char *at, const char *end)
         size_t length;
 
         at = json_text_plain(at, end);
-        if (at == end)
+        if (at == end) {
             return NULL;
+        }
         byte = (unsigned char)*at;
-        if (byte == '"')
+        if (byte == '"') {
             return at + 1;
+        }
         if (byte == '\\') {
             at = scan_escape(at, end);
-            if (at == NULL)
+            if (at == NULL) {
                 return NULL;
+            }
             continue;
         }
-        if (byte < 0x20)
+        if (byte < 0x20) {
             return NULL;
+        }
         /* Characters beyond ASCII seldom come alone: stay here while they last. */
         do {
             length = utf8_length((const unsigned char *)at, (const unsigned char *)end);
-            if (length == 0)
+            if (length == 0) {
                 return NULL;
+            }
             at += length;
         } while (at < end && (unsigned char)*at >= 0x80);
     }
@@ -147,25 +161,30 @@ static const char *scan_digits(const char *at, const char *end)
 {
     const char *start = at;
 
-    while (at < end && is_digit(*at))
+    while (at < end && is_digit(*at)) {
         at++;
+    }
     return at == start ? NULL : at;
 }
 
 static const char *scan_number(const char *at, const char *end)
 {
-    if (*at == '-')
+    if (*at == '-') {
         at++;
-    if (at < end && *at == '0')
+    }
+    if (at < end && *at == '0') {
         at++;
-    else
+    } else {
         at = scan_digits(at, end);
-    if (at != NULL && at < end && *at == '.')
+    }
+    if (at != NULL && at < end && *at == '.') {
         at = scan_digits(at + 1, end);
+    }
     if (at != NULL && at < end && (*at == 'e' || *at == 'E')) {
         at++;
-        if (at < end && (*at == '+' || *at == '-'))
+        if (at < end && (*at == '+' || *at == '-')) {
             at++;
+        }
         at = scan_digits(at, end);
     }
     return at;
@@ -173,8 +192,9 @@ static const char *scan_number(const char *at, const char *end)
 
 static const char *scan_literal(const char *at, const char *end, const char *literal, size_t length)
 {
-    if ((size_t)(end - at) < length || memcmp(at, literal, length) != 0)
+    if ((size_t)(end - at) < length || memcmp(at, literal, length) != 0) {
         return NULL;
+    }
     return at + length;
 }
 
@@ -191,8 +211,9 @@ static const char *scan_scalar(const char *at, const char *end)
     case 'n':
         return scan_literal(at, end, "null", 4);
     default:
-        if (*at == '-' || is_digit(*at))
+        if (*at == '-' || is_digit(*at)) {
             return scan_number(at, end);
+        }
         return NULL;
     }
 }
@@ -200,14 +221,17 @@ static const char *scan_scalar(const char *at, const char *end)
 /* A member's name and colon, up to its value. */
 static const char *scan_key(const char *at, const char *end)
 {
-    if (at == end || *at != '"')
+    if (at == end || *at != '"') {
         return NULL;
+    }
     at = scan_string(at, end);
-    if (at == NULL)
+    if (at == NULL) {
         return NULL;
+    }
     at = json_text_skip_space(at, end);
-    if (at == end || *at != ':')
+    if (at == end || *at != ':') {
         return NULL;
+    }
     return json_text_skip_space(at + 1, end);
 }
 
@@ -217,26 +241,31 @@ static const char *scan_value(const char *at, const char *end, struct nesting *n
 {
     for (;;) {
         /* A value begins here. */
-        if (at == end)
+        if (at == end) {
             return NULL;
+        }
         if (*at == '{' || *at == '[') {
             bool is_object = *at == '{';
 
             nesting_open(nesting, is_object);
-            if (nesting->depth > *deepest)
+            if (nesting->depth > *deepest) {
                 *deepest = nesting->depth;
+            }
             at = json_text_skip_space(at + 1, end);
-            if (at == end)
+            if (at == end) {
                 return NULL;
+            }
             if (*at != (is_object ? '}' : ']')) {
-                if (is_object && (at = scan_key(at, end)) == NULL)
+                if (is_object && (at = scan_key(at, end)) == NULL) {
                     return NULL;
+                }
                 continue;
             }
         } else {
             at = scan_scalar(at, end);
-            if (at == NULL || nesting->depth == 0)
+            if (at == NULL || nesting->depth == 0) {
                 return at;
+            }
             at = json_text_skip_space(at, end);
         }
 
@@ -244,15 +273,18 @@ static const char *scan_value(const char *at, const char *end, struct nesting *n
         while (at < end && *at == (nesting->in_object ? '}' : ']')) {
             nesting_close(nesting);
             at++;
-            if (nesting->depth == 0)
+            if (nesting->depth == 0) {
                 return at;
+            }
             at = json_text_skip_space(at, end);
         }
-        if (at == end || *at != ',')
+        if (at == end || *at != ',') {
             return NULL;
+        }
         at = json_text_skip_space(at + 1, end);
-        if (nesting->in_object && (at = scan_key(at, end)) == NULL)
+        if (nesting->in_object && (at = scan_key(at, end)) == NULL) {
             return NULL;
+        }
     }
 }
 
@@ -264,15 +296,17 @@ int json_scan(struct slice text, unsigned max_depth, struct slice *value)
     struct nesting nesting;
     size_t deepest = 0;
 
-    if (text.length == 0)
+    if (text.length == 0) {
         return ERROR_MALFORMED;
+    }
     end = text.data + text.length;
     start = json_text_skip_space(text.data, end);
     nesting_init(&nesting);
     after = scan_value(start, end, &nesting, &deepest);
     nesting_deinit(&nesting);
-    if (after == NULL || json_text_skip_space(after, end) != end)
+    if (after == NULL || json_text_skip_space(after, end) != end) {
         return ERROR_MALFORMED;
+    }
     *value = slice_of(start, (size_t)(after - start));
     return deepest > max_depth ? ERROR_TOO_DEEP : 0;
 }

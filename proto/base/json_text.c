@@ -7,8 +7,9 @@ static int32_t code_unit(const char *at, const char *end)
 {
     int32_t unit = 0;
 
-    if (end - at < HEXADECIMAL_DIGITS)
+    if (end - at < HEXADECIMAL_DIGITS) {
         return -1;
+    }
     for (int i = 0; i < HEXADECIMAL_DIGITS; i++) {
         char c = at[i];
         int digit = c >= '0' && c <= '9'   ? c - '0'
@@ -16,8 +17,9 @@ static int32_t code_unit(const char *at, const char *end)
                     : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                            : -1;
 
-        if (digit < 0)
+        if (digit < 0) {
             return -1;
+        }
         unit = unit << 4 | digit;
     }
     return unit;
@@ -56,16 +58,20 @@ static int32_t unicode_escape(const char **at, const char *end)
     int32_t high = code_unit(*at, end);
     int32_t low;
 
-    if (high < 0)
+    if (high < 0) {
         return 'u';
+    }
     *at += HEXADECIMAL_DIGITS;
-    if (high < 0xd800 || high > 0xdfff)
+    if (high < 0xd800 || high > 0xdfff) {
         return high;
-    if (high > 0xdbff || end - *at < 2 || (*at)[0] != '\\' || (*at)[1] != 'u')
+    }
+    if (high > 0xdbff || end - *at < 2 || (*at)[0] != '\\' || (*at)[1] != 'u') {
         return REPLACEMENT;
+    }
     low = code_unit(*at + 2, end);
-    if (low < 0xdc00 || low > 0xdfff)
+    if (low < 0xdc00 || low > 0xdfff) {
         return REPLACEMENT;
+    }
     *at += 2 + HEXADECIMAL_DIGITS;
     return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
 }

@@ -78,8 +78,9 @@ void json_write_key(struct buffer *out, const char *name)
 {
     char before = out->length == 0 ? '{' : out->data[out->length - 1];
 
-    if (before != '{' && before != '[')
+    if (before != '{' && before != '[') {
         buffer_append_char(out, ',');
+    }
     buffer_append_char(out, '"');
     buffer_append_string(out, name);
     buffer_append(out, "\":", 2);
@@ -130,8 +131,9 @@ void json_write_double(struct buffer *out, double value)
     }
     for (int digits = DIGITS_MIN; digits <= DIGITS_MAX; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
+        if (strtod(text, NULL) == value) {
             break;
+        }
     }
     buffer_append_string(out, text);
 }

@@ -66,8 +66,9 @@ bool log_level_parse(const char *text, enum log_level *out)
 {
     int level;
 
-    if (!parse_name(text, level_names, LOG_LEVEL_DEBUG + 1, &level))
+    if (!parse_name(text, level_names, LOG_LEVEL_DEBUG + 1, &level)) {
         return false;
+    }
     *out = (enum log_level)level;
     return true;
 }
@@ -76,8 +77,9 @@ bool log_format_parse(const char *text, enum log_format *out)
 {
     int format;
 
-    if (!parse_name(text, format_names, LOG_FORMAT_JSON + 1, &format))
+    if (!parse_name(text, format_names, LOG_FORMAT_JSON + 1, &format)) {
         return false;
+    }
     *out = (enum log_format)format;
     return true;
 }
@@ -136,13 +138,15 @@ static void line_put_escaped(struct line *line, const char *data, size_t length)
 
 static bool needs_quotes(const struct value *value)
 {
-    if (value->length == 0 || value->is_cut)
+    if (value->length == 0 || value->is_cut) {
         return true;
+    }
     for (size_t i = 0; i < value->length; i++) {
         unsigned char byte = (unsigned char)value->bytes[i];
 
-        if (byte <= ' ' || byte >= 0x7f || byte == '"' || byte == '=' || byte == '\\')
+        if (byte <= ' ' || byte >= 0x7f || byte == '"' || byte == '=' || byte == '\\') {
             return true;
+        }
     }
     return false;
 }
@@ -158,34 +162,41 @@ static void line_put_pair(struct line *line, struct slice key, const struct valu
         line_put_escaped(line, key.data, key.length);
         line_put_string(line, "\":");
     } else {
-        if (line->length > 0)
+        if (line->length > 0) {
             line_put(line, " ", 1);
+        }
         line_put(line, key.data, key.length);
         line_put(line, "=", 1);
     }
-    if (is_quoted)
+    if (is_quoted) {
         line_put(line, "\"", 1);
+    }
     line_put_escaped(line, value->bytes, value->length);
-    if (value->is_cut)
+    if (value->is_cut) {
         line_put_string(line, "\xe2\x80\xa6"); /* an ellipsis */
-    if (is_quoted)
+    }
+    if (is_quoted) {
         line_put(line, "\"", 1);
-    if (line->is_full)
+    }
+    if (line->is_full) {
         line->length = line->pair_start;
+    }
 }
 
 static void value_put(struct value *value, const char *data, size_t length)
 {
     size_t room = LOG_VALUE_MAX - value->length;
 
-    if (value->is_cut)
+    if (value->is_cut) {
         return;
+    }
     if (length > room) {
         value->is_cut = true;
         length = room;
         /* Back to the start of a character. */
-        while (length > 0 && utf8_is_continuation((unsigned char)data[length]))
+        while (length > 0 && utf8_is_continuation((unsigned char)data[length])) {
             length--;
+        }
     }
     memcpy(value->bytes + value->length, data, length);
     value->length += length;
@@ -212,8 +223,9 @@ static const char *parse_length(const char *at, enum length_modifier *length)
         *length = *at == 'z' ? LENGTH_SIZE : LENGTH_MAX;
         return at + 1;
     }
-    while (*at == 'h') /* promoted to int */
+    while (*at == 'h') { /* promoted to int */
         at++;
+    }
     return at;
 }
 
@@ -258,8 +270,9 @@ static uintmax_t next_unsigned(struct arguments *arguments, enum length_modifier
 
 static void value_put_string(struct value *value, const char *text, int precision)
 {
-    if (text == NULL)
+    if (text == NULL) {
         text = "";
+    }
     value->is_number = false;
     value_put(value, text, precision < 0 ? strlen(text) : strnlen(text, (size_t)precision));
 }
@@ -268,14 +281,17 @@ static void value_put_double(struct value *value, double number, char conversion
 {
     char text[LOG_VALUE_MAX];
 
-    if (precision < 0)
+    if (precision < 0) {
         precision = PRECISION_DEFAULT;
-    if (conversion == 'f')
+    }
+    if (conversion == 'f') {
         snprintf(text, sizeof(text), "%.*f", precision, number);
-    else
+    } else {
         snprintf(text, sizeof(text), "%.*g", precision, number);
-    if (!isfinite(number)) /* JSON has no such number */
+    }
+    if (!isfinite(number)) { /* JSON has no such number */
         value->is_number = false;
+    }
     value_put(value, text, strlen(text));
 }
 
@@ -294,8 +310,9 @@ static const char *value_put_conversion(struct value *value, const char *at,
             precision = va_arg(arguments->list, int);
             at++;
         } else {
-            for (precision = 0; *at >= '0' && *at <= '9'; at++)
+            for (precision = 0; *at >= '0' && *at <= '9'; at++) {
                 precision = precision * 10 + (*at - '0');
+            }
         }
     }
     at = parse_length(at, &length);
@@ -343,8 +360,9 @@ static void line_put_pairs(struct line *line, const char *format, struct argumen
         unsigned conversions = 0;
 
         at += key_length;
-        if (*at == '=')
+        if (*at == '=') {
             at++;
+        }
         while (*at != '\0' && *at != ' ') {
             if (*at == '%') {
                 at = value_put_conversion(&value, at, arguments);
@@ -356,8 +374,9 @@ static void line_put_pairs(struct line *line, const char *format, struct argumen
             }
         }
         value.is_number = value.is_number && conversions == 1;
-        if (key_length > 0)
+        if (key_length > 0) {
             line_put_pair(line, key, &value);
+        }
         at += strspn(at, " ");
     }
 }
@@ -368,8 +387,9 @@ static void line_begin(struct line *line, enum log_level level, const char *even
 
     line->length = 0;
     line->is_full = false;
-    if (settings.format == LOG_FORMAT_JSON)
+    if (settings.format == LOG_FORMAT_JSON) {
         line_put(line, "{", 1);
+    }
     clock_format_iso(clock_wall_ms(), timestamp);
     line_put_text_pair(line, "ts", timestamp);
     line_put_text_pair(line, "level", level_names[level]);
@@ -381,17 +401,20 @@ static void line_write(struct line *line)
 {
     const char *at = line->bytes;
 
-    if (settings.format == LOG_FORMAT_JSON)
+    if (settings.format == LOG_FORMAT_JSON) {
         line->bytes[line->length++] = '}';
+    }
     line->bytes[line->length++] = '\n';
     /* One write(2) as a rule. A stderr that takes nothing loses the line: logs never block work. */
     while (line->length > 0) {
         ssize_t written = write(STDERR_FILENO, at, line->length);
 
-        if (written < 0 && errno == EINTR)
+        if (written < 0 && errno == EINTR) {
             continue;
-        if (written <= 0)
+        }
+        if (written <= 0) {
             return;
+        }
         at += written;
         line->length -= (size_t)written;
     }
@@ -414,8 +437,9 @@ static bool site_admit(struct log_site *site, enum log_level level, const char *
     int64_t second = clock_monotonic_ms() / 1000;
 
     if (site->second != second) {
-        if (site->suppressed > 0)
+        if (site->suppressed > 0) {
             write_suppressed(site->suppressed, level, event);
+        }
         site->second = second;
         site->lines = 0;
         site->suppressed = 0;
@@ -434,8 +458,9 @@ void log_event(struct log_site *site, enum log_level level, const char *event, c
     struct arguments arguments;
     struct line line;
 
-    if (level > settings.level || !site_admit(site, level, event))
+    if (level > settings.level || !site_admit(site, level, event)) {
         return;
+    }
     line_begin(&line, level, event);
     va_start(arguments.list, format);
     line_put_pairs(&line, format, &arguments);

@@ -41,8 +41,9 @@ char *memory_copy_string(const char *data, size_t length)
 {
     char *copy = memory_allocate(length + 1);
 
-    if (length > 0)
+    if (length > 0) {
         memcpy(copy, data, length);
+    }
     copy[length] = '\0';
     return copy;
 }

@@ -23,8 +23,9 @@ void metric_observe(struct metric *metric, double seconds)
     size_t bucket = 0;
     double sum = metric->sum + seconds;
 
-    while (bucket < METRIC_BUCKETS - 1 && seconds > bound_of(bucket))
+    while (bucket < METRIC_BUCKETS - 1 && seconds > bound_of(bucket)) {
         bucket++;
+    }
     __atomic_store_n(&metric->buckets[bucket], metric->buckets[bucket] + 1, __ATOMIC_RELAXED);
     __atomic_store(&metric->sum, &sum, __ATOMIC_RELAXED);
     metric_add(metric, 1);
@@ -53,8 +54,9 @@ static void write_name(struct buffer *out, const char *name, const char *suffix,
 {
     buffer_append_string(out, name);
     buffer_append_string(out, suffix);
-    if (labels != NULL && *labels != '\0')
+    if (labels != NULL && *labels != '\0') {
         buffer_append_format(out, "{%s}", labels);
+    }
     buffer_append_char(out, ' ');
 }
 
@@ -68,10 +70,11 @@ static void write_histogram(const struct metric *metric, struct buffer *out)
     for (size_t i = 0; i < METRIC_BUCKETS; i++) {
         observations += __atomic_load_n(&metric->buckets[i], __ATOMIC_RELAXED);
         buffer_append_format(out, "%s_bucket{%s%sle=\"", metric->name, labels, comma);
-        if (i == METRIC_BUCKETS - 1)
+        if (i == METRIC_BUCKETS - 1) {
             buffer_append_string(out, "+Inf");
-        else
+        } else {
             buffer_append_format(out, "%.9g", bound_of(i));
+        }
         buffer_append_string(out, "\"} ");
         buffer_append_unsigned(out, observations);
         buffer_append_char(out, '\n');
@@ -98,9 +101,11 @@ static void write_metric(const struct metric *metric, struct buffer *out)
 
 static bool is_first_of_name(const struct metric *table, size_t index)
 {
-    for (size_t i = 0; i < index; i++)
-        if (strcmp(table[i].name, table[index].name) == 0)
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(table[i].name, table[index].name) == 0) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -136,8 +141,9 @@ static uint64_t resident_bytes(void)
     unsigned long long pages;
 
     if (read_small_file("/proc/self/statm", text, sizeof(text)) == 0 ||
-        sscanf(text, "%*u %llu", &pages) != 1)
+        sscanf(text, "%*u %llu", &pages) != 1) {
         return 0;
+    }
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
@@ -148,14 +154,18 @@ static uint64_t open_files(void)
     uint64_t count = 0;
     DIR *directory;
 
-    if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0)
+    if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0) {
         return (uint64_t)status.st_size;
+    }
     directory = opendir("/proc/self/fd");
-    if (directory == NULL)
+    if (directory == NULL) {
         return 0;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        if (entry->d_name[0] != '.')
+    }
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (entry->d_name[0] != '.') {
             count++;
+        }
+    }
     closedir(directory);
     return count > 0 ? count - 1 : 0; /* not the one that reads the directory */
 }
@@ -168,16 +178,20 @@ static double start_time(void)
     unsigned long long ticks;
     const char *at;
 
-    if (read_small_file("/proc/self/stat", text, sizeof(text)) == 0)
+    if (read_small_file("/proc/self/stat", text, sizeof(text)) == 0) {
         return 0;
+    }
     at = strrchr(text, ')'); /* the name of the program may hold spaces */
-    if (at == NULL)
+    if (at == NULL) {
         return 0;
+    }
     at++;
-    for (int field = FIELD_AFTER_NAME; at != NULL && field < START_FIELD; field++)
+    for (int field = FIELD_AFTER_NAME; at != NULL && field < START_FIELD; field++) {
         at = strchr(at + 1, ' ');
-    if (at == NULL || sscanf(at, "%llu", &ticks) != 1)
+    }
+    if (at == NULL || sscanf(at, "%llu", &ticks) != 1) {
         return 0;
+    }
     return clock_seconds(CLOCK_REALTIME) - clock_seconds(CLOCK_BOOTTIME) +
            (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
@@ -210,12 +224,15 @@ void metrics_render(const struct metric *table, size_t count, const char *progra
                     struct buffer *out)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!is_first_of_name(table, i))
+        if (!is_first_of_name(table, i)) {
             continue;
+        }
         write_head(out, table[i].name, table[i].help, type_name(table[i].type));
-        for (size_t j = i; j < count; j++)
-            if (strcmp(table[j].name, table[i].name) == 0)
+        for (size_t j = i; j < count; j++) {
+            if (strcmp(table[j].name, table[i].name) == 0) {
                 write_metric(&table[j], out);
+            }
+        }
     }
     write_process(program, out);
 }

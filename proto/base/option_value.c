@@ -26,10 +26,12 @@ struct units {
 
 static struct units units_of(enum option_type type)
 {
-    if (type == OPTION_DURATION)
+    if (type == OPTION_DURATION) {
         return (struct units){duration_units, sizeof(duration_units) / sizeof(duration_units[0])};
-    if (type == OPTION_SIZE)
+    }
+    if (type == OPTION_SIZE) {
         return (struct units){size_units, sizeof(size_units) / sizeof(size_units[0])};
+    }
     return (struct units){plain_units, 1};
 }
 
@@ -54,23 +56,30 @@ static bool parse_number(enum option_type type, const char *text, int64_t *out)
     bool is_negative = *text == '-';
     int64_t value = 0;
 
-    if (is_negative)
+    if (is_negative) {
         text++;
-    if (!is_digit(*text))
+    }
+    if (!is_digit(*text)) {
         return false;
-    for (; is_digit(*text); text++)
+    }
+    for (; is_digit(*text); text++) {
         if (__builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, *text - '0', &value))
+            __builtin_add_overflow(value, *text - '0', &value)) {
             return false;
-    if (is_negative)
+        }
+    }
+    if (is_negative) {
         value = -value;
+    }
     if (*text == '\0') {
         *out = value;
         return true;
     }
-    for (size_t i = 0; i < units.count; i++)
-        if (strcasecmp(text, units.first[i].suffix) == 0)
+    for (size_t i = 0; i < units.count; i++) {
+        if (strcasecmp(text, units.first[i].suffix) == 0) {
             return !__builtin_mul_overflow(value, units.first[i].factor, out);
+        }
+    }
     return false;
 }
 
@@ -79,8 +88,9 @@ void option_value_format(enum option_type type, int64_t value, struct buffer *ou
     struct units units = units_of(type);
 
     for (size_t i = 0; i < units.count; i++) {
-        if (units.first[i].factor > 1 && (value == 0 || value % units.first[i].factor != 0))
+        if (units.first[i].factor > 1 && (value == 0 || value % units.first[i].factor != 0)) {
             continue;
+        }
         buffer_append_signed(out, value / units.first[i].factor);
         buffer_append_string(out, units.first[i].suffix);
         return;
@@ -113,8 +123,9 @@ static bool parse_choice(const char *choices, const char *text, int *out)
             *out = index;
             return true;
         }
-        if (at[choice] == '\0')
+        if (at[choice] == '\0') {
             return false;
+        }
         at += choice + 1;
     }
 }
@@ -124,8 +135,9 @@ static bool is_port(const char *text)
     int port = 0;
     int digits = 0;
 
-    for (; is_digit(*text) && digits < PORT_DIGITS_MAX; text++, digits++)
+    for (; is_digit(*text) && digits < PORT_DIGITS_MAX; text++, digits++) {
         port = port * 10 + (*text - '0');
+    }
     return *text == '\0' && digits > 0 && port <= PORT_MAX;
 }
 
@@ -144,8 +156,9 @@ static bool is_host(const char *text, size_t length)
         bool is_mark =
             is_bracketed ? c == ':' || c == '.' || c == '%' : c == '.' || c == '-' || c == '_';
 
-        if (!is_letter && !is_digit(c) && !is_mark)
+        if (!is_letter && !is_digit(c) && !is_mark) {
             return false;
+        }
     }
     return length > 0;
 }
@@ -168,12 +181,14 @@ static bool is_endpoint(const char *text)
 
         return length > 0 && length < sizeof(((struct sockaddr_un *)NULL)->sun_path);
     }
-    if (strncmp(text, "tcp://", 6) != 0)
+    if (strncmp(text, "tcp://", 6) != 0) {
         return false;
+    }
     text += 6;
     colon = strrchr(text, ':');
-    if (colon == NULL || (strcmp(colon + 1, "*") != 0 && !is_port(colon + 1)))
+    if (colon == NULL || (strcmp(colon + 1, "*") != 0 && !is_port(colon + 1))) {
         return false;
+    }
     return strncmp(text, "*:", 2) == 0 || is_host(text, (size_t)(colon - text));
 }
 
@@ -197,10 +212,11 @@ static void complain_choice(const char *choices, struct buffer *complaint)
 {
     buffer_append_string(complaint, "must be one of ");
     for (const char *at = choices; *at != '\0'; at++) {
-        if (*at == '|')
+        if (*at == '|') {
             buffer_append_string(complaint, ", ");
-        else
+        } else {
             buffer_append_char(complaint, *at);
+        }
     }
 }
 
@@ -212,8 +228,9 @@ bool option_value_parse(const struct option *option, const char *text, void *tar
 
     switch (option->type) {
     case OPTION_FLAG:
-        if (parse_flag(text, field))
+        if (parse_flag(text, field)) {
             return true;
+        }
         buffer_append_string(complaint, "must be true or false");
         return false;
     case OPTION_INTEGER:
@@ -227,18 +244,21 @@ bool option_value_parse(const struct option *option, const char *text, void *tar
         complain_number(option, complaint);
         return false;
     case OPTION_CHOICE:
-        if (parse_choice(option->choices, text, field))
+        if (parse_choice(option->choices, text, field)) {
             return true;
+        }
         complain_choice(option->choices, complaint);
         return false;
     case OPTION_ENDPOINT:
-        if (is_endpoint(text))
+        if (is_endpoint(text)) {
             break;
+        }
         buffer_append_string(complaint, "must be an endpoint, tcp://host:port or ipc://path");
         return false;
     case OPTION_ADDRESS:
-        if (is_address(text))
+        if (is_address(text)) {
             break;
+        }
         buffer_append_string(complaint, "must be an address, host:port, [v6]:port or :port");
         return false;
     case OPTION_STRING:

@@ -49,9 +49,11 @@ int options_fail(const char *program, const char *format, ...)
     vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
     /* One line, whatever the arguments held. */
-    for (char *at = line; *at != '\0'; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+    for (char *at = line; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
             *at = '?';
+        }
+    }
     fprintf(stderr, "%s: %s\n", program, line);
     return EXIT_BAD_USAGE;
 }
@@ -63,9 +65,10 @@ static bool take_value(const struct parser *parser, const struct section *sectio
     struct buffer complaint = BUFFER_EMPTY;
     bool is_taken = option_value_parse(option, text, section->target, &complaint);
 
-    if (!is_taken)
+    if (!is_taken) {
         options_fail(parser->program, "%s %.*s, not \"%.*s\"", where, (int)complaint.length,
                      complaint.data, VALUE_SHOWN_MAX, text);
+    }
     buffer_deinit(&complaint);
     return is_taken;
 }
@@ -98,8 +101,9 @@ static bool take_environment(const struct parser *parser, const struct section *
         option_variable(section->table[i].flag, name);
         text = getenv(name);
         if (text != NULL && *text != '\0' &&
-            !take_value(parser, section, &section->table[i], name, text))
+            !take_value(parser, section, &section->table[i], name, text)) {
             return false;
+        }
     }
     return true;
 }
@@ -112,8 +116,9 @@ static const struct option *find_option(const struct parser *parser, const char 
         for (size_t j = 0; j < (*section)->count; j++) {
             const struct option *option = &(*section)->table[j];
 
-            if (strlen(option->flag) == length && memcmp(option->flag, name, length) == 0)
+            if (strlen(option->flag) == length && memcmp(option->flag, name, length) == 0) {
                 return option;
+            }
         }
     }
     return NULL;
@@ -131,8 +136,9 @@ static bool take_flag(struct parser *parser)
 
     if (option == NULL && value == NULL && strncmp(name, "no-", 3) == 0) {
         option = find_option(parser, name + 3, length - 3, &section);
-        if (option != NULL && option->type != OPTION_FLAG)
+        if (option != NULL && option->type != OPTION_FLAG) {
             option = NULL;
+        }
         value = "false";
     }
     snprintf(where, sizeof(where), "--%.*s",
@@ -141,8 +147,9 @@ static bool take_flag(struct parser *parser)
         options_fail(parser->program, "unknown option %s (see --help)", where);
         return false;
     }
-    if (value == NULL && option->type == OPTION_FLAG)
+    if (value == NULL && option->type == OPTION_FLAG) {
         value = "true";
+    }
     if (value == NULL) {
         /* What looks like the next flag is one: a value that begins with -- is given with '='. */
         if (parser->at + 1 == parser->argc || strncmp(parser->argv[parser->at + 1], "--", 2) == 0) {
@@ -164,8 +171,9 @@ static bool take_arguments(struct parser *parser)
                          VALUE_SHOWN_MAX, argument);
             return false;
         }
-        if (!take_flag(parser))
+        if (!take_flag(parser)) {
             return false;
+        }
     }
     return true;
 }
@@ -173,9 +181,12 @@ static bool take_arguments(struct parser *parser)
 /* Asked for before anything else is looked at, so that a broken environment hides no help. */
 static bool is_given(int argc, char **argv, const char *flag, const char *short_flag)
 {
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], flag) == 0 || (short_flag != NULL && strcmp(argv[i], short_flag) == 0))
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], flag) == 0 ||
+            (short_flag != NULL && strcmp(argv[i], short_flag) == 0)) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -190,14 +201,16 @@ enum options_result options_parse(const struct option *table, size_t count, cons
         .argv = argv,
     };
 
-    for (size_t i = 0; i < SECTION_COUNT; i++)
+    for (size_t i = 0; i < SECTION_COUNT; i++) {
         take_defaults(&parser.sections[i]);
+    }
     if (is_given(argc, argv, "--help", "-h")) {
         struct buffer text = BUFFER_EMPTY;
 
         options_help_begin(program, summary, &text);
-        for (size_t i = 0; i < SECTION_COUNT; i++)
+        for (size_t i = 0; i < SECTION_COUNT; i++) {
             options_help_table(parser.sections[i].table, parser.sections[i].count, &text);
+        }
         options_help_end(&text);
         fwrite(text.data, 1, text.length, stdout);
         buffer_deinit(&text);
@@ -207,8 +220,10 @@ enum options_result options_parse(const struct option *table, size_t count, cons
         printf("%s %s\n", program, ELIZAMQ_VERSION);
         return OPTIONS_EXIT_0;
     }
-    for (size_t i = 0; i < SECTION_COUNT; i++)
-        if (!take_environment(&parser, &parser.sections[i]))
+    for (size_t i = 0; i < SECTION_COUNT; i++) {
+        if (!take_environment(&parser, &parser.sections[i])) {
             return OPTIONS_EXIT_2;
+        }
+    }
     return take_arguments(&parser) ? OPTIONS_RUN : OPTIONS_EXIT_2;
 }

@@ -25,8 +25,9 @@ void option_variable(const char *flag, char out[OPTION_VARIABLE_SIZE])
 
 static void pad_to(struct buffer *out, size_t *column, size_t wanted)
 {
-    for (; *column < wanted; (*column)++)
+    for (; *column < wanted; (*column)++) {
         buffer_append_char(out, ' ');
+    }
 }
 
 /* Appends words from `column` on, and breaks before COLUMNS to a line that begins at `indent`. */
@@ -58,8 +59,9 @@ static void wrap(struct buffer *out, const char *text, size_t column, size_t ind
 
 static const char *value_name(const struct option *option)
 {
-    if (option->choices != NULL)
+    if (option->choices != NULL) {
         return option->choices;
+    }
     switch (option->type) {
     case OPTION_FLAG:
         return NULL;
@@ -93,8 +95,9 @@ static void append_facts(const struct option *option, struct buffer *text)
         option_value_format(option->type, option->maximum, text);
         buffer_append_string(text, "; ");
     }
-    if (option->default_text != NULL)
+    if (option->default_text != NULL) {
         buffer_append_format(text, "default %s; ", option->default_text);
+    }
     buffer_append_format(text, "%s]", variable);
 }
 
@@ -106,8 +109,9 @@ static void append_option(const struct option *option, struct buffer *out)
     size_t column;
 
     buffer_append_format(out, "  --%s", option->flag);
-    if (value != NULL && option->type != OPTION_FLAG)
+    if (value != NULL && option->type != OPTION_FLAG) {
         buffer_append_format(out, " %s", value);
+    }
     column = out->length - start;
     if (column + 2 > TEXT_COLUMN) {
         buffer_append_char(out, '\n');
@@ -131,8 +135,9 @@ void options_help_begin(const char *program, const char *summary, struct buffer 
 
 void options_help_table(const struct option *table, size_t count, struct buffer *out)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         append_option(&table[i], out);
+    }
 }
 
 static void append_plain(const char *flag, const char *help, struct buffer *out)

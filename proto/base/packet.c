@@ -16,8 +16,9 @@ struct packet *packet_new(enum packet_kind kind, const struct slice *parts, size
     struct packet *packet;
     char *at;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         payload_length += parts[i].length;
+    }
     assert(payload_length <= UINT32_MAX);
     header_length = websocket_write_header(header, kind == PACKET_BINARY, payload_length);
 
@@ -33,8 +34,9 @@ struct packet *packet_new(enum packet_kind kind, const struct slice *parts, size
     memcpy(packet->bytes, header, header_length);
     at = packet->bytes + header_length;
     for (size_t i = 0; i < count; i++) {
-        if (parts[i].length == 0)
+        if (parts[i].length == 0) {
             continue;
+        }
         memcpy(at, parts[i].data, parts[i].length);
         at += parts[i].length;
     }
@@ -44,19 +46,22 @@ struct packet *packet_new(enum packet_kind kind, const struct slice *parts, size
 void packet_attach(struct packet *packet, const struct slice *attachments, size_t count)
 {
     assert(packet->attachments == NULL && count <= UINT8_MAX);
-    if (count == 0)
+    if (count == 0) {
         return;
+    }
     packet->attachments = memory_allocate(count * sizeof(*packet->attachments));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         packet->attachments[i] = packet_new(PACKET_BINARY, &attachments[i], 1);
+    }
     packet->attachment_count = (uint8_t)count;
 }
 
 /* What hangs on a few packets only; neither kind has anything on it in turn. */
 static void release_forms(struct packet *packet)
 {
-    for (unsigned i = 0; i < packet->attachment_count; i++)
+    for (unsigned i = 0; i < packet->attachment_count; i++) {
         packet_release(&packet->attachments[i]);
+    }
     free(packet->attachments);
     packet_release(&packet->packed);
 }
@@ -73,12 +78,15 @@ void packet_release(struct packet **packet)
     struct packet *self = *packet;
 
     *packet = NULL;
-    if (self == NULL)
+    if (self == NULL) {
         return;
+    }
     assert(self->references > 0);
-    if (--self->references > 0)
+    if (--self->references > 0) {
         return;
-    if (self->attachments != NULL || self->packed != NULL)
+    }
+    if (self->attachments != NULL || self->packed != NULL) {
         release_forms(self);
+    }
     free(self);
 }

@@ -34,15 +34,17 @@ static void list_append(struct wheel_entry *list, struct wheel_entry *entry)
 
 void wheel_init(struct wheel *wheel, int64_t now)
 {
-    for (size_t i = 0; i < WHEEL_SLOTS; i++)
+    for (size_t i = 0; i < WHEEL_SLOTS; i++) {
         list_init(&wheel->slots[i]);
+    }
     wheel->tick = tick_of(now);
 }
 
 void wheel_cancel(struct wheel_entry *entry)
 {
-    if (entry->next == NULL)
+    if (entry->next == NULL) {
         return;
+    }
     entry->previous->next = entry->next;
     entry->next->previous = entry->previous;
     entry->next = NULL;
@@ -79,15 +81,18 @@ void wheel_run(struct wheel *wheel, int64_t now,
     int64_t last = tick_of(now);
     struct wheel_entry due;
 
-    if (last < first)
+    if (last < first) {
         last = first;
-    if (last - first >= WHEEL_SLOTS)
+    }
+    if (last - first >= WHEEL_SLOTS) {
         first = last - WHEEL_SLOTS + 1;
+    }
 
     /* Collected before the first call, so that what expire() sets waits for the next run. */
     list_init(&due);
-    for (int64_t tick = first; tick <= last; tick++)
+    for (int64_t tick = first; tick <= last; tick++) {
         collect_due(slot_of(wheel, tick), now, &due);
+    }
     wheel->tick = last;
 
     while (due.next != &due) {

@@ -39,8 +39,9 @@ void engineio_write_error(enum engineio_error error, struct buffer *out)
 int engineio_decode_text(struct slice message, struct engineio_packet *out)
 {
     if (message.length == 0 || message.data[0] < '0' + ENGINEIO_OPEN ||
-        message.data[0] > '0' + ENGINEIO_NOOP)
+        message.data[0] > '0' + ENGINEIO_NOOP) {
         return ERROR_MALFORMED;
+    }
     out->type = (enum engineio_type)(message.data[0] - '0');
     out->is_binary = false;
     out->data = slice_of(message.data + 1, message.length - 1);
@@ -51,8 +52,9 @@ static int v4_decode(struct slice message, bool is_binary, struct arena *arena,
                      struct engineio_packet *out)
 {
     (void)arena;
-    if (!is_binary)
+    if (!is_binary) {
         return engineio_decode_text(message, out);
+    }
     *out = (struct engineio_packet){ENGINEIO_MESSAGE, true, message};
     return 0;
 }
@@ -67,14 +69,17 @@ static int v4_next(struct engineio_payload *payload, size_t max_packets, struct 
     int error;
 
     if (payload->packets > 0) {
-        if (start == payload->end)
+        if (start == payload->end) {
             return 0;
+        }
         start++;
     }
-    if (start == payload->end)
+    if (start == payload->end) {
         return ERROR_MALFORMED;
-    if (payload->packets == max_packets)
+    }
+    if (payload->packets == max_packets) {
         return ERROR_TOO_LARGE;
+    }
 
     separator = memchr(start, SEPARATOR, (size_t)(payload->end - start));
     payload->at = separator == NULL ? payload->end : separator;
@@ -85,16 +90,18 @@ static int v4_next(struct engineio_payload *payload, size_t max_packets, struct 
     } else {
         error = engineio_decode_text(packet, out);
     }
-    if (error != 0)
+    if (error != 0) {
         return error;
+    }
     payload->packets++;
     return 1;
 }
 
 static void v4_append(struct buffer *payload, struct slice packet, bool is_binary)
 {
-    if (payload->length > 0)
+    if (payload->length > 0) {
         buffer_append_char(payload, SEPARATOR);
+    }
     if (is_binary) {
         buffer_append_char(payload, BASE64_MARK);
         base64_encode(packet, payload);

@@ -17,8 +17,9 @@ enum {
 
 static int decode_typed_bytes(struct slice bytes, struct engineio_packet *out)
 {
-    if (bytes.length == 0 || (unsigned char)bytes.data[0] > ENGINEIO_NOOP)
+    if (bytes.length == 0 || (unsigned char)bytes.data[0] > ENGINEIO_NOOP) {
         return ERROR_MALFORMED;
+    }
     out->type = (enum engineio_type)bytes.data[0];
     out->is_binary = true;
     out->data = slice_of(bytes.data + 1, bytes.length - 1);
@@ -29,11 +30,13 @@ static int decode_packet(struct slice text, struct arena *arena, struct engineio
 {
     int error;
 
-    if (text.length == 0 || text.data[0] != BASE64_MARK)
+    if (text.length == 0 || text.data[0] != BASE64_MARK) {
         return engineio_decode_text(text, out);
+    }
     error = engineio_decode_text(slice_of(text.data + 1, text.length - 1), out);
-    if (error != 0)
+    if (error != 0) {
         return error;
+    }
     out->is_binary = true;
     return base64_decode(out->data, arena, &out->data);
 }
@@ -53,13 +56,15 @@ static bool take_length(const char **at, const char *end, char zero, char mark, 
     while (*at < end && **at != mark) {
         char digit = (char)(**at - zero);
 
-        if (digit < 0 || digit > 9 || ++digits > LENGTH_DIGITS_MAX)
+        if (digit < 0 || digit > 9 || ++digits > LENGTH_DIGITS_MAX) {
             return false;
+        }
         *length = *length * 10 + (size_t)digit;
         (*at)++;
     }
-    if (*at == end || digits == 0)
+    if (*at == end || digits == 0) {
         return false;
+    }
     (*at)++;
     return true;
 }
@@ -71,8 +76,9 @@ static bool take_units(const char **at, const char *end, size_t units)
         size_t bytes = utf8_length((const unsigned char *)*at, (const unsigned char *)end);
         size_t taken = bytes > UTF16_ONE_UNIT_BYTES ? 2 : 1;
 
-        if (bytes == 0 || taken > units)
+        if (bytes == 0 || taken > units) {
             return false;
+        }
         units -= taken;
         *at += bytes;
     }
@@ -88,10 +94,12 @@ static struct slice narrow(struct slice text, struct arena *arena)
     for (size_t i = 0; i < text.length; i++) {
         unsigned char byte = (unsigned char)text.data[i];
 
-        if (byte > 0xc3) /* beyond U+00FF */
+        if (byte > 0xc3) { /* beyond U+00FF */
             return SLICE_EMPTY;
-        if (byte >= 0xc0)
+        }
+        if (byte >= 0xc0) {
             byte = (unsigned char)((byte & 3) << 6 | (text.data[++i] & 0x3f));
+        }
         out[length++] = (char)byte;
     }
     return slice_of(out, length);
@@ -105,8 +113,9 @@ static bool is_utf8(struct slice text)
     while (at < end) {
         size_t length = utf8_length(at, end);
 
-        if (length == 0)
+        if (length == 0) {
             return false;
+        }
         at += length;
     }
     return true;
@@ -114,9 +123,11 @@ static bool is_utf8(struct slice text)
 
 static bool is_ascii(struct slice text)
 {
-    for (size_t i = 0; i < text.length; i++)
-        if ((unsigned char)text.data[i] > 0x7f)
+    for (size_t i = 0; i < text.length; i++) {
+        if ((unsigned char)text.data[i] > 0x7f) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -124,8 +135,9 @@ static struct slice undo_second_encoding(struct slice text, struct arena *arena)
 {
     struct slice bytes;
 
-    if (is_ascii(text))
+    if (is_ascii(text)) {
         return text;
+    }
     bytes = narrow(text, arena);
     return bytes.length > 0 && is_utf8(bytes) ? bytes : text;
 }
@@ -137,11 +149,13 @@ static int next_of_text(struct engineio_payload *payload, struct arena *arena,
     struct slice text;
     size_t units;
 
-    if (!take_length(&payload->at, payload->end, '0', ':', &units))
+    if (!take_length(&payload->at, payload->end, '0', ':', &units)) {
         return ERROR_MALFORMED;
+    }
     start = payload->at;
-    if (!take_units(&payload->at, payload->end, units))
+    if (!take_units(&payload->at, payload->end, units)) {
         return ERROR_MALFORMED;
+    }
     text = slice_of(start, (size_t)(payload->at - start));
     return decode_packet(undo_second_encoding(text, arena), arena, out);
 }
@@ -155,8 +169,9 @@ static int next_of_bytes(struct engineio_payload *payload, struct arena *arena,
 
     if ((kind != BINARY_TEXT && kind != BINARY_BYTES) ||
         !take_length(&payload->at, payload->end, 0, (char)BINARY_LENGTH_END, &length) ||
-        length > (size_t)(payload->end - payload->at))
+        length > (size_t)(payload->end - payload->at)) {
         return ERROR_MALFORMED;
+    }
     bytes = slice_of(payload->at, length);
     payload->at += length;
     return kind == BINARY_BYTES ? decode_typed_bytes(bytes, out) : decode_packet(bytes, arena, out);
@@ -166,8 +181,9 @@ static int next_of_bytes(struct engineio_payload *payload, struct arena *arena,
 static void skip_empty(struct engineio_payload *payload)
 {
     while (!payload->is_binary && payload->end - payload->at >= 2 && payload->at[0] == '0' &&
-           payload->at[1] == ':')
+           payload->at[1] == ':') {
         payload->at += 2;
+    }
 }
 
 static int v3_next(struct engineio_payload *payload, size_t max_packets, struct arena *arena,
@@ -177,14 +193,17 @@ static int v3_next(struct engineio_payload *payload, size_t max_packets, struct 
     int error;
 
     skip_empty(payload);
-    if (payload->at == payload->end)
+    if (payload->at == payload->end) {
         return payload->packets > 0 || payload->at > start ? 0 : ERROR_MALFORMED;
-    if (payload->packets == max_packets)
+    }
+    if (payload->packets == max_packets) {
         return ERROR_TOO_LARGE;
+    }
     error =
         payload->is_binary ? next_of_bytes(payload, arena, out) : next_of_text(payload, arena, out);
-    if (error != 0)
+    if (error != 0) {
         return error;
+    }
     payload->packets++;
     return 1;
 }
@@ -198,8 +217,9 @@ static void append_escaped_unit(struct buffer *out, unsigned unit)
 
     at[0] = '\\';
     at[1] = 'u';
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 4; i++) {
         at[2 + i] = hex[unit >> (12 - 4 * i) & 15];
+    }
     out->length += 6;
 }
 
@@ -208,8 +228,9 @@ static void append_escaped(struct buffer *out, const unsigned char *at, size_t l
 {
     unsigned code = length == 2 ? at[0] & 0x1fu : length == 3 ? at[0] & 0x0fu : at[0] & 0x07u;
 
-    for (size_t i = 1; i < length; i++)
+    for (size_t i = 1; i < length; i++) {
         code = code << 6 | (at[i] & 0x3fu);
+    }
     if (code > 0xffff) {
         append_escaped_unit(out, 0xd800 + ((code - 0x10000) >> 10));
         code = 0xdc00 + (code & 0x3ff);
@@ -231,8 +252,9 @@ static size_t append_as_ascii(struct buffer *out, struct slice text)
     while (at < end) {
         size_t length = *at < 0x80 ? 1 : utf8_length(at, end);
 
-        if (length == 0)
+        if (length == 0) {
             length = 1; /* no text of ours: it is sent as it is */
+        }
         if (is_json && length > 1) {
             size_t before = out->length;
 
@@ -280,8 +302,9 @@ static void v3_append_binary(struct buffer *payload, struct slice packet, bool i
     buffer_append_char(payload, is_binary ? BINARY_BYTES : BINARY_TEXT);
     start = payload->length;
     buffer_append_unsigned(payload, packet.length);
-    for (size_t i = start; i < payload->length; i++)
+    for (size_t i = start; i < payload->length; i++) {
         payload->data[i] = (char)(payload->data[i] - '0');
+    }
     buffer_append_char(payload, (char)BINARY_LENGTH_END);
     buffer_append_slice(payload, packet);
 }

@@ -50,8 +50,9 @@ static void take_value(struct level *level, struct slice value)
 {
     int64_t number;
 
-    if (level == NULL || level->member == MEMBER_OTHER)
+    if (level == NULL || level->member == MEMBER_OTHER) {
         return;
+    }
     if (level->member == MEMBER_PLACEHOLDER) {
         level->is_placeholder = slice_is(value, "true");
     } else {
@@ -80,12 +81,15 @@ static int close(struct walk *walk, const char *at)
     struct level level = walk->levels[--walk->depth];
     struct buffer *out = walk->out;
 
-    if (!level.is_placeholder)
+    if (!level.is_placeholder) {
         return 0;
-    if (!level.has_number)
+    }
+    if (!level.has_number) {
         return ERROR_MALFORMED;
-    if (level.start > out->length)
+    }
+    if (level.start > out->length) {
         buffer_append(out, walk->copied, level.start - out->length);
+    }
     out->length = level.start; /* of what was inside, nothing is left */
     walk->copied = at + 1;
     return walk->write(walk->context, level.number, out) ? 0 : ERROR_MALFORMED;
@@ -114,10 +118,11 @@ static int walk_value(struct walk *walk, const char *at, const char *end)
             break;
         case '"':
             at = json_text_string_end(at, end);
-            if (level != NULL && level->expects_key)
+            if (level != NULL && level->expects_key) {
                 take_key(level, slice_of(start, (size_t)(at - start)));
-            else
+            } else {
                 take_value(level, slice_of(start, (size_t)(at - start)));
+            }
             break;
         case ':':
         case ' ':
@@ -142,8 +147,9 @@ int placeholders_replace(struct slice json, placeholder_write *write, void *cont
     const char *end = json.data + json.length;
     int error = json.length == 0 ? 0 : walk_value(&walk, json.data, end);
 
-    if (error == 0 && walk.copied < end)
+    if (error == 0 && walk.copied < end) {
         buffer_append(out, walk.copied, (size_t)(end - walk.copied));
+    }
     free(walk.levels);
     return error;
 }
@@ -160,16 +166,20 @@ bool placeholder_take(const char **at, const char *end, uint64_t *number)
     const size_t head = sizeof(CANONICAL_HEAD) - 1;
     const char *place = *at;
 
-    if ((size_t)(end - place) < head || memcmp(place, CANONICAL_HEAD, head) != 0)
+    if ((size_t)(end - place) < head || memcmp(place, CANONICAL_HEAD, head) != 0) {
         return false;
+    }
     place += head;
     *number = 0;
-    if (place == end || *place == '}')
+    if (place == end || *place == '}') {
         return false;
-    while (place < end && *place >= '0' && *place <= '9' && *number < UINT32_MAX)
+    }
+    while (place < end && *place >= '0' && *place <= '9' && *number < UINT32_MAX) {
         *number = *number * 10 + (uint64_t)(*place++ - '0');
-    if (place == end || *place != '}')
+    }
+    if (place == end || *place != '}') {
         return false;
+    }
     *at = place + 1;
     return true;
 }

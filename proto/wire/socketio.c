@@ -26,8 +26,9 @@ static bool take_number(const char **at, const char *end, uint64_t maximum, uint
     *count = 0;
     for (; *at < end && **at >= '0' && **at <= '9'; (*at)++, (*count)++) {
         *number = *number * 10 + (uint64_t)(**at - '0');
-        if (*number > maximum)
+        if (*number > maximum) {
             return false;
+        }
     }
     return true;
 }
@@ -38,8 +39,9 @@ static bool take_attachments(const char **at, const char *end, struct socketio_p
     size_t digits;
 
     if (!take_number(at, end, SOCKETIO_ATTACHMENTS_MAX, &number, &digits) || digits == 0 ||
-        *at == end || **at != '-')
+        *at == end || **at != '-') {
         return false;
+    }
     (*at)++;
     out->attachments = (unsigned)number;
     return true;
@@ -54,8 +56,9 @@ static bool is_printable_text(struct slice text)
     while (at < end) {
         size_t length = utf8_length(at, end);
 
-        if (length == 0 || *at < 0x20)
+        if (length == 0 || *at < 0x20) {
             return false;
+        }
         at += length;
     }
     return true;
@@ -68,8 +71,9 @@ static bool take_namespace(const char **at, const char *end, struct socketio_pac
     const char *query;
     size_t length;
 
-    if (start == end || *start != '/')
+    if (start == end || *start != '/') {
         return true;
+    }
     comma = memchr(start, ',', (size_t)(end - start));
     *at = comma == NULL ? end : comma + 1;
     length = (size_t)((comma == NULL ? end : comma) - start);
@@ -86,8 +90,9 @@ static bool take_ack_id(const char **at, const char *end, struct socketio_packet
 {
     size_t digits;
 
-    if (!take_number(at, end, ACK_ID_MAX, &out->ack_id, &digits))
+    if (!take_number(at, end, ACK_ID_MAX, &out->ack_id, &digits)) {
         return false;
+    }
     out->has_ack_id = digits > 0;
     return true;
 }
@@ -98,9 +103,11 @@ static bool is_reserved_event(struct slice name)
     static const char *const reserved[] = {"connect",       "connect_error", "disconnect",
                                            "disconnecting", "newListener",   "removeListener"};
 
-    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-        if (json_string_is(name, reserved[i]))
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (json_string_is(name, reserved[i])) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -109,11 +116,13 @@ static bool take_event(struct socketio_packet *out)
     struct json_iterator iterator;
     enum json_type type;
 
-    if (json_type(out->data) != JSON_ARRAY)
+    if (json_type(out->data) != JSON_ARRAY) {
         return false;
+    }
     iterator = json_iterate(out->data);
-    if (!json_next_element(&iterator, &out->event))
+    if (!json_next_element(&iterator, &out->event)) {
         return false;
+    }
     out->arguments = out->data;
     type = json_type(out->event);
     return type == JSON_NUMBER || (type == JSON_STRING && !is_reserved_event(out->event));
@@ -146,14 +155,16 @@ int socketio_decode_head(struct slice text, struct socketio_packet *out, struct 
     const char *at = text.data;
     const char *end;
 
-    if (text.length == 0 || *at < '0' + SOCKETIO_CONNECT || *at > '0' + SOCKETIO_BINARY_ACK)
+    if (text.length == 0 || *at < '0' + SOCKETIO_CONNECT || *at > '0' + SOCKETIO_BINARY_ACK) {
         return ERROR_MALFORMED;
+    }
     end = at + text.length;
     *out = (struct socketio_packet){.type = (enum socketio_type)(*at++ - '0'),
                                     .name_space = SLICE_LITERAL("/")};
     if ((is_binary_type(out->type) && !take_attachments(&at, end, out)) ||
-        !take_namespace(&at, end, out) || !take_ack_id(&at, end, out))
+        !take_namespace(&at, end, out) || !take_ack_id(&at, end, out)) {
         return ERROR_MALFORMED;
+    }
     *payload = slice_of(at, (size_t)(end - at));
     return 0;
 }
@@ -163,12 +174,14 @@ int socketio_decode_payload(struct slice payload, struct socketio_packet *packet
     int error = 0;
 
     packet->data = SLICE_EMPTY;
-    if (payload.length > 0)
+    if (payload.length > 0) {
         error = json_scan(payload, SOCKETIO_EVENT_DEPTH, &packet->data);
-    if (error == ERROR_TOO_DEEP)
+    }
+    if (error == ERROR_TOO_DEEP) {
         packet->data_state = SOCKETIO_DATA_TOO_DEEP;
-    else if (error != 0)
+    } else if (error != 0) {
         return error;
+    }
     return check_data(packet) ? 0 : ERROR_MALFORMED;
 }
 
@@ -185,8 +198,9 @@ struct json_iterator socketio_arguments(const struct socketio_packet *packet)
     struct json_iterator iterator = json_iterate(packet->arguments);
     struct slice name;
 
-    if (packet->type == SOCKETIO_EVENT || packet->type == SOCKETIO_BINARY_EVENT)
+    if (packet->type == SOCKETIO_EVENT || packet->type == SOCKETIO_BINARY_EVENT) {
         json_next_element(&iterator, &name);
+    }
     return iterator;
 }
 
@@ -244,9 +258,11 @@ static const struct socketio_codec codecs[] = {
 
 const struct socketio_codec *socketio_codec(int revision)
 {
-    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++)
-        if (codecs[i].revision == revision)
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+        if (codecs[i].revision == revision) {
             return &codecs[i];
+        }
+    }
     return NULL;
 }
 
@@ -259,8 +275,9 @@ void socketio_write_event(struct buffer *out, struct slice name_space, const cha
                           struct slice arguments, bool has_ack_id, uint64_t ack_id)
 {
     write_head(out, SOCKETIO_EVENT, name_space);
-    if (has_ack_id)
+    if (has_ack_id) {
         buffer_append_unsigned(out, ack_id);
+    }
     buffer_append_char(out, '[');
     json_write_string(out, slice_of_string(event));
     if (arguments.length > 0) {

@@ -28,8 +28,9 @@ static int write_binary(struct unpacking *unpacking, struct slice bytes)
 {
     struct socketio_binaries *binaries = unpacking->binaries;
 
-    if (binaries->count == SOCKETIO_BINARIES_MAX)
+    if (binaries->count == SOCKETIO_BINARIES_MAX) {
         return ERROR_MALFORMED;
+    }
     placeholder_append(unpacking->text, binaries->count);
     binaries->list[binaries->count++] = bytes;
     return 0;
@@ -39,8 +40,9 @@ static int64_t big_endian_signed(struct slice bytes)
 {
     uint64_t number = 0;
 
-    for (size_t i = 0; i < bytes.length; i++)
+    for (size_t i = 0; i < bytes.length; i++) {
         number = number << 8 | (unsigned char)bytes.data[i];
+    }
     return (int64_t)number;
 }
 
@@ -90,12 +92,14 @@ static int skip_items(struct msgpack_reader *reader, uint64_t items)
     struct msgpack_item item;
 
     for (; items > 0; items--) {
-        if (!msgpack_read_item(reader, &item))
+        if (!msgpack_read_item(reader, &item)) {
             return ERROR_MALFORMED;
-        if (item.kind == MSGPACK_ARRAY)
+        }
+        if (item.kind == MSGPACK_ARRAY) {
             items += item.count;
-        else if (item.kind == MSGPACK_MAP)
+        } else if (item.kind == MSGPACK_MAP) {
             items += (uint64_t)item.count * 2;
+        }
     }
     return 0;
 }
@@ -108,8 +112,9 @@ static int write_array(struct unpacking *unpacking, uint32_t count, unsigned dep
 
     buffer_append_char(unpacking->text, '[');
     for (uint32_t i = 0; i < count && error == 0; i++) {
-        if (i > 0)
+        if (i > 0) {
             buffer_append_char(unpacking->text, ',');
+        }
         error = write_value(unpacking, depth);
     }
     buffer_append_char(unpacking->text, ']');
@@ -126,14 +131,16 @@ static int write_map(struct unpacking *unpacking, uint32_t count, unsigned depth
 
     buffer_append_char(text, '{');
     for (uint32_t i = 0; i < count && error == 0; i++) {
-        if (!msgpack_read_text(reader, SIZE_MAX, &key))
+        if (!msgpack_read_text(reader, SIZE_MAX, &key)) {
             return ERROR_MALFORMED;
+        }
         if (is_undefined(reader)) {
             reader->at += 3;
             continue;
         }
-        if (!is_first)
+        if (!is_first) {
             buffer_append_char(text, ',');
+        }
         is_first = false;
         json_write_string(text, key);
         buffer_append_char(text, ':');
@@ -165,8 +172,9 @@ static int write_value(struct unpacking *unpacking, unsigned depth)
     struct buffer *text = unpacking->text;
     struct msgpack_item item;
 
-    if (!msgpack_read_item(&unpacking->reader, &item))
+    if (!msgpack_read_item(&unpacking->reader, &item)) {
         return ERROR_MALFORMED;
+    }
     switch (item.kind) {
     case MSGPACK_NIL:
         buffer_append_string(text, "null");
@@ -203,8 +211,9 @@ static bool take_type(struct msgpack_reader *reader, struct socketio_packet *out
 {
     uint64_t type;
 
-    if (!msgpack_read_unsigned(reader, &type) || type > SOCKETIO_CONNECT_ERROR)
+    if (!msgpack_read_unsigned(reader, &type) || type > SOCKETIO_CONNECT_ERROR) {
         return false;
+    }
     out->type = (enum socketio_type)type;
     return true;
 }
@@ -223,11 +232,13 @@ static bool take_namespace(struct msgpack_reader *reader, struct socketio_packet
     struct slice text, rest;
 
     if (!msgpack_read_text(reader, SOCKETIO_NAMESPACE_MAX, &text) || text.length == 0 ||
-        *text.data != '/' || memchr(text.data, ',', text.length) != NULL)
+        *text.data != '/' || memchr(text.data, ',', text.length) != NULL) {
         return false;
+    }
     memcpy(head + 1, text.data, text.length);
-    if (socketio_decode_head(slice_of(head, text.length + 1), &inner, &rest) != 0)
+    if (socketio_decode_head(slice_of(head, text.length + 1), &inner, &rest) != 0) {
         return false;
+    }
     out->name_space = slice_of(text.data, inner.name_space.length); /* without a query */
     return true;
 }
@@ -242,8 +253,9 @@ static int take_members(struct unpacking *unpacking, uint32_t count, struct sock
     for (; count > 0 && error == 0; count--) {
         bool is_good = true;
 
-        if (!msgpack_read_text(reader, SIZE_MAX, &key))
+        if (!msgpack_read_text(reader, SIZE_MAX, &key)) {
             return ERROR_MALFORMED;
+        }
         if (is_undefined(reader)) {
             error = skip_items(reader, 1);
         } else if (slice_is(key, "type")) {
@@ -259,11 +271,13 @@ static int take_members(struct unpacking *unpacking, uint32_t count, struct sock
         } else {
             error = skip_items(reader, 1); /* "options", for one */
         }
-        if (!is_good)
+        if (!is_good) {
             return ERROR_MALFORMED;
+        }
     }
-    if (error == 0 && (!has_type || out->name_space.length == 0 || reader->at != reader->end))
+    if (error == 0 && (!has_type || out->name_space.length == 0 || reader->at != reader->end)) {
         error = ERROR_MALFORMED;
+    }
     return error;
 }
 
@@ -278,15 +292,19 @@ int socketio_msgpack_decode(struct slice message, size_t most, struct buffer *te
     buffer_clear(text);
     binaries->count = 0;
     *out = (struct socketio_packet){.has_ack_id = false};
-    if (!msgpack_read_item(&unpacking.reader, &item) || item.kind != MSGPACK_MAP)
+    if (!msgpack_read_item(&unpacking.reader, &item) || item.kind != MSGPACK_MAP) {
         return ERROR_MALFORMED;
+    }
     error = take_members(&unpacking, item.count, out);
-    if (error == 0 && text->length > most)
+    if (error == 0 && text->length > most) {
         error = ERROR_TOO_LARGE;
-    if (error == 0)
+    }
+    if (error == 0) {
         error = socketio_decode_payload(buffer_slice(text), out);
-    if (unpacking.is_too_deep)
+    }
+    if (unpacking.is_too_deep) {
         out->data_state = SOCKETIO_DATA_TOO_DEEP;
+    }
     out->attachments = binaries->count;
     return error;
 }
@@ -316,8 +334,9 @@ static bool take_placeholder(const struct packing *packing, const char **at, uin
     const char *place = *at;
 
     if (packing->attachments->attachment_count == 0 || !placeholder_take(&place, end, number) ||
-        *number >= packing->attachments->attachment_count)
+        *number >= packing->attachments->attachment_count) {
         return false;
+    }
     *at = place;
     return true;
 }
@@ -365,8 +384,9 @@ static void count_containers(struct packing *packing)
         } else {
             at = json_text_scalar_end(at, end);
         }
-        if (around != NO_CONTAINER)
+        if (around != NO_CONTAINER) {
             packing->containers[around].count += (uint32_t)things;
+        }
     }
 }
 
@@ -381,8 +401,9 @@ static void pack_number(struct buffer *out, struct slice text)
         msgpack_write_signed(out, number);
         return;
     }
-    if (!json_to_double(text, &real))
+    if (!json_to_double(text, &real)) {
         real = *text.data == '-' ? -HUGE_VAL : HUGE_VAL; /* 1e999, as JavaScript reads it */
+    }
     msgpack_write_double(out, real);
 }
 
@@ -489,7 +510,8 @@ static struct packet *pack(const struct packet *packet)
 
 struct packet *socketio_msgpack_packet(struct packet *packet)
 {
-    if (packet->packed == NULL)
+    if (packet->packed == NULL) {
         packet->packed = pack(packet);
+    }
     return packet->packed;
 }

@@ -13,9 +13,11 @@ static void write_field(struct buffer *out, const char *name, struct slice value
 {
     buffer_append_string(out, name);
     buffer_append_string(out, ": ");
-    for (size_t i = 0; i < value.length; i++)
-        if (!is_line_end(value.data[i]) && value.data[i] != '\0')
+    for (size_t i = 0; i < value.length; i++) {
+        if (!is_line_end(value.data[i]) && value.data[i] != '\0') {
             buffer_append_char(out, value.data[i]);
+        }
+    }
     buffer_append_char(out, '\n');
 }
 
@@ -23,19 +25,23 @@ void sse_write_event(struct buffer *out, const char *event, struct slice id, str
 {
     size_t start = 0;
 
-    if (id.length > 0)
+    if (id.length > 0) {
         write_field(out, "id", id);
-    if (event != NULL)
+    }
+    if (event != NULL) {
         write_field(out, "event", slice_of_string(event));
+    }
     /* CR, LF and CRLF all end a line there. */
     for (size_t i = 0; i <= data.length; i++) {
-        if (i < data.length && !is_line_end(data.data[i]))
+        if (i < data.length && !is_line_end(data.data[i])) {
             continue;
+        }
         buffer_append_string(out, "data: ");
         buffer_append_slice(out, slice_of(data.length == 0 ? NULL : data.data + start, i - start));
         buffer_append_char(out, '\n');
-        if (i + 1 < data.length && data.data[i] == '\r' && data.data[i + 1] == '\n')
+        if (i + 1 < data.length && data.data[i] == '\r' && data.data[i + 1] == '\n') {
             i++;
+        }
         start = i + 1;
     }
     buffer_append_char(out, '\n');

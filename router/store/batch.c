@@ -16,8 +16,9 @@ struct store_batch *store_batch_new(uint64_t number)
 
 void store_batch_destroy(struct store_batch **batch)
 {
-    if (*batch == NULL)
+    if (*batch == NULL) {
         return;
+    }
     arena_deinit(&(*batch)->arena);
     free(*batch);
     *batch = NULL;
@@ -29,10 +30,11 @@ static struct store_operation *add(struct store_batch *batch, enum store_operati
 
     operation->type = type;
     operation->next = NULL;
-    if (batch->last == NULL)
+    if (batch->last == NULL) {
         batch->first = operation;
-    else
+    } else {
         batch->last->next = operation;
+    }
     batch->last = operation;
     batch->operations++;
     return operation;

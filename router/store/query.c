@@ -16,8 +16,9 @@ struct store_page *store_page_new(const struct store_query *query)
 
 void store_page_destroy(struct store_page **page)
 {
-    if (*page == NULL)
+    if (*page == NULL) {
         return;
+    }
     arena_deinit(&(*page)->arena);
     free(*page);
     *page = NULL;

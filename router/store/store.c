@@ -29,8 +29,9 @@ static const struct store_backend *find_backend(const char *url, char *reason, s
         return NULL;
     }
     for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-        if (slice_is(slice_of(url, length), backends[i]->scheme))
+        if (slice_is(slice_of(url, length), backends[i]->scheme)) {
             return backends[i];
+        }
     }
     snprintf(reason, reason_size, "the store backend \"%.*s\" is not built in this version",
              (int)length, url);
@@ -51,8 +52,9 @@ struct store *store_open(const struct store_settings *settings, char *reason, si
 
 void store_close(struct store **store)
 {
-    if (*store == NULL)
+    if (*store == NULL) {
         return;
+    }
     (*store)->backend->close(*store);
     *store = NULL;
 }

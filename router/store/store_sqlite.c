@@ -28,8 +28,9 @@ static void sync_directory(const char *directory)
 {
     int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (descriptor < 0)
+    if (descriptor < 0) {
         return;
+    }
     fsync(descriptor);
     close(descriptor);
 }
@@ -49,8 +50,9 @@ static int create_file(const char *path)
     }
     if (file >= 0) {
         sync_directory(directory);
-        if (is_new_directory)
+        if (is_new_directory) {
             sync_directory(dirname(directory));
+        }
     }
     free(copy);
     return file;
@@ -65,12 +67,14 @@ static int open_file(const char *path, char *why, size_t why_size)
     int file = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
     if (file < 0 && errno == ENOENT) {
-        if (store_sqlite_inspect(path, -1, why, why_size) != 0)
+        if (store_sqlite_inspect(path, -1, why, why_size) != 0) {
             return -1;
+        }
         file = create_file(path);
     }
-    if (file < 0)
+    if (file < 0) {
         snprintf(why, why_size, "%s", strerror(errno));
+    }
     return file;
 }
 
@@ -78,8 +82,9 @@ static int open_file(const char *path, char *why, size_t why_size)
 static int claim_file(struct store_sqlite *self, const char *path, char *why, size_t why_size)
 {
     self->lock = open_file(path, why, why_size);
-    if (self->lock < 0)
+    if (self->lock < 0) {
         return ERROR_STORE;
+    }
     if (flock(self->lock, LOCK_EX | LOCK_NB) != 0) {
         snprintf(why, why_size, "%s",
                  errno == EWOULDBLOCK ? "another router is using it" : strerror(errno));
@@ -113,11 +118,12 @@ static void checkpoint(struct store *store)
     int rc =
         sqlite3_wal_checkpoint_v2(self->database, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &folded);
 
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         self->base.log_bytes = pages > folded ? (size_t)pages * (size_t)self->page_size : 0;
-    else if ((rc & 0xff) != SQLITE_BUSY)
+    } else if ((rc & 0xff) != SQLITE_BUSY) {
         log_warn("store_checkpoint_failed", "file=%s code=%d reason=%s", self->path, rc,
                  sqlite3_errmsg(self->database));
+    }
 }
 
 static int prepare_all(struct store_sqlite *self, bool read_only)
@@ -128,8 +134,9 @@ static int prepare_all(struct store_sqlite *self, bool read_only)
         int rc = sqlite3_prepare_v3(self->database, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
                                     &self->statements[i], NULL);
 
-        if (rc != SQLITE_OK)
+        if (rc != SQLITE_OK) {
             return rc;
+        }
     }
     return SQLITE_OK;
 }
@@ -166,8 +173,9 @@ static int migrate(struct store_sqlite *self, int version)
     int rc = store_sqlite_migrate(self->database, store_sqlite_migrations, version,
                                   STORE_SCHEMA_VERSION);
 
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_OK) {
         return rc;
+    }
     log_info("store_migrated", "file=%s from=%d to=%d", self->path, version, STORE_SCHEMA_VERSION);
     /* The version, into the file itself if nobody is reading: then file(1) tells it too. */
     sqlite3_wal_checkpoint_v2(self->database, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -185,10 +193,12 @@ static int set_up_writer(struct store_sqlite *self, const struct store_settings 
              "PRAGMA journal_size_limit = %d; PRAGMA cache_size = -%d",
              settings->sync_full ? "FULL" : "NORMAL", STORE_SQLITE_LOG_KEPT,
              STORE_SQLITE_WRITER_CACHE_KIB);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         rc = sqlite3_exec(self->database, pragmas, NULL, NULL, NULL);
-    if (rc == SQLITE_OK && version < STORE_SCHEMA_VERSION)
+    }
+    if (rc == SQLITE_OK && version < STORE_SCHEMA_VERSION) {
         rc = migrate(self, version);
+    }
     sqlite3_wal_hook(self->database, note_log_size, self);
     return rc;
 }
@@ -203,22 +213,27 @@ static int set_up(struct store_sqlite *self, const struct store_settings *settin
 
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(self->database, STORE_SQLITE_BUSY_MS);
-        if (store_sqlite_identify(self->database, &version, why, why_size) != 0)
+        if (store_sqlite_identify(self->database, &version, why, why_size) != 0) {
             return ERROR_SCHEMA;
+        }
         rc = sqlite3_exec(self->database,
                           "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
                           "PRAGMA temp_store = MEMORY",
                           NULL, NULL, NULL);
     }
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         rc = settings->read_only ? set_up_reader(self, settings)
                                  : set_up_writer(self, settings, version);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         rc = store_sqlite_ask(self->database, "PRAGMA page_size", &self->page_size);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         rc = prepare_all(self, settings->read_only);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         return 0;
+    }
     snprintf(why, why_size, "%s",
              rc == NO_LOG_MODE ? "its file system cannot keep a write-ahead log"
                                : sqlite3_errmsg(self->database));
@@ -229,11 +244,13 @@ static void store_sqlite_close(struct store *store)
 {
     struct store_sqlite *self = (struct store_sqlite *)store;
 
-    for (int i = 0; i < STATEMENT_COUNT; i++)
+    for (int i = 0; i < STATEMENT_COUNT; i++) {
         sqlite3_finalize(self->statements[i]);
+    }
     sqlite3_close(self->database);
-    if (self->lock >= 0)
+    if (self->lock >= 0) {
         close(self->lock);
+    }
     free(self->path);
     free(self);
 }
@@ -253,19 +270,23 @@ static struct store *store_sqlite_open(const struct store_settings *settings, ch
     self = memory_allocate_zeroed(sizeof(*self));
     self->base.backend = &store_sqlite_backend;
     self->lock = -1;
-    if (!settings->read_only)
+    if (!settings->read_only) {
         result = claim_file(self, path, why, sizeof(why));
+    }
     /* The real path: that is where SQLite keeps the log of a database reached by a link. */
     if (result == 0 && (self->path = realpath(path, NULL)) == NULL) {
         snprintf(why, sizeof(why), "%s", strerror(errno));
         result = ERROR_STORE;
     }
-    if (result == 0 && !settings->read_only)
+    if (result == 0 && !settings->read_only) {
         result = store_sqlite_inspect(self->path, self->lock, why, sizeof(why));
-    if (result == 0)
+    }
+    if (result == 0) {
         result = set_up(self, settings, why, sizeof(why));
-    if (result == 0)
+    }
+    if (result == 0) {
         return &self->base;
+    }
     snprintf(reason, reason_size, "cannot use the database %s: %s", path, why);
     store_sqlite_close(&self->base);
     return NULL;

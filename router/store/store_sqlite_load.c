@@ -40,8 +40,9 @@ static int load_participants(struct store_sqlite *self, struct store_loader *loa
     struct sqlite_row row = sqlite_row_of(self, STATEMENT_LISTED_PARTICIPANTS);
     int rc = SQLITE_OK;
 
-    while (sqlite_row_next(&row, &rc))
+    while (sqlite_row_next(&row, &rc)) {
         loader->participant(loader->context, sqlite_row_number(&row, 0), sqlite_row_id(&row, 1));
+    }
     return rc;
 }
 
@@ -101,8 +102,9 @@ static int load_recent(struct store_sqlite *self, struct store_loader *loader)
         }
         oldest = sqlite_row_time(&row, 0);
     }
-    if (rc != SQLITE_OK || oldest == INT64_MAX)
+    if (rc != SQLITE_OK || oldest == INT64_MAX) {
         return rc;
+    }
     row = sqlite_row_of(self, STATEMENT_MESSAGES_FROM);
     rc = sqlite3_bind_int64(row.statement, 1, oldest);
     while (rc == SQLITE_OK && sqlite_row_next(&row, &rc)) {
@@ -130,22 +132,30 @@ int store_sqlite_load(struct store *store, struct store_loader *loader)
     struct store_sqlite *self = (struct store_sqlite *)store;
     int rc = store_sqlite_run(self, STATEMENT_BEGIN_READ);
 
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         rc = load_rooms(self, loader);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         rc = load_participants(self, loader);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         rc = load_agents(self, loader);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         rc = load_open_jobs(self, loader);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         rc = load_recent(self, loader);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         rc = load_last_numbers(self, loader);
-    if (rc != SQLITE_OK)
+    }
+    if (rc != SQLITE_OK) {
         log_error("store_load_failed", "file=%s code=%d reason=%s", self->path, rc,
                   sqlite3_errmsg(self->database));
-    if (sqlite3_get_autocommit(self->database) == 0)
+    }
+    if (sqlite3_get_autocommit(self->database) == 0) {
         store_sqlite_run(self, STATEMENT_END);
+    }
     return rc == SQLITE_OK ? 0 : ERROR_STORE;
 }

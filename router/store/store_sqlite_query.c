@@ -20,8 +20,9 @@ static int find_time(struct store_sqlite *self, uint64_t room, int64_t time, int
     bool found;
     int rc = sqlite_row_last_message(self, room, &found, &high, &created_at);
 
-    if (rc == SQLITE_OK && found && created_at < time)
+    if (rc == SQLITE_OK && found && created_at < time) {
         low = ++high;
+    }
     sqlite3_bind_int64(probe, 1, (int64_t)room);
     while (rc == SQLITE_OK && low < high) {
         int64_t middle = low + (high - low) / 2;
@@ -29,10 +30,11 @@ static int find_time(struct store_sqlite *self, uint64_t room, int64_t time, int
 
         sqlite3_bind_int64(probe, 2, middle);
         rc = sqlite_row_first(probe, &found, &at, &created_at);
-        if (!found || created_at >= time)
+        if (!found || created_at >= time) {
             high = middle;
-        else
+        } else {
             low = at + 1;
+        }
     }
     *seq = low;
     return rc;
@@ -44,11 +46,13 @@ static void *grow(struct arena *arena, void *items, size_t count, size_t *capaci
     size_t more = *capacity == 0 ? FIRST_PAGE_CAPACITY : *capacity * 2;
     void *grown;
 
-    if (count < *capacity)
+    if (count < *capacity) {
         return items;
+    }
     grown = arena_allocate(arena, more * size);
-    if (count > 0)
+    if (count > 0) {
         memcpy(grown, items, count * size);
+    }
     *capacity = more;
     return grown;
 }
@@ -127,14 +131,18 @@ static int read_history(struct store_sqlite *self, const struct store_query *que
     int rc = SQLITE_OK;
 
     page->found = true;
-    if (query->after_ms != 0)
+    if (query->after_ms != 0) {
         rc = find_time(self, query->room, time_after(query->after_ms), &from);
-    if (rc == SQLITE_OK && query->before_ms != 0)
+    }
+    if (rc == SQLITE_OK && query->before_ms != 0) {
         rc = find_time(self, query->room, query->before_ms, &until);
-    if (rc != SQLITE_OK)
+    }
+    if (rc != SQLITE_OK) {
         return rc;
-    if (query->after_ms == 0)
+    }
+    if (query->after_ms == 0) {
         return read_between(self, STATEMENT_NEWEST_BETWEEN, query, from, until, page);
+    }
     rc = read_between(self, STATEMENT_OLDEST_BETWEEN, query, from, until, page);
     reverse(page->messages, page->count);
     return rc;
@@ -143,10 +151,11 @@ static int read_history(struct store_sqlite *self, const struct store_query *que
 /* `packed` lives until the statement is reset. */
 static void bind_id(sqlite3_stmt *statement, const char *id, unsigned char packed[PACKED_ID_LENGTH])
 {
-    if (packed_id_from_text(slice_of_string(id), packed))
+    if (packed_id_from_text(slice_of_string(id), packed)) {
         sqlite3_bind_blob(statement, 1, packed, PACKED_ID_LENGTH, SQLITE_STATIC);
-    else
+    } else {
         sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
+    }
 }
 
 static int read_after_id(struct store_sqlite *self, const struct store_query *query,
@@ -230,8 +239,9 @@ int store_sqlite_query(struct store *store, const struct store_query *query,
     struct store_sqlite *self = (struct store_sqlite *)store;
     int rc = store_sqlite_run(self, STATEMENT_BEGIN_READ);
 
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         rc = answer(self, query, page);
+    }
     if (rc != SQLITE_OK) {
         log_error("store_query_failed", "file=%s type=%d code=%d reason=%s", self->path,
                   (int)query->type, rc, sqlite3_errmsg(self->database));
@@ -239,7 +249,8 @@ int store_sqlite_query(struct store *store, const struct store_query *query,
         *page = (struct store_page){
             .token = page->token, .type = page->type, .error = ERROR_STORE, .arena = page->arena};
     }
-    if (sqlite3_get_autocommit(self->database) == 0)
+    if (sqlite3_get_autocommit(self->database) == 0) {
         store_sqlite_run(self, STATEMENT_END);
+    }
     return page->error;
 }

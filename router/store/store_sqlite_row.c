@@ -10,8 +10,9 @@ struct sqlite_row sqlite_row_of(struct store_sqlite *store, enum store_sqlite_st
 bool sqlite_row_next(struct sqlite_row *row, int *rc)
 {
     row->ids = 0;
-    if (sqlite3_step(row->statement) == SQLITE_ROW)
+    if (sqlite3_step(row->statement) == SQLITE_ROW) {
         return true;
+    }
     *rc = sqlite3_reset(row->statement);
     return false;
 }
@@ -45,8 +46,9 @@ struct slice sqlite_row_id(struct sqlite_row *row, int column)
     char *text;
 
     if (bytes.length != PACKED_ID_LENGTH ||
-        sqlite3_column_type(row->statement, column) != SQLITE_BLOB)
+        sqlite3_column_type(row->statement, column) != SQLITE_BLOB) {
         return bytes;
+    }
     assert(row->ids < STORE_SQLITE_ROW_IDS_MAX);
     text = row->unpacked[row->ids++];
     packed_id_to_text((const unsigned char *)bytes.data, text);

@@ -50,14 +50,17 @@ int store_sqlite_migrate(sqlite3 *database, const char *const *steps, int from, 
     char mark[96];
     int rc = sqlite3_exec(database, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 
-    for (int version = from; version < to && rc == SQLITE_OK; version++)
+    for (int version = from; version < to && rc == SQLITE_OK; version++) {
         rc = sqlite3_exec(database, steps[version], NULL, NULL, NULL);
+    }
     snprintf(mark, sizeof(mark), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
              STORE_SQLITE_APPLICATION_ID, to);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         rc = sqlite3_exec(database, mark, NULL, NULL, NULL);
-    if (rc != SQLITE_OK && sqlite3_get_autocommit(database) == 0)
+    }
+    if (rc != SQLITE_OK && sqlite3_get_autocommit(database) == 0) {
         sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
+    }
     return rc;
 }
 
@@ -67,10 +70,12 @@ int store_sqlite_ask(sqlite3 *database, const char *sql, int *out)
     int rc = sqlite3_prepare_v2(database, sql, -1, &statement, NULL);
 
     *out = 0;
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_OK) {
         return rc;
-    if (sqlite3_step(statement) == SQLITE_ROW)
+    }
+    if (sqlite3_step(statement) == SQLITE_ROW) {
         *out = sqlite3_column_int(statement, 0);
+    }
     return sqlite3_finalize(statement);
 }
 
@@ -80,16 +85,19 @@ int store_sqlite_identify(sqlite3 *database, int *version, char *reason, size_t 
     int objects = 0;
     int rc = store_sqlite_ask(database, "PRAGMA application_id", &application);
 
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         rc = store_sqlite_ask(database, "PRAGMA user_version", version);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         rc = store_sqlite_ask(database, "SELECT count(*) FROM sqlite_schema", &objects);
+    }
     if (rc != SQLITE_OK) {
         snprintf(reason, reason_size, "it cannot be read (%s)", sqlite3_errmsg(database));
         return ERROR_SCHEMA;
     }
-    if (application == 0 && *version == 0 && objects == 0)
+    if (application == 0 && *version == 0 && objects == 0) {
         return 0;
+    }
     if (application != STORE_SQLITE_APPLICATION_ID) {
         snprintf(reason, reason_size, "it is a database of another application");
         return ERROR_SCHEMA;
@@ -115,8 +123,9 @@ static int check_integrity(sqlite3 *database, char *reason, size_t reason_size)
     if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
         const char *verdict = (const char *)sqlite3_column_text(statement, 0);
 
-        if (verdict != NULL && strcmp(verdict, "ok") == 0)
+        if (verdict != NULL && strcmp(verdict, "ok") == 0) {
             return sqlite3_finalize(statement) == SQLITE_OK ? 0 : ERROR_SCHEMA;
+        }
     }
     sqlite3_finalize(statement);
     snprintf(reason, reason_size, "it is damaged (%s)",
@@ -162,11 +171,13 @@ static int open_for_inspection(const char *path, bool has_log, sqlite3 **databas
         return rc;
     }
     rc = sqlite3_open_v2(path, database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         rc = sqlite3_db_config(*database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         rc = sqlite3_exec(*database, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = ON",
                           NULL, NULL, NULL);
+    }
     return rc;
 }
 
@@ -201,8 +212,9 @@ int store_sqlite_inspect(const char *path, int file, char *reason, size_t reason
     }
     if (file < 0 || status.st_size == 0) {
         /* SQLite would throw such a log away, or play such a journal into the new database. */
-        if (log == 0 && side_file_size(path, "-journal") == 0)
+        if (log == 0 && side_file_size(path, "-journal") == 0) {
             return 0;
+        }
         snprintf(reason, reason_size,
                  "it is missing or empty, but its -wal or -journal file is still there");
         return ERROR_SCHEMA;
@@ -218,11 +230,13 @@ int store_sqlite_inspect(const char *path, int file, char *reason, size_t reason
         result = ERROR_STORE;
     } else {
         result = store_sqlite_identify(database, &version, reason, reason_size);
-        if (result == 0 && status.st_size + log <= STORE_SQLITE_CHECK_MAX)
+        if (result == 0 && status.st_size + log <= STORE_SQLITE_CHECK_MAX) {
             result = check_integrity(database, reason, reason_size);
+        }
         /* Another program has the database open, so its log cannot be had alone. */
-        if (result != 0 && (sqlite3_errcode(database) & 0xff) == SQLITE_BUSY)
+        if (result != 0 && (sqlite3_errcode(database) & 0xff) == SQLITE_BUSY) {
             result = 0;
+        }
     }
     sqlite3_close(database);
     return result;

@@ -26,8 +26,9 @@ static void bind_begin(struct binder *binder, struct store_sqlite *self,
 
 static void bind_note(struct binder *binder, int rc)
 {
-    if (binder->rc == SQLITE_OK)
+    if (binder->rc == SQLITE_OK) {
         binder->rc = rc;
+    }
 }
 
 static void bind_integer(struct binder *binder, int64_t value)
@@ -106,8 +107,9 @@ static int add_participants(struct store_sqlite *self, const struct store_operat
         bind_integer(&binder, (int64_t)operation->participants.room);
         bind_id(&binder, operation->participants.ids[i]);
         rc = bind_run(&binder);
-        if (rc != SQLITE_OK)
+        if (rc != SQLITE_OK) {
             return rc;
+        }
     }
     return SQLITE_OK;
 }
@@ -216,24 +218,29 @@ int store_sqlite_commit(struct store *store, const struct store_batch *batch)
 
     assert(self->lock >= 0); /* a writer's handle */
     store->refused = NULL;
-    if (batch->first == NULL)
+    if (batch->first == NULL) {
         return 0;
+    }
     rc = store_sqlite_run(self, STATEMENT_BEGIN_WRITE);
     for (const struct store_operation *at = batch->first; at != NULL && rc == SQLITE_OK;
          at = at->next) {
         rc = apply(self, at);
-        if ((rc & 0xff) == SQLITE_CONSTRAINT)
+        if ((rc & 0xff) == SQLITE_CONSTRAINT) {
             store->refused = at;
+        }
     }
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         rc = store_sqlite_run(self, STATEMENT_END);
-    if (rc == SQLITE_OK)
+    }
+    if (rc == SQLITE_OK) {
         return 0;
+    }
     log_error("store_commit_failed", "file=%s batch=%llu operations=%zu code=%d reason=%s",
               self->path, (unsigned long long)batch->number, batch->operations, rc,
               sqlite3_errmsg(self->database));
     /* A full disk and the like roll back by themselves. */
-    if (sqlite3_get_autocommit(self->database) == 0)
+    if (sqlite3_get_autocommit(self->database) == 0) {
         store_sqlite_run(self, STATEMENT_ROLLBACK);
+    }
     return ERROR_STORE;
 }

@@ -82,10 +82,11 @@ struct store_thread {
 static void list_append(struct work_list *list, struct work *work)
 {
     work->next = NULL;
-    if (list->last == NULL)
+    if (list->last == NULL) {
         list->first = work;
-    else
+    } else {
         list->last->next = work;
+    }
     list->last = work;
 }
 
@@ -95,8 +96,9 @@ static struct work *list_take(struct work_list *list)
 
     if (work != NULL) {
         list->first = work->next;
-        if (list->first == NULL)
+        if (list->first == NULL) {
             list->last = NULL;
+        }
     }
     return work;
 }
@@ -119,8 +121,9 @@ static void work_destroy(struct work *work)
 {
     store_batch_destroy(&work->batch);
     store_page_destroy(&work->page);
-    if (!is_embedded(work))
+    if (!is_embedded(work)) {
         free(work);
+    }
 }
 
 /* --- on the actors' threads --- */
@@ -189,8 +192,9 @@ static void serve(struct worker *worker, struct work *work)
     double seconds;
 
     uv_mutex_lock(&shared->lock);
-    if (!is_embedded(work))
+    if (!is_embedded(work)) {
         shared->figures.waiting--;
+    }
     uv_mutex_unlock(&shared->lock);
 
     perform(worker->store, work);
@@ -221,10 +225,11 @@ static void worker_run(zsock_t *pipe, void *argument)
         struct work *work;
         int size = zmq_recv(socket, &work, sizeof(work), 0);
 
-        if (size == (int)sizeof(work))
+        if (size == (int)sizeof(work)) {
             serve(worker, work);
-        else if (size >= 0 || errno != EINTR)
+        } else if (size >= 0 || errno != EINTR) {
             break;
+        }
     }
     store_close(&worker->store);
 }
@@ -288,8 +293,9 @@ static void fold(uv_timer_t *timer)
 
 static void fold_later(struct store_thread *thread)
 {
-    if (thread->is_folding)
+    if (thread->is_folding) {
         return;
+    }
     thread->is_folding = true;
     uv_timer_start(&thread->fold_timer, fold, CHECKPOINT_MS, 0);
 }
@@ -300,9 +306,10 @@ static void folded(struct store_thread *thread)
 
     thread->is_folding = false;
     store_thread_figures(thread, &figures);
-    if (figures.log_bytes > LOG_BYTES_WARN)
+    if (figures.log_bytes > LOG_BYTES_WARN) {
         log_warn("store_log_large", "bytes=%llu hint=%s", (unsigned long long)figures.log_bytes,
                  "a long read by another program keeps the log from starting anew");
+    }
     if (figures.log_bytes > LOG_BYTES_MAX && !thread->is_folding_rest) {
         thread->is_folding_rest = true;
         worker_send(&thread->writer, &thread->fold_rest);
@@ -320,8 +327,9 @@ static void deliver_one(struct store_thread *thread, struct work *work)
 
     work->batch = NULL;
     work->page = NULL;
-    if (!is_embedded(work))
+    if (!is_embedded(work)) {
         thread->in_flight--;
+    }
     work_destroy(work);
     switch (type) {
     case WORK_COMMIT:
@@ -349,16 +357,18 @@ static void deliver(uv_async_t *wake)
     thread->delivering = thread->shared->done;
     thread->shared->done = (struct work_list){NULL, NULL};
     uv_mutex_unlock(&thread->shared->lock);
-    while ((work = list_take(&thread->delivering)) != NULL)
+    while ((work = list_take(&thread->delivering)) != NULL) {
         deliver_one(thread, work);
+    }
 }
 
 static void discard(struct work_list *list)
 {
     struct work *work;
 
-    while ((work = list_take(list)) != NULL)
+    while ((work = list_take(list)) != NULL) {
         work_destroy(work);
+    }
 }
 
 static struct store *open_second(const struct store_settings *settings, char *reason,
@@ -439,8 +449,9 @@ static void closed(uv_handle_t *handle)
 {
     struct store_thread *thread = handle->data;
 
-    if (--thread->open_handles > 0)
+    if (--thread->open_handles > 0) {
         return;
+    }
     uv_mutex_destroy(&thread->shared->lock);
     free(thread->shared);
     free(thread);
@@ -451,8 +462,9 @@ void store_thread_destroy(struct store_thread **thread)
 {
     struct store_thread *self = *thread;
 
-    if (self == NULL)
+    if (self == NULL) {
         return;
+    }
     *thread = NULL;
     worker_stop(&self->reader);
     worker_stop(&self->folder);

@@ -18,6 +18,7 @@ const COUNT = IS_LONG ? 2000 : 500;      // messages of each client
 const KILLS = IS_LONG ? 10 : 1;
 const WINDOW = 10;              // messages of one client that wait for their acknowledgement
 const ACK_TIMEOUT_MS = 4000;    // then the client sends the same message again
+const PATIENCE_MS = 30000;      // of clients whose messages are not to get lost
 const TIMEOUT_MS = 90000;
 const BUS_TIMEOUT = ['--bus-timeout', '500ms'];
 
@@ -30,8 +31,8 @@ class Talker {
     #isJoined = false;
     #seen = null;           // the newest broadcast: where it goes on after a reconnect
 
-    constructor({ name, url, transport, roomId }) {
-        Object.assign(this, { name, roomId });
+    constructor({ name, url, transport, roomId, ackTimeoutMs }) {
+        Object.assign(this, { name, roomId, ackTimeoutMs });
         this.client = new ChatClient({
             url, transport, entityId: name, keep: ['messageBroadcast', 'room_joined'],
         });
@@ -85,7 +86,7 @@ class Talker {
             if (tries > 0) this.repeated++;
             await until(() => this.#isMember, `${this.name} is a member`, 30000);
             try {
-                const ack = await this.client.socket.timeout(ACK_TIMEOUT_MS)
+                const ack = await this.client.socket.timeout(this.ackTimeoutMs)
                     .emitWithAck('message', { type: SEND_MESSAGE, payload });
                 if (ack.success) {
                     this.acks.set(payload.messageId, ack);
@@ -102,12 +103,15 @@ class Talker {
 }
 
 // Adds the talkers to the list as they start; resolves with the rooms once they are members.
-const startTalkers = async (talkers, urls, { clients = CLIENTS, rooms = ROOMS } = {}) => {
+const startTalkers = async (talkers, urls, {
+    clients = CLIENTS, rooms = ROOMS, ackTimeoutMs = ACK_TIMEOUT_MS,
+} = {}) => {
     const roomIds = Array.from({ length: rooms }, () => randomUUID());
     const transports = Object.keys(TRANSPORTS);
     for (let i = 0; i < clients; i++) {
         talkers.push(new Talker({
             name: `client-${i}`, url: urls[i % urls.length], roomId: roomIds[i % rooms],
+            ackTimeoutMs,
             // Each room has members on every edge and, all in all, every transport.
             transport: transports[Math.floor(i / rooms) % transports.length],
         }));
@@ -200,7 +204,7 @@ const run = async (options, test) => {
     const talkers = [];
     try {
         const roomIds = await startTalkers(talkers, cluster.edges.map(({ url }) => url),
-            options.size);
+            options.talkers);
         await test({ cluster, talkers, roomIds });
     } finally {
         for (const { client } of talkers) client.stop();
@@ -221,11 +225,12 @@ const behindProxy = async () => {
     return { proxy, args };
 };
 
-const SMALL = { size: { clients: 10, rooms: 2 } };
+const SMALL = { talkers: { clients: 10, rooms: 2 } };
 const SMALL_COUNT = IS_LONG ? 1000 : 100;
 
 describe('exactly once', { timeout: TIMEOUT_MS * (IS_LONG ? 10 : 1) }, () => {
     it(`${CLIENTS} clients send ${COUNT} messages each, the agent-bridge is killed`, () => run({
+        talkers: { ackTimeoutMs: PATIENCE_MS },
     }, async ({ cluster, talkers, roomIds }) => {
         await converse({
             cluster, talkers, roomIds, count: COUNT,

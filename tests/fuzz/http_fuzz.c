@@ -24,10 +24,11 @@ static void check_head(const char *bytes, size_t length)
     for (size_t cut = 0; cut < length; cut++) {
         enum http_head_verdict early = http_head_check(bytes, cut, &part);
 
-        if (verdict == HTTP_HEAD_COMPLETE)
+        if (verdict == HTTP_HEAD_COMPLETE) {
             assert(early == (cut < whole.length ? HTTP_HEAD_INCOMPLETE : HTTP_HEAD_COMPLETE));
-        else
+        } else {
             assert(early == HTTP_HEAD_INCOMPLETE || early == verdict);
+        }
         assert(early != HTTP_HEAD_REFUSED || part.status == whole.status);
         assert(early != HTTP_HEAD_COMPLETE || part.length == whole.length);
     }
@@ -78,8 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct http_head sized = {.content_length = size / 2};
     char *bytes = malloc(size == 0 ? 1 : size); /* of exactly that size, so that ASan sees more */
 
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         bytes[i] = (char)data[i];
+    }
     check_head(bytes, size);
     check_framing(&chunked, bytes, size);
     check_framing(&sized, bytes, size);

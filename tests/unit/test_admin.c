@@ -82,8 +82,9 @@ static int teardown(void **state)
 
     admin_destroy(&scene->admin);
     uv_run(&scene->loop, UV_RUN_DEFAULT);
-    if (uv_loop_close(&scene->loop) != 0)
+    if (uv_loop_close(&scene->loop) != 0) {
         return 1;
+    }
     free(scene);
     return 0;
 }
@@ -96,8 +97,9 @@ static int client_open(const struct scene *scene)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
     assert_true(fd >= 0);
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
         assert_int_equal(errno, EINPROGRESS);
+    }
     return fd;
 }
 
@@ -128,12 +130,14 @@ static const char *client_read(struct scene *scene, int fd)
     for (;;) {
         ssize_t got = recv(fd, answer + length, sizeof(answer) - 1 - length, 0);
 
-        if (got == 0 || (got < 0 && errno == ECONNRESET))
+        if (got == 0 || (got < 0 && errno == ECONNRESET)) {
             break;
-        if (got > 0)
+        }
+        if (got > 0) {
             length += (size_t)got;
-        else
+        } else {
             assert_int_equal(errno, EAGAIN);
+        }
         assert_true(clock_monotonic_ms() < deadline);
         uv_run(&scene->loop, UV_RUN_NOWAIT);
     }
@@ -197,8 +201,9 @@ static void everything_else_is_refused(void **state)
     };
     struct scene *scene = *state;
 
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_answer(ask(scene, bad[i]), "HTTP/1.1 400 Bad Request\r\n", "Bad Request\n");
+    }
     assert_answer(ask(scene, "GET / HTTP/1.1\r\n\r\n"), "HTTP/1.1 404 Not Found\r\n",
                   "Not Found\n");
     assert_answer(ask(scene, "GET /healthz/ HTTP/1.1\r\n\r\n"), "HTTP/1.1 404 Not Found\r\n",
@@ -258,15 +263,17 @@ static void too_many_connections_are_closed_at_once(void **state)
         assert_answer(client_read(scene, clients[i]), "HTTP/1.1 200 OK\r\n", "ok\n");
         close(clients[i]);
     }
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         uv_run(&scene->loop, UV_RUN_NOWAIT);
+    }
     assert_answer(ask(scene, "GET /healthz HTTP/1.1\r\n\r\n"), "HTTP/1.1 200 OK\r\n", "ok\n");
 }
 
 static void fire_timer(uv_handle_t *handle, void *fired)
 {
-    if (handle->type != UV_TIMER || !uv_is_active(handle))
+    if (handle->type != UV_TIMER || !uv_is_active(handle)) {
         return;
+    }
     assert_true(uv_timer_get_due_in((uv_timer_t *)handle) <= ADMIN_DEADLINE_MS);
     uv_timer_start((uv_timer_t *)handle, ((uv_timer_t *)handle)->timer_cb, 0, 0);
     *(bool *)fired = true;
@@ -298,8 +305,9 @@ static void destroying_closes_what_is_open(void **state)
     int answered = client_open(scene);
 
     client_send(scene, answered, "GET /healthz HTTP/1.1\r\n\r\n", 25);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         uv_run(&scene->loop, UV_RUN_NOWAIT);
+    }
     admin_destroy(&scene->admin);
     assert_null(scene->admin);
     assert_string_equal(client_read(scene, silent), "");

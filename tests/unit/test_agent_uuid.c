@@ -60,8 +60,9 @@ static void length_has_no_seam(void **state)
     assert_uuid(name, 55, "cef734ba-81a0-0447-9e09-eb5a75b6ddae");
     assert_uuid(name, 56, "90130536-7c25-0952-b4e7-af8323f480d5");
     assert_uuid(name, 64, "bb2fa3ee-7afb-0f54-86df-b5d021f14b1f");
-    for (size_t i = 0; i < sizeof(name); i += 2)
+    for (size_t i = 0; i < sizeof(name); i += 2) {
         memcpy(name + i, "é", 2);
+    }
     assert_uuid(name, sizeof(name), "ba4ec739-59d4-0417-ba5e-4f8fd88e68de");
 }
 

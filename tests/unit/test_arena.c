@@ -26,9 +26,11 @@ static void pieces_are_aligned_and_apart(void **state)
             assert_int_equal((uintptr_t)pieces[i] % alignof(max_align_t), 0);
             memset(pieces[i], (int)(i & 0xff), sizes[i]);
         }
-        for (size_t i = 0; i < PIECES; i++)
-            for (size_t j = 0; j < sizes[i]; j++)
+        for (size_t i = 0; i < PIECES; i++) {
+            for (size_t j = 0; j < sizes[i]; j++) {
                 assert_int_equal(pieces[i][j], i & 0xff);
+            }
+        }
         arena_reset(&arena);
     }
     arena_deinit(&arena);

@@ -61,8 +61,9 @@ static void what_the_encoder_never_writes_is_refused(void **state)
     struct slice bytes;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(decode(wrong[i], &bytes), ERROR_MALFORMED);
+    }
     assert_int_equal(base64_decode(slice_of("Zm9\0", 4), &arena, &bytes), ERROR_MALFORMED);
 }
 
@@ -77,8 +78,9 @@ static void random_bytes_come_back(void **state)
         size_t length = random_below(&random, sizeof(bytes));
         struct slice back;
 
-        for (size_t j = 0; j < length; j++)
+        for (size_t j = 0; j < length; j++) {
             bytes[j] = (char)random_below(&random, 256);
+        }
         buffer_clear(&text);
         base64_encode(slice_of(bytes, length), &text);
         assert_int_equal(text.length, (length + 2) / 3 * 4);

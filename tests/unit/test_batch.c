@@ -21,8 +21,9 @@ static void operations_come_back_in_order(void **state)
     store_batch_finish_job(batch, 3, JOB_DONE, 99);
     store_batch_put_agent(batch, &agent);
 
-    for (const struct store_operation *at = batch->first; at != NULL; at = at->next)
+    for (const struct store_operation *at = batch->first; at != NULL; at = at->next) {
         assert_int_equal(at->type, expected[count++]);
+    }
     assert_int_equal(count, 7);
     assert_int_equal(batch->operations, 7);
     assert_int_equal(batch->messages, 1);
@@ -70,8 +71,9 @@ static void large_batches_hold_every_byte(void **state)
 
     (void)state;
     memset(body, 'x', size);
-    for (uint64_t i = 1; i <= 2000; i++)
+    for (uint64_t i = 1; i <= 2000; i++) {
         add_message(batch, 1, i, i, 1, slice_of(body, i % 100 == 0 ? size : (size_t)i % 300));
+    }
     for (const struct store_operation *at = batch->first; at != NULL; at = at->next) {
         seq++;
         assert_int_equal(at->message.seq, seq);

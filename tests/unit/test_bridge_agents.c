@@ -111,8 +111,9 @@ static void agents_keep_their_order(void **state)
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
     struct bus_agent element;
 
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         assert_int_equal(add(agents, NULL, slice_of_string(names[i])), 0);
+    }
     agents_list(agents, &list);
     struct bus_list view = bus_list_of(&list);
     struct msgpack_reader reader = bus_list_read(&view);

@@ -26,8 +26,9 @@ static void a_turn_leaves_in_one_frame(void **state)
 {
     struct fixture *fixture = *state;
 
-    for (uint64_t job = 1; job <= 4; job++)
+    for (uint64_t job = 1; job <= 4; job++) {
         give(fixture, job, 1, "What leaves together arrives together.");
+    }
     fixture->flushed = 0;
     settle(fixture);
     assert_int_equal(counted(fixture)->done, 4);
@@ -138,8 +139,9 @@ static void work_beyond_the_credit_is_refused(void **state)
     struct fixture *fixture = *state;
 
     fixture->fake.behaviour = FAKE_HOLD;
-    for (uint64_t job = 1; job <= 6; job++)
+    for (uint64_t job = 1; job <= 6; job++) {
         give(fixture, job, 1, "a");
+    }
     settle(fixture);
     assert_heard(fixture, "failed 5/1 overloaded\nfailed 6/1 overloaded\n");
     assert_int_equal(counted(fixture)->running, 4);

@@ -53,8 +53,9 @@ static void a_restarted_router_gets_a_new_link_and_no_old_answers(void **state)
     give(fixture, 1, 1, "a");
     settle(fixture);
     restart_router(fixture);
-    for (int i = 0; i < 10 && counted(fixture)->dropped == 0; i++)
+    for (int i = 0; i < 10 && counted(fixture)->dropped == 0; i++) {
         wait_for(fixture, 50); /* the next heartbeat finds out */
+    }
     assert_int_equal(counted(fixture)->dropped, 1);
     assert_int_equal(fixture->fake.cancelled, 1);
     assert_string_equal(reason_of(fixture), "router");
@@ -112,8 +113,9 @@ static void nothing_begins_while_the_link_is_half_full(void **state)
 
     fixture->fake.behaviour = FAKE_LONG;
     fixture->fake.length = JOBS_REPLY_MAX - 1024; /* 4 MB of JSON; the link keeps 16 */
-    for (uint64_t job = 1; job <= 4; job++)
+    for (uint64_t job = 1; job <= 4; job++) {
         give(fixture, job, 1, "a");
+    }
     link_flush(&fixture->router, fixture->now);
     fixture->is_cut = true;
     settle(fixture);
@@ -133,8 +135,9 @@ static void a_link_that_is_full_is_given_up(void **state)
 
     fixture->fake.behaviour = FAKE_HOLD;
     fixture->fake.length = JOBS_REPLY_MAX - 1024;
-    for (uint64_t job = 1; job <= 4; job++)
+    for (uint64_t job = 1; job <= 4; job++) {
         give(fixture, job, 1, "a");
+    }
     settle(fixture);
     fixture->is_cut = true;
     let_runtime(fixture, "cL");
@@ -159,8 +162,9 @@ static void bad_frames_are_counted_and_nothing_else(void **state)
     };
     struct fixture *fixture = *state;
 
-    for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
+    for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
         bridge_receive(fixture->bridge, frames[i], fixture->now);
+    }
     assert_int_equal(bridge_counters(fixture->bridge)->frames_refused, 5);
     assert_string_equal(reason_of(fixture), "");
     give(fixture, 1, 1, "a");

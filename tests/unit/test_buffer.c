@@ -11,8 +11,9 @@
 static void assert_content(const struct buffer *buffer, const char *expected)
 {
     assert_int_equal(buffer->length, strlen(expected));
-    if (buffer->length > 0)
+    if (buffer->length > 0) {
         assert_memory_equal(buffer->data, expected, buffer->length);
+    }
     assert_true(buffer->capacity >= buffer->length);
 }
 
@@ -150,8 +151,9 @@ static void random_use_agrees_with_a_plain_array(void **state)
                 length -= size;
             }
             assert_int_equal(buffer.length, length);
-            if (length > 0)
+            if (length > 0) {
                 assert_memory_equal(buffer.data, model, length);
+            }
         }
         buffer_deinit(&buffer);
     }

@@ -56,8 +56,9 @@ static void what_is_coded_comes_back_time_after_time(void **state)
     char *bytes = malloc(200000);
 
     (void)state;
-    for (size_t i = 0; i < 200000; i++)
+    for (size_t i = 0; i < 200000; i++) {
         bytes[i] = (char)(i * i >> 3);
+    }
     for (size_t length = 1; length < 200000; length = length * 7 + 1) {
         assert_comes_back(compressor, CODING_GZIP, slice_of(bytes, length));
         assert_comes_back(compressor, CODING_DEFLATE, slice_of(bytes, length));

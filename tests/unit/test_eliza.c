@@ -23,8 +23,9 @@ static struct talk talk_with(struct slice json)
     struct talk talk;
     char error[512] = "";
 
-    if (eliza_script_new(&talk.script, json, error, sizeof(error)) != 0)
+    if (eliza_script_new(&talk.script, json, error, sizeof(error)) != 0) {
         fail_msg("%s", error);
+    }
     talk.eliza = eliza_new(talk.script, 100);
     return talk;
 }
@@ -113,8 +114,9 @@ static void the_dialogue_of_the_paper_comes_out(void **state)
     };
     struct talk talk = talk_with_doctor();
 
-    for (size_t i = 0; i < sizeof(dialogue) / sizeof(dialogue[0]); i++)
+    for (size_t i = 0; i < sizeof(dialogue) / sizeof(dialogue[0]); i++) {
         assert_answer(&talk, dialogue[i][0], dialogue[i][1]);
+    }
     talk_end(&talk);
 }
 
@@ -292,8 +294,9 @@ static void puzzlement_goes_by_the_counter(void **state)
                            "{\"match\":\"a 0 y\",\"reply\":[\"$2?\"]}]}");
     static const char *const expected[] = {"Puzzled 2.", "Puzzled 3.", "Puzzled 4.", "Puzzled 1."};
 
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++) {
         assert_answer(&talk, "a z", expected[i % 4]);
+    }
     /* A reply that would be nothing but punctuation is no reply. */
     assert_answer(&talk, "a y", "Puzzled 2.");
     talk_end(&talk);
@@ -420,8 +423,9 @@ static void long_texts_are_bounded(void **state)
         size_t length = strlen(units[i]);
         struct eliza_answer answer;
 
-        for (size_t j = 0; j < SIZE; j++)
+        for (size_t j = 0; j < SIZE; j++) {
             text[j] = units[i][j % length];
+        }
         eliza_answer(talk.eliza, SLICE_LITERAL("room"), slice_of(text, SIZE), &answer);
         assert_in_range(answer.text.length, 1, ELIZA_SENTENCE_BYTES + 3);
     }
@@ -433,8 +437,9 @@ static void long_texts_are_bounded(void **state)
 
         eliza_answer(talk.eliza, SLICE_LITERAL("other"), slice_of(text, SIZE), &answer);
         assert_in_range(answer.text.length, 1, ELIZA_SENTENCE_BYTES + 3);
-        for (size_t j = 30; j < SIZE; j += 21)
+        for (size_t j = 30; j < SIZE; j += 21) {
             text[j] = ' ';
+        }
     }
     free(text);
     talk_end(&talk);
@@ -457,12 +462,14 @@ static size_t random_text(struct random *random, char *out, size_t size)
     for (size_t count = random_below(random, 24); count > 0; count--) {
         const char *piece = pieces[random_below(random, sizeof(pieces) / sizeof(pieces[0]))];
 
-        if (length + strlen(piece) + 1 > size)
+        if (length + strlen(piece) + 1 > size) {
             break;
+        }
         memcpy(out + length, piece, strlen(piece));
         length += strlen(piece);
-        if (random_below(random, 8) != 0)
+        if (random_below(random, 8) != 0) {
             out[length++] = ' ';
+        }
     }
     return length;
 }
@@ -505,11 +512,13 @@ static void random_bytes_do_no_harm(void **state)
         size_t length = random_below(&random, sizeof(text));
         struct eliza_answer answer;
 
-        for (size_t j = 0; j < length; j++)
+        for (size_t j = 0; j < length; j++) {
             text[j] = (char)random_next(&random);
+        }
         /* Let there be a keyword in some, so that the bytes come out again. */
-        if (length > 3 && i % 2 == 0)
+        if (length > 3 && i % 2 == 0) {
             memcpy(text, "my ", 3);
+        }
         eliza_answer(talk.eliza, SLICE_LITERAL("room"), slice_of(text, length), &answer);
         assert_in_range(answer.text.length, 1, ELIZA_SENTENCE_BYTES + 3);
     }

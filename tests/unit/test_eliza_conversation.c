@@ -54,8 +54,9 @@ static void rotation_is_per_rule_and_per_conversation(void **state)
     struct eliza_conversation *one = eliza_conversations_get(table, SLICE_LITERAL("one"));
     struct eliza_conversation *two = eliza_conversations_get(table, SLICE_LITERAL("two"));
 
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 5; i++) {
         assert_int_equal(eliza_conversation_rotate(one, 2, 3), i % 3);
+    }
     assert_int_equal(eliza_conversation_rotate(one, 1, 3), 0);
     assert_int_equal(eliza_conversation_rotate(two, 2, 3), 0);
     eliza_conversations_destroy(&table);
@@ -80,8 +81,9 @@ static void memories_come_back_oldest_first_when_the_counter_is_four(void **stat
     assert_int_equal(length, 5);
     assert_memory_equal(text, "first", 5);
     free(text);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         eliza_conversation_turn(one);
+    }
     text = eliza_conversation_recall(one, &length);
     assert_int_equal(length, 6);
     free(text);
@@ -103,14 +105,16 @@ static void memories_are_bounded(void **state)
         snprintf(text, sizeof(text), "%d", i);
         eliza_conversation_remember(one, slice_of_string(text));
     }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         eliza_conversation_turn(one);
+    }
     oldest = eliza_conversation_recall(one, &length);
     assert_string_equal(oldest, "1");
     free(oldest);
     eliza_conversation_end(one);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         eliza_conversation_turn(one);
+    }
     assert_null(eliza_conversation_recall(one, &length));
     eliza_conversations_destroy(&table);
 }

@@ -176,9 +176,10 @@ static void bad_templates_are_refused(void **state)
         "", " ", "?!", "$", "costs $ 5", "$0", "$4", "$999999999999999999999999", "a $", "$x"};
     struct eliza_template template;
 
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_non_null(eliza_template_compile(&template, &fixture->vocabulary, &fixture->arena,
                                                slice_of_string(bad[i]), 3));
+    }
 }
 
 static void a_sentence_without_letters_is_no_answer(void **state)

@@ -45,8 +45,9 @@ static void on_done(void *context, const struct runtime_reply *reply)
     told->ends++;
     told->is_exact = true;
     for (size_t i = 0; i < told->text.length; i++) {
-        if (told->text.data[i] == '|')
+        if (told->text.data[i] == '|') {
             continue;
+        }
         told->is_exact =
             told->is_exact && at < reply->text.length && reply->text.data[at] == told->text.data[i];
         at++;
@@ -240,8 +241,9 @@ static void a_cancelled_run_is_silent(void **state)
     ask(runtime, &request, &two);
     runtime->class->tick(runtime, START + 100);
     runtime->class->cancel(run);
-    for (int i = 2; i < 9; i++)
+    for (int i = 2; i < 9; i++) {
         runtime->class->tick(runtime, START + i * 100);
+    }
     assert_int_equal(one.chunks, 1);
     assert_int_equal(one.ends, 0);
     assert_told(&two, "What| resemblance| do| you| see?|");

@@ -175,8 +175,9 @@ static void every_mistake_is_told_with_its_place(void **state)
          "memory rules[3]: must be an object"},
     };
 
-    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++)
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
         assert_spoilt(mistakes[i][0], mistakes[i][1], mistakes[i][2]);
+    }
 }
 
 static void gotos_that_only_run_in_a_circle_are_refused(void **state)
@@ -210,8 +211,9 @@ static void damaged_scripts_do_no_harm(void **state)
 
             text[at] = damage[random_below(&random, sizeof(damage) - 1)];
         }
-        if (i % 5 == 0)
+        if (i % 5 == 0) {
             length = random_below(&random, length);
+        }
         if (load(slice_of(text, length), error, sizeof(error)) != 0) {
             assert_true(strlen(error) > 0);
             assert_null(strchr(error, '\n'));

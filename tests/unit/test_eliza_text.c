@@ -21,8 +21,9 @@ static void assert_reads(const char *text, const char *expected)
     for (;;) {
         enum eliza_token token = eliza_scanner_next(&scanner, &word);
 
-        if (token == ELIZA_TOKEN_END)
+        if (token == ELIZA_TOKEN_END) {
             break;
+        }
         if (token == ELIZA_TOKEN_WORD) {
             buffer_append_slice(&seen, word);
             buffer_append_char(&seen, ' ');
@@ -95,8 +96,9 @@ static void a_long_word_is_cut_between_characters(void **state)
     struct slice word;
 
     text[0] = 'x';
-    for (size_t i = 1; i < sizeof(text); i += 3)
+    for (size_t i = 1; i < sizeof(text); i += 3) {
         memcpy(text + i, "\u65e5", 3);
+    }
     eliza_scanner_init(&scanner, slice_of(text, sizeof(text)));
     assert_int_equal(eliza_scanner_next(&scanner, &word), ELIZA_TOKEN_WORD);
     assert_int_equal(word.length, 256); /* 1 + 85 * 3 */

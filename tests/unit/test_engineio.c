@@ -68,10 +68,11 @@ static void other_text_messages_are_malformed(void **state)
                      ERROR_MALFORMED);
     assert_int_equal(engineio_codec(4)->decode(slice_of("\0", 1), false, &arena, &packet),
                      ERROR_MALFORMED);
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(
             engineio_codec(4)->decode(slice_of_string(wrong[i]), false, &arena, &packet),
             ERROR_MALFORMED);
+    }
 }
 
 /* The example of the protocol: three messages, the second one binary. */
@@ -108,8 +109,9 @@ static int walk(struct slice body, size_t max_packets)
     struct engineio_packet packet;
     int result;
 
-    while ((result = engineio_codec(4)->next(&payload, max_packets, &arena, &packet)) == 1)
+    while ((result = engineio_codec(4)->next(&payload, max_packets, &arena, &packet)) == 1) {
         continue;
+    }
     return result == 0 ? (int)payload.packets : result;
 }
 
@@ -136,8 +138,9 @@ static void broken_payloads_are_malformed(void **state)
 
     (void)state;
     assert_int_equal(walk(SLICE_EMPTY, MANY), ERROR_MALFORMED);
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(walk(slice_of_string(wrong[i]), MANY), ERROR_MALFORMED);
+    }
     assert_int_equal(walk(SLICE_LITERAL("b"), MANY), 1); /* an empty binary message */
 }
 
@@ -170,9 +173,10 @@ static void appended_packets_are_walked_again(void **state)
         for (size_t i = 0; i < count; i++) {
             is_binary[i] = random_below(&random, 2) == 0;
             lengths[i] = random_below(&random, sizeof(data[0]) - 1);
-            for (size_t j = 0; j < lengths[i]; j++)
+            for (size_t j = 0; j < lengths[i]; j++) {
                 data[i][j] = (char)(is_binary[i] ? random_below(&random, 256)
                                                  : 0x20 + random_below(&random, 0x5f));
+            }
             if (!is_binary[i]) {
                 data[i][0] = '4';
                 lengths[i] = lengths[i] == 0 ? 1 : lengths[i];
@@ -205,8 +209,9 @@ static void random_payloads_end(void **state)
         char *body = malloc(length + 1);
         int result;
 
-        for (size_t j = 0; j < length; j++)
+        for (size_t j = 0; j < length; j++) {
             body[j] = alphabet[random_below(&random, sizeof(alphabet) - 1)];
+        }
         body = realloc(body, length == 0 ? 1 : length);
         result = walk(slice_of(body, length), 5);
         assert_true(result == ERROR_MALFORMED || result == ERROR_TOO_LARGE ||

@@ -22,10 +22,11 @@ static int walk(struct slice body, size_t max_packets, struct buffer *seen)
 
     buffer_clear(seen);
     arena_reset(&arena);
-    while ((result = engineio_codec(3)->next(&payload, max_packets, &arena, &packet)) == 1)
+    while ((result = engineio_codec(3)->next(&payload, max_packets, &arena, &packet)) == 1) {
         buffer_append_format(seen, "%d%c%.*s|", (int)packet.type, packet.is_binary ? '!' : ':',
                              (int)packet.data.length,
                              packet.data.length == 0 ? "" : packet.data.data);
+    }
     buffer_append_char(seen, '\0');
     return result;
 }
@@ -82,8 +83,9 @@ static void lengths_that_do_not_fit_are_refused(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_refused(slice_of_string(wrong[i]));
+    }
 }
 
 static void base64_packets_are_bytes(void **state)
@@ -218,8 +220,9 @@ static void random_payloads_survive(void **state)
         struct slice value;
 
         buffer_append_char(&text, '"');
-        for (unsigned i = 0; i < random_below(&random, 12); i++)
+        for (unsigned i = 0; i < random_below(&random, 12); i++) {
             buffer_append_string(&text, characters[random_below(&random, 6)]);
+        }
         buffer_append_char(&text, '"');
         buffer_append_string(&payload, "1:2");
         {

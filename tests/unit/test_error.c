@@ -30,9 +30,11 @@ static void every_error_answers_its_own_row(void **state)
 static void wire_names_differ(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT; i++)
-        for (size_t j = 0; j < i; j++)
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t j = 0; j < i; j++) {
             assert_string_not_equal(error_code(all[i]), error_code(all[j]));
+        }
+    }
 }
 
 static void other_numbers_are_internal(void **state)

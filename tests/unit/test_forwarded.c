@@ -55,8 +55,9 @@ static void other_texts_are_no_networks(void **state)
     struct trusted_proxies proxies;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(trusted_proxies_parse(&proxies, wrong[i]), ERROR_MALFORMED);
+    }
 }
 
 int main(void)

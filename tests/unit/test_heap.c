@@ -63,9 +63,11 @@ static int64_t earliest(const int64_t *model)
 {
     int64_t deadline = -1;
 
-    for (size_t i = 0; i < ENTRIES; i++)
-        if (model[i] >= 0 && (deadline < 0 || model[i] < deadline))
+    for (size_t i = 0; i < ENTRIES; i++) {
+        if (model[i] >= 0 && (deadline < 0 || model[i] < deadline)) {
             deadline = model[i];
+        }
+    }
     return deadline;
 }
 
@@ -79,8 +81,9 @@ static void random_schedules_agree_with_a_scan(void **state)
         struct heap heap;
         int64_t now = 0;
 
-        for (size_t i = 0; i < ENTRIES; i++)
+        for (size_t i = 0; i < ENTRIES; i++) {
             model[i] = -1;
+        }
         heap_init(&heap);
         for (int step = 0; step < STEPS; step++) {
             size_t i = random_below(&random, ENTRIES);

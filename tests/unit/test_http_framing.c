@@ -67,8 +67,9 @@ static void assert_verdict(const char *text, enum http_framing_verdict expected)
         size_t used;
         enum http_framing_verdict verdict = feed(&chunked, bytes, cut, cut, LIMIT, &body, &used);
 
-        if (verdict != expected)
+        if (verdict != expected) {
             fail_msg("%s: %d instead of %d, cut at %zu", text, verdict, expected, cut);
+        }
         assert_true(body.length <= LIMIT);
         buffer_deinit(&body);
     }
@@ -151,15 +152,17 @@ static void test_extensions_and_trailers_are_bounded(void **state)
 
     (void)state;
     buffer_append_string(&text, "1;");
-    for (size_t i = 0; i <= HTTP_CHUNK_LINE_MAX; i++)
+    for (size_t i = 0; i <= HTTP_CHUNK_LINE_MAX; i++) {
         buffer_append_char(&text, 'x');
+    }
     buffer_append(&text, "", 1);
     assert_verdict(text.data, HTTP_FRAMING_MALFORMED);
 
     buffer_clear(&text);
     buffer_append_string(&text, "0\r\n");
-    for (size_t i = 0; i <= HTTP_TRAILERS_MAX / 8; i++)
+    for (size_t i = 0; i <= HTTP_TRAILERS_MAX / 8; i++) {
         buffer_append_string(&text, "ab: cd\r\n");
+    }
     buffer_append(&text, "", 1);
     assert_verdict(text.data, HTTP_FRAMING_MALFORMED);
     buffer_deinit(&text);

@@ -41,27 +41,34 @@ static void assert_refused(const struct refusal *refusal)
     for (size_t i = 0; i <= length; i++) {
         enum http_head_verdict verdict = check(refusal->bytes, i, &head);
 
-        if (verdict == HTTP_HEAD_COMPLETE)
+        if (verdict == HTTP_HEAD_COMPLETE) {
             fail_msg("%s: complete after %zu bytes", refusal->name, i);
-        if (was_refused && verdict != HTTP_HEAD_REFUSED)
+        }
+        if (was_refused && verdict != HTTP_HEAD_REFUSED) {
             fail_msg("%s: no longer refused after %zu bytes", refusal->name, i);
-        if (verdict == HTTP_HEAD_REFUSED && head.status != refusal->status)
+        }
+        if (verdict == HTTP_HEAD_REFUSED && head.status != refusal->status) {
             fail_msg("%s: %d instead of %d", refusal->name, head.status, refusal->status);
+        }
         was_refused = verdict == HTTP_HEAD_REFUSED;
     }
-    if (!was_refused)
+    if (!was_refused) {
         fail_msg("%s: not refused", refusal->name);
+    }
 }
 
 static void assert_complete(const char *bytes, struct http_head *head)
 {
     size_t length = strlen(bytes);
 
-    for (size_t i = 0; i < length; i++)
-        if (check(bytes, i, head) != HTTP_HEAD_INCOMPLETE)
+    for (size_t i = 0; i < length; i++) {
+        if (check(bytes, i, head) != HTTP_HEAD_INCOMPLETE) {
             fail_msg("%s: not incomplete after %zu bytes", bytes, i);
-    if (http_head_check(bytes, length, head) != HTTP_HEAD_COMPLETE)
+        }
+    }
+    if (http_head_check(bytes, length, head) != HTTP_HEAD_COMPLETE) {
         fail_msg("%s: refused with %d", bytes, head->status);
+    }
     assert_int_equal(head->length, length);
 }
 
@@ -123,8 +130,9 @@ static void test_what_smuggles_is_refused(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         assert_refused(&refusals[i]);
+    }
 }
 
 static void test_request_lines_that_are_none_are_refused(void **state)
@@ -161,8 +169,9 @@ static void test_request_lines_that_are_none_are_refused(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         assert_refused(&refusals[i]);
+    }
 }
 
 static void test_a_zero_byte_is_refused_everywhere(void **state)
@@ -308,8 +317,9 @@ static void test_header_lines_are_bounded(void **state)
 
     (void)state;
     length += (size_t)sprintf(bytes, GET HOST);
-    for (size_t i = 1; i < HTTP_HEADERS_MAX; i++)
+    for (size_t i = 1; i < HTTP_HEADERS_MAX; i++) {
         length += (size_t)sprintf(bytes + length, "X: y\r\n");
+    }
     assert_int_equal(check(bytes, length, &head), HTTP_HEAD_INCOMPLETE);
     length += (size_t)sprintf(bytes + length, "X: y\r\n");
     assert_int_equal(check(bytes, length, &head), HTTP_HEAD_REFUSED);

@@ -29,13 +29,15 @@ static int set_up(void **state)
     struct pair *pair = calloc(1, sizeof(*pair));
     int descriptors[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, descriptors) != 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, descriptors) != 0) {
         return -1;
+    }
     pair->near = descriptors[0];
     pair->far = descriptors[1];
     pair->large = malloc(LARGE);
-    for (size_t i = 0; i < LARGE; i++)
+    for (size_t i = 0; i < LARGE; i++) {
         pair->large[i] = (char)('a' + i % 23);
+    }
     http_output_init(&pair->output);
     *state = pair;
     return 0;
@@ -63,10 +65,11 @@ static void assert_arrives(struct pair *pair, const char *prefix, size_t first, 
         char bytes[50000];
         ssize_t got = recv(pair->far, bytes, sizeof(bytes), 0);
 
-        for (ssize_t i = 0; i < got; i++, at++)
+        for (ssize_t i = 0; i < got; i++, at++) {
             assert_int_equal(bytes[i], at < prefix_length
                                            ? prefix[at]
                                            : pair->large[first + at - prefix_length]);
+        }
         assert_true(http_output_flush(&pair->output, pair->near) >= 0);
     }
     assert_int_equal(at, prefix_length + length);

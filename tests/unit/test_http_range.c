@@ -71,8 +71,9 @@ static void test_what_is_no_single_range_is_ignored(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
         assert_int_equal(verdict_of(headers[i], 10), HTTP_RANGE_NONE);
+    }
 }
 
 int main(void)

@@ -29,8 +29,9 @@ static void assert_uuid_form(const char *uuid, char version)
     assert_true(uuid_is_valid(slice_of_string(uuid)));
     assert_int_equal(uuid[14], version);
     assert_non_null(strchr("89ab", uuid[19]));
-    for (size_t i = 0; i < UUID_TEXT_LENGTH; i++)
+    for (size_t i = 0; i < UUID_TEXT_LENGTH; i++) {
         assert_true(uuid[i] < 'A' || uuid[i] > 'Z');
+    }
 }
 
 static void version_4_is_all_random_bits(void **state)
@@ -94,8 +95,9 @@ static void random_ids_do_not_repeat(void **state)
         assert_uuid_form(ids[i], '4');
     }
     qsort(ids, IDS, sizeof(ids[0]), compare);
-    for (size_t i = 1; i < IDS; i++)
+    for (size_t i = 1; i < IDS; i++) {
         assert_string_not_equal(ids[i - 1], ids[i]);
+    }
 }
 
 static void text_is_url_safe_and_uses_the_whole_alphabet(void **state)
@@ -214,8 +216,9 @@ static void only_the_text_form_is_valid(void **state)
     assert_true(uuid_is_valid(SLICE_LITERAL("B850bc30-45f8-0041-a00a-83DF46D8555D")));
     assert_false(uuid_is_valid(SLICE_EMPTY));
     assert_false(uuid_is_valid(slice_of("00000000-0000-0000-0000-0000000000\0\0", 36)));
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_false(uuid_is_valid(slice_of_string(wrong[i])));
+    }
 }
 
 int main(void)

@@ -14,8 +14,9 @@
 static void assert_slice(struct slice slice, const char *expected)
 {
     assert_int_equal(slice.length, strlen(expected));
-    if (slice.length > 0)
+    if (slice.length > 0) {
         assert_memory_equal(slice.data, expected, slice.length);
+    }
 }
 
 static void the_first_byte_tells_the_type(void **state)
@@ -221,8 +222,9 @@ static void integers_are_exact_or_refused(void **state)
         assert_true(json_to_integer(slice_of_string(cases[i].text), &value));
         assert_true(value == cases[i].value);
     }
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_false(json_to_integer(slice_of_string(wrong[i]), &value));
+    }
 }
 
 static void doubles_of_any_length(void **state)
@@ -325,8 +327,9 @@ static void random_bytes_survive_writing_and_decoding(void **state)
         struct slice value;
         struct slice text;
 
-        for (size_t j = 0; j < length; j++)
+        for (size_t j = 0; j < length; j++) {
             bytes[j] = (char)random_below(&random, random_below(&random, 2) == 0 ? 128 : 256);
+        }
         buffer_clear(&first);
         json_write_string(&first, slice_of(bytes, length));
         assert_int_equal(json_scan(buffer_slice(&first), 0, &value), 0);
@@ -334,8 +337,9 @@ static void random_bytes_survive_writing_and_decoding(void **state)
         buffer_clear(&second);
         json_write_string(&second, text);
         assert_true(slice_equals(buffer_slice(&first), buffer_slice(&second)));
-        if (memmem(text.data, text.length, "\xef\xbf\xbd", 3) == NULL)
+        if (memmem(text.data, text.length, "\xef\xbf\xbd", 3) == NULL) {
             assert_true(slice_equals(text, slice_of(bytes, length)));
+        }
         arena_reset(&arena);
     }
     buffer_deinit(&first);
@@ -362,16 +366,19 @@ static void readers_stay_inside_whatever_they_are_given(void **state)
         struct slice value;
         int64_t integer;
 
-        for (size_t j = 0; j < length; j++)
+        for (size_t j = 0; j < length; j++) {
             bytes[j] = alphabet[random_below(&random, sizeof(alphabet) - 1)];
+        }
         bytes = realloc(bytes, length == 0 ? 1 : length);
         text.data = bytes;
         iterator = json_iterate(text);
-        while (json_next_element(&iterator, &value))
+        while (json_next_element(&iterator, &value)) {
             json_to_integer(value, &integer);
+        }
         iterator = json_iterate(text);
-        while (json_next_member(&iterator, &key, &value))
+        while (json_next_member(&iterator, &key, &value)) {
             json_decode_string(value, &arena);
+        }
         json_get(text, "a1");
         json_string_is(text, "a1");
         json_decode_string(text, &arena);

@@ -31,8 +31,9 @@ static int scan_exactly(struct slice text)
     char *copy = malloc(text.length == 0 ? 1 : text.length);
     int result;
 
-    if (text.length > 0)
+    if (text.length > 0) {
         memcpy(copy, text.data, text.length);
+    }
     result = scan(slice_of(copy, text.length));
     free(copy);
     return result;
@@ -181,17 +182,21 @@ static const struct slice refused[] = {
 static void what_the_rfc_allows_is_accepted(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++)
-        if (scan_exactly(accepted[i]) != 0)
+    for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+        if (scan_exactly(accepted[i]) != 0) {
             fail_msg("refused: %.*s", (int)accepted[i].length, accepted[i].data);
+        }
+    }
 }
 
 static void anything_else_is_malformed(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-        if (scan_exactly(refused[i]) != ERROR_MALFORMED)
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        if (scan_exactly(refused[i]) != ERROR_MALFORMED) {
             fail_msg("accepted: %.*s", (int)refused[i].length, refused[i].data);
+        }
+    }
     assert_int_equal(scan(SLICE_EMPTY), ERROR_MALFORMED);
 }
 
@@ -218,8 +223,9 @@ static struct slice nested(struct buffer *out, size_t depth, uint64_t seed, cons
         buffer_append_string(out, is_object[i] ? "{\"k\":" : "[");
     }
     buffer_append_string(out, inside);
-    for (size_t i = depth; i > 0; i--)
+    for (size_t i = depth; i > 0; i--) {
         buffer_append_char(out, is_object[i - 1] ? '}' : ']');
+    }
     free(is_object);
     return buffer_slice(out);
 }
@@ -279,16 +285,18 @@ static int peek(const struct naive *naive)
 
 static bool take(struct naive *naive, int c)
 {
-    if (peek(naive) != c)
+    if (peek(naive) != c) {
         return false;
+    }
     naive->at++;
     return true;
 }
 
 static void take_space(struct naive *naive)
 {
-    while (take(naive, ' ') || take(naive, '\t') || take(naive, '\n') || take(naive, '\r'))
+    while (take(naive, ' ') || take(naive, '\t') || take(naive, '\n') || take(naive, '\r')) {
         continue;
+    }
 }
 
 static bool take_digits(struct naive *naive)
@@ -313,14 +321,16 @@ static bool take_character(struct naive *naive)
                                   : -1;
     uint32_t code;
 
-    if (more < 0)
+    if (more < 0) {
         return false;
+    }
     code = (uint32_t)(more == 0 ? first : first & (0x3f >> more));
     for (int i = 0; i < more; i++) {
         int next = peek(naive);
 
-        if (next < 0 || next >> 6 != 2)
+        if (next < 0 || next >> 6 != 2) {
             return false;
+        }
         naive->at++;
         code = code << 6 | (uint32_t)(next & 0x3f);
     }
@@ -329,19 +339,23 @@ static bool take_character(struct naive *naive)
 
 static bool take_string(struct naive *naive)
 {
-    if (!take(naive, '"'))
+    if (!take(naive, '"')) {
         return false;
+    }
     while (peek(naive) >= 0x20) {
-        if (take(naive, '"'))
+        if (take(naive, '"')) {
             return true;
+        }
         if (take(naive, '\\')) {
             int escape = peek(naive);
 
             naive->at++;
             if (escape == 'u') {
-                for (int i = 0; i < 4; i++, naive->at++)
-                    if (peek(naive) <= 0 || strchr("0123456789abcdefABCDEF", peek(naive)) == NULL)
+                for (int i = 0; i < 4; i++, naive->at++) {
+                    if (peek(naive) <= 0 || strchr("0123456789abcdefABCDEF", peek(naive)) == NULL) {
                         return false;
+                    }
+                }
             } else if (escape <= 0 || strchr("\"\\/bfnrt", escape) == NULL) {
                 return false;
             }
@@ -354,9 +368,11 @@ static bool take_string(struct naive *naive)
 
 static bool take_literal(struct naive *naive, const char *literal)
 {
-    for (; *literal != '\0'; literal++)
-        if (!take(naive, *literal))
+    for (; *literal != '\0'; literal++) {
+        if (!take(naive, *literal)) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -369,20 +385,24 @@ static bool take_container(struct naive *naive, size_t depth, size_t *deepest)
 
     *deepest = depth > *deepest ? depth : *deepest;
     take_space(naive);
-    if (take(naive, close))
+    if (take(naive, close)) {
         return true;
+    }
     do {
         take_space(naive);
         if (is_object) {
-            if (!take_string(naive))
+            if (!take_string(naive)) {
                 return false;
+            }
             take_space(naive);
-            if (!take(naive, ':'))
+            if (!take(naive, ':')) {
                 return false;
+            }
             take_space(naive);
         }
-        if (!take_value(naive, depth, deepest))
+        if (!take_value(naive, depth, deepest)) {
             return false;
+        }
         take_space(naive);
     } while (take(naive, ','));
     return take(naive, close);
@@ -404,13 +424,16 @@ static bool take_value(struct naive *naive, size_t depth, size_t *deepest)
         return take_literal(naive, "null");
     default:
         take(naive, '-');
-        if (!take(naive, '0') && !take_digits(naive))
+        if (!take(naive, '0') && !take_digits(naive)) {
             return false;
-        if (take(naive, '.') && !take_digits(naive))
+        }
+        if (take(naive, '.') && !take_digits(naive)) {
             return false;
+        }
         if (take(naive, 'e') || take(naive, 'E')) {
-            if (!take(naive, '+'))
+            if (!take(naive, '+')) {
                 take(naive, '-');
+            }
             return take_digits(naive);
         }
         return true;
@@ -424,11 +447,13 @@ static int scan_naively(struct slice text)
     size_t deepest = 0;
 
     take_space(&naive);
-    if (!take_value(&naive, 0, &deepest))
+    if (!take_value(&naive, 0, &deepest)) {
         return ERROR_MALFORMED;
+    }
     take_space(&naive);
-    if (naive.at != naive.end)
+    if (naive.at != naive.end) {
         return ERROR_MALFORMED;
+    }
     return deepest > JSON_MAX_DEPTH ? ERROR_TOO_DEEP : 0;
 }
 
@@ -447,9 +472,10 @@ static void random_token_strings_agree_with_recursion(void **state)
         size_t count = 1 + random_below(&random, 7);
 
         buffer_clear(&text);
-        for (size_t j = 0; j < count; j++)
+        for (size_t j = 0; j < count; j++) {
             buffer_append_string(&text,
                                  tokens[random_below(&random, sizeof(tokens) / sizeof(tokens[0]))]);
+        }
         assert_int_equal(scan(buffer_slice(&text)), scan_naively(buffer_slice(&text)));
         valid += scan(buffer_slice(&text)) == 0;
     }
@@ -490,8 +516,9 @@ static void mutated_events_agree_with_recursion(void **state)
             default:
                 length = random_below(&random, 20) == 0 ? at : length;
             }
-            if (length == 0)
+            if (length == 0) {
                 break;
+            }
         }
         mutant = slice_of(text, length);
         assert_int_equal(scan_exactly(mutant),

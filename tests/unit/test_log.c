@@ -147,8 +147,9 @@ static void random_values_stay_one_valid_line(void **state)
         size_t length = random_below(&random, sizeof(text));
         struct slice value;
 
-        for (size_t j = 0; j < length; j++)
+        for (size_t j = 0; j < length; j++) {
             text[j] = (char)random_below(&random, 256);
+        }
         capture_begin(&capture, STDERR_FILENO);
         log_event(&site, LOG_LEVEL_INFO, "e", "a=%.*s b=%d", (int)length, text, i);
         capture_end(&capture);
@@ -197,11 +198,13 @@ static void a_site_has_a_burst_per_second(void **state)
         memset(&site, 0, sizeof(site));
         site.second = -1;
         capture_begin(&capture, STDERR_FILENO);
-        for (int i = 0; i < LOG_SITE_BURST + 7; i++)
+        for (int i = 0; i < LOG_SITE_BURST + 7; i++) {
             log_event(&site, LOG_LEVEL_INFO, "storm", "n=%d", i);
+        }
         capture_end(&capture);
-        if (site.suppressed == 7)
+        if (site.suppressed == 7) {
             break;
+        }
     }
     assert_int_equal(site.suppressed, 7);
     assert_int_equal(count_lines(capture.text), LOG_SITE_BURST);

@@ -41,8 +41,9 @@ static void zeroed_is_zero(void **state)
     unsigned char *memory = memory_allocate_zeroed(4096);
 
     (void)state;
-    for (size_t i = 0; i < 4096; i++)
+    for (size_t i = 0; i < 4096; i++) {
         assert_int_equal(memory[i], 0);
+    }
     free(memory);
 }
 

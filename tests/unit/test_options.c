@@ -54,8 +54,9 @@ static enum options_result parse(char **argv)
     enum options_result result;
     int argc = 0;
 
-    while (argv[argc] != NULL)
+    while (argv[argc] != NULL) {
         argc++;
+    }
     memset(&settings, 0x55, sizeof(settings));
     memset(&common, 0x55, sizeof(common));
     capture_begin(&out, STDOUT_FILENO);
@@ -226,10 +227,12 @@ static void endpoints_are_checked(void **state)
     char long_path[200] = "ipc://";
 
     (void)state;
-    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
         assert_int_equal(PARSE("--router", right[i]), OPTIONS_RUN);
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(PARSE("--router", wrong[i]), OPTIONS_EXIT_2);
+    }
     memset(long_path + 6, 'x', 150);
     assert_int_equal(PARSE("--router", long_path), OPTIONS_EXIT_2);
     ASSERT_FAILS("--router must be an endpoint, tcp://host:port or ipc://path, not \"x\"",
@@ -244,10 +247,12 @@ static void addresses_are_checked(void **state)
                                   "host:99999", "host:-1", "tcp://h:1", "h:1 ",  "*:80"};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
         assert_int_equal(PARSE("--listen", right[i]), OPTIONS_RUN);
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(PARSE("--listen", wrong[i]), OPTIONS_EXIT_2);
+    }
     ASSERT_FAILS("--listen must be an address, host:port, [v6]:port or :port, not \"x\"",
                  "--listen=x");
 }
@@ -282,11 +287,13 @@ static const char *squeezed(const char *text)
     static char result[CAPTURE_MAX];
     size_t length = 0;
 
-    for (; *text != '\0'; text++)
-        if (*text != '\n' && *text != ' ')
+    for (; *text != '\0'; text++) {
+        if (*text != '\n' && *text != ' ') {
             result[length++] = *text;
-        else if (length > 0 && result[length - 1] != ' ')
+        } else if (length > 0 && result[length - 1] != ' ') {
             result[length++] = ' ';
+        }
+    }
     result[length] = '\0';
     return result;
 }
@@ -317,9 +324,11 @@ static void help_tells_everything_within_100_columns(void **state)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(PARSE("--wrong", i == 0 ? "--help" : "-h"), OPTIONS_EXIT_0);
         assert_string_equal(error.text, "");
-        for (size_t j = 0; j < sizeof(parts) / sizeof(parts[0]); j++)
-            if (strstr(squeezed(out.text), parts[j]) == NULL)
+        for (size_t j = 0; j < sizeof(parts) / sizeof(parts[0]); j++) {
+            if (strstr(squeezed(out.text), parts[j]) == NULL) {
                 fail_msg("not in the help: %s", parts[j]);
+            }
+        }
         for (char *line = strtok(out.text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
             assert_true(strlen(line) <= 100);
             assert_int_not_equal(line[strlen(line) - 1], ' ');

@@ -59,13 +59,15 @@ static void test_order_survives_growth_and_wrapping(void **state)
         struct packet *const *packets;
         size_t taken;
 
-        for (unsigned i = 0; i < round % 13; i++)
+        for (unsigned i = 0; i < round % 13; i++) {
             push(&outbox, in++, false, round);
+        }
         packets = outbox_front(&outbox, copy, &count);
         assert_true(count <= OUTBOX_BATCH);
         assert_int_equal(count, outbox.count < OUTBOX_BATCH ? outbox.count : OUTBOX_BATCH);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             assert_int_equal(number_of(packets[i]), out + i);
+        }
         taken = count < round % 11 ? count : round % 11;
         outbox_pop(&outbox, taken);
         out += (unsigned)taken;
@@ -112,11 +114,13 @@ static void test_dropping_volatile_packets_keeps_the_others_in_order(void **stat
 
     (void)state;
     outbox_init(&outbox);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 3; i++) {
         push(&outbox, i, false, 0); /* so that the ring wraps */
+    }
     outbox_pop(&outbox, 2);
-    for (unsigned i = 3; i < 12; i++)
+    for (unsigned i = 3; i < 12; i++) {
         push(&outbox, i, i % 3 == 1, i);
+    }
     assert_int_equal(outbox_drop_volatile(&outbox), 3);
     assert_int_equal(outbox_drop_volatile(&outbox), 0);
     packets = outbox_front(&outbox, copy, &count);
@@ -136,8 +140,9 @@ static void test_a_large_ring_is_freed_when_it_empties(void **state)
 
     (void)state;
     outbox_init(&outbox);
-    for (unsigned i = 0; i < 2 * OUTBOX_CAPACITY_KEPT; i++)
+    for (unsigned i = 0; i < 2 * OUTBOX_CAPACITY_KEPT; i++) {
         push(&outbox, i, false, 0);
+    }
     outbox_pop(&outbox, outbox.count);
     assert_null(outbox.packets);
     outbox_deinit(&outbox);

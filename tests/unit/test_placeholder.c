@@ -124,11 +124,13 @@ static void depth_costs_no_stack_and_no_time(void **state)
     struct buffer out = BUFFER_EMPTY;
 
     (void)state;
-    for (int i = 0; i < DEPTH; i++)
+    for (int i = 0; i < DEPTH; i++) {
         buffer_append_string(&json, "{\"a\":");
+    }
     buffer_append_string(&json, "{\"_placeholder\":true,\"num\":1}");
-    for (int i = 0; i < DEPTH; i++)
+    for (int i = 0; i < DEPTH; i++) {
         buffer_append_char(&json, '}');
+    }
     assert_int_equal(placeholders_replace(buffer_slice(&json), write_name, NULL, &out), 0);
     assert_int_equal(out.length, DEPTH * 6 + 3);
     buffer_deinit(&json);

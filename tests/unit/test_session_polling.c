@@ -33,8 +33,9 @@ static void test_a_full_table_refuses_and_takes_again_after_a_close(void **state
     struct fake_poll *poll = fake_poll_new(fixture);
     struct session *session = NULL;
 
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         session = open_polling(fixture);
+    }
     session_open_polling(fixture->table, opening(4), &poll->exchange, fixture->now);
     assert_int_equal(poll->status, 503);
     fake_poll_reset(poll);
@@ -98,8 +99,9 @@ static void test_a_payload_stays_below_its_limit_but_is_never_empty(void **state
     size_t lengths[] = {400, 400, 400, 1500, 10};
     size_t expected[] = {801, 400, 1500, 10};
 
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 5; i++) {
         emit_bytes(socket, lengths[i], false);
+    }
     for (size_t i = 0; i < 4; i++) {
         get(fixture, socket_session(socket), poll);
         flush(fixture);
@@ -115,8 +117,9 @@ static void test_a_payload_has_no_more_packets_than_allowed(void **state)
     struct socket *socket = join_polling(fixture);
     struct fake_poll *poll = fake_poll_new(fixture);
 
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         emit(socket, "42");
+    }
     get(fixture, socket_session(socket), poll);
     flush(fixture);
     assert_int_equal(poll->body.length, 64 * 3 - 1);
@@ -306,8 +309,9 @@ static void test_our_close_is_told_to_the_next_get(void **state)
     struct session *session = socket_session(socket);
     struct fake_poll *poll = fake_poll_new(fixture);
 
-    for (int i = 0; i < 65; i++)
+    for (int i = 0; i < 65; i++) {
         emit(socket, "42");
+    }
     session_close(fixture->table, session, SESSION_CLOSE_SERVER, fixture->now);
     assert_upcalls(fixture, "disconnected server\n");
     flush(fixture);
@@ -341,13 +345,15 @@ static void test_drain_closes_in_batches(void **state)
     struct fixture *fixture = *state;
     struct fake_websocket *sockets[5];
 
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 5; i++) {
         join_websocket(fixture, sockets[i] = fake_websocket_new(fixture));
+    }
     assert_int_equal(session_table_close_some(fixture->table, 3, fixture->now), 2);
     assert_upcalls(fixture, "disconnected server\ndisconnected server\ndisconnected server\n");
     assert_int_equal(session_table_close_some(fixture->table, 3, fixture->now), 0);
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 5; i++) {
         assert_closed(sockets[i], 1001);
+    }
 }
 
 static void test_a_polling_client_that_falls_behind_is_cut(void **state)

@@ -43,10 +43,11 @@ static void understand(struct fixture *fixture, struct socket *socket,
 
 static void speak(struct client *client, const char *message)
 {
-    if (client->is_upgraded)
+    if (client->is_upgraded) {
         say(client->fixture, client->websocket, message);
-    else
+    } else {
         post(client->fixture, client->session, message, 200);
+    }
 }
 
 static void hear(struct client *client, const char *packet)
@@ -74,8 +75,9 @@ static void hear_all(struct client *client, struct buffer *written, const char *
     copy = strdup(written->data);
     buffer_clear(written);
     for (char *packet = strtok_r(copy, separators, &rest); packet != NULL;
-         packet = strtok_r(NULL, separators, &rest))
+         packet = strtok_r(NULL, separators, &rest)) {
         hear(client, packet);
+    }
     free(copy);
 }
 
@@ -87,11 +89,13 @@ static void read_transports(struct client *client)
         client->poll->status = 0;
         hear_all(client, &client->poll->body, "\x1e");
     }
-    if (client->websocket == NULL)
+    if (client->websocket == NULL) {
         return;
+    }
     hear_all(client, &client->websocket->sent, "|/");
-    if (client->websocket->is_closed)
+    if (client->websocket->is_closed) {
         client->websocket = NULL;
+    }
 }
 
 static void open_probe(struct client *client)
@@ -110,8 +114,9 @@ static void lose_probe(struct client *client)
 
 static void choke_or_not(struct client *client)
 {
-    if (!client->is_upgraded)
+    if (!client->is_upgraded) {
         return;
+    }
     if (client->websocket->room == SIZE_MAX) {
         client->websocket->room = roll(client, 3);
     } else {
@@ -156,8 +161,9 @@ static void step(struct client *client)
         pass(client->fixture, roll(client, 120));
         break;
     case 5:
-        if (roll(client, 20) == 0)
+        if (roll(client, 20) == 0) {
             pass(client->fixture, 5000);
+        }
         break;
     case 6:
     case 7:
@@ -170,14 +176,16 @@ static void step(struct client *client)
         client_says(client);
         break;
     case 9:
-        if (client->websocket == NULL && !client->is_paused && roll(client, 4) == 0)
+        if (client->websocket == NULL && !client->is_paused && roll(client, 4) == 0) {
             open_probe(client);
-        else if (has_probe && !client->is_paused && roll(client, 8) == 0)
+        } else if (has_probe && !client->is_paused && roll(client, 8) == 0) {
             lose_probe(client);
+        }
         break;
     case 10:
-        if (has_probe && !client->is_paused)
+        if (has_probe && !client->is_paused) {
             say(client->fixture, client->websocket, "2probe");
+        }
         break;
     case 11:
         choke_or_not(client);
@@ -218,12 +226,14 @@ static void run(struct fixture *fixture, uint64_t seed, uint64_t *upgrades)
     client.poll = fake_poll_new(fixture);
     fixture->mine = &client;
     fixture->on_event = understand;
-    for (int i = 0; i < STEPS; i++)
+    for (int i = 0; i < STEPS; i++) {
         step(&client);
+    }
     settle(&client);
-    if (client.heard != client.emitted || client.understood != client.said)
+    if (client.heard != client.emitted || client.understood != client.said) {
         fail_msg("seed %llu: heard %u of %u, understood %u of %u", (unsigned long long)seed,
                  client.heard, client.emitted, client.understood, client.said);
+    }
     buffer_append_char(&fixture->upcalls, '\0');
     assert_null(strstr(fixture->upcalls.data, "disconnected"));
     *upgrades += client.is_upgraded;
@@ -247,8 +257,9 @@ static void test_everything_arrives_once_and_in_order(void **state)
         run(fixture, seed, &upgrades);
         fixture_teardown(&fresh);
     }
-    if (last_seed - first_seed > 100)
+    if (last_seed - first_seed > 100) {
         assert_in_range(upgrades, (last_seed - first_seed) / 4, last_seed);
+    }
 }
 
 int main(int argc, char **argv)
@@ -257,7 +268,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_everything_arrives_once_and_in_order),
     };
 
-    if (argc > 1)
+    if (argc > 1) {
         first_seed = last_seed = strtoull(argv[1], NULL, 10);
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,14 +22,17 @@ static void test_the_first_ping_is_early_by_chance_and_never_late(void **state)
     struct fake_websocket *sockets[50];
     size_t pinged_at_quarter = 0;
 
-    for (size_t i = 0; i < 50; i++)
+    for (size_t i = 0; i < 50; i++) {
         join_websocket(fixture, sockets[i] = fake_websocket_new(fixture));
+    }
     pass(fixture, 18700);
-    for (size_t i = 0; i < 50; i++)
+    for (size_t i = 0; i < 50; i++) {
         assert_sent(sockets[i], "");
+    }
     pass(fixture, 3150);
-    for (size_t i = 0; i < 50; i++)
+    for (size_t i = 0; i < 50; i++) {
         pinged_at_quarter += sockets[i]->sent.length > 0;
+    }
     assert_in_range(pinged_at_quarter, 10, 40);
     pass(fixture, 3150);
     for (size_t i = 0; i < 50; i++) {

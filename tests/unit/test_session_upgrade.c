@@ -216,8 +216,9 @@ static void wrong_probe(void **state, const char *first, const char *second)
     struct session *session = begin(fixture, probe);
 
     say(fixture, probe, first);
-    if (second != NULL)
+    if (second != NULL) {
         say(fixture, probe, second);
+    }
     assert_closed(probe, 1000);
     assert_still_polling(fixture, session);
 }

@@ -26,8 +26,9 @@ static void test_a_full_table_and_an_unknown_revision_are_refused(void **state)
 
     assert_false(
         session_open_websocket(fixture->table, opening(5), &self->websocket, fixture->now));
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         open_polling(fixture);
+    }
     assert_false(
         session_open_websocket(fixture->table, opening(4), &self->websocket, fixture->now));
     assert_null(self->websocket.session);
@@ -40,8 +41,9 @@ static void test_everything_of_a_turn_leaves_in_one_call(void **state)
     struct fake_websocket *self = fake_websocket_new(fixture);
     struct socket *socket = join_websocket(fixture, self);
 
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         emit(socket, "42");
+    }
     assert_sent(self, "");
     flush(fixture);
     assert_sent(self, "42|42|42|42|42|/");
@@ -119,8 +121,9 @@ static void test_a_burst_is_no_reason_to_cut_a_client_that_reads(void **state)
     struct fake_websocket *self = fake_websocket_new(fixture);
     struct socket *socket = join_websocket(fixture, self);
 
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         emit_bytes(socket, 1500, false);
+    }
     flush(fixture);
     assert_false(self->is_closed);
     assert_int_equal(self->sent.length, 10 * 1501 + 1);

@@ -220,9 +220,10 @@ static void remember_attachments(struct fixture *fixture, struct socket *socket,
     const struct slice *list = socket_attachments(socket, &count);
 
     assert_int_equal(count, packet->attachments);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         buffer_append_format(&fixture->upcalls, "attachment %.*s\n", (int)list[i].length,
                              list[i].data);
+    }
 }
 
 static void test_attachments_are_collected(void **state)
@@ -322,8 +323,9 @@ static void test_attachments_are_bounded_in_bytes(void **state)
     bytes[330] = '\0';
     join_websocket(fixture, self);
     say(fixture, self, "4510-[\"b\"]");
-    for (int i = 0; i < 3; i++) /* with the text 998 of 1 000 bytes */
+    for (int i = 0; i < 3; i++) { /* with the text 998 of 1 000 bytes */
         say_binary(fixture, self, bytes);
+    }
     assert_false(self->is_closed);
     bytes[3] = '\0';
     say_binary(fixture, self, bytes);
@@ -382,9 +384,10 @@ static void test_a_client_that_connects_in_msgpack_hears_msgpack(void **state)
                       "data\x92\xa1"
                       "b\xc4\x03one|/");
     packet_release(&packet);
-    say_binary(fixture, self, "\x83\xa4type\x02\xa3nsp\xa1/\xa4"
-                              "data\x91\xa1"
-                              "b");
+    say_binary(fixture, self,
+               "\x83\xa4type\x02\xa3nsp\xa1/\xa4"
+               "data\x91\xa1"
+               "b");
     say(fixture, self, "42[\"a\"]"); /* text is not its language */
     assert_closed(self, 1002);
 }
@@ -397,12 +400,11 @@ static void test_a_map_that_looks_like_a_placeholder_is_refused_beside_bytes(voi
     open_websocket(fixture, self);
     session_websocket_message(fixture->table, &self->websocket,
                               SLICE_LITERAL("\x82\xa4type\x00\xa3nsp\xa1/"), true, fixture->now);
-    session_websocket_message(
-        fixture->table, &self->websocket,
-        SLICE_LITERAL("\x83\xa4type\x02\xa3nsp\xa1/\xa4"
-                      "data\x93\xa1"
-                      "b\xc4\x03one\x82\xac_placeholder\xc3\xa3num\x00"),
-        true, fixture->now);
+    session_websocket_message(fixture->table, &self->websocket,
+                              SLICE_LITERAL("\x83\xa4type\x02\xa3nsp\xa1/\xa4"
+                                            "data\x93\xa1"
+                                            "b\xc4\x03one\x82\xac_placeholder\xc3\xa3num\x00"),
+                              true, fixture->now);
     assert_closed(self, 1002);
 }
 
@@ -487,8 +489,9 @@ static void test_every_accepted_socket_is_visited(void **state)
     struct fake_websocket *sockets[3];
     size_t count = 0;
 
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         join_websocket(fixture, sockets[i] = fake_websocket_new(fixture));
+    }
     fixture->answer = FIXTURE_LATER;
     say(fixture, sockets[1], "40/pending,");
     fixture->answer = FIXTURE_ACCEPT;
@@ -505,10 +508,12 @@ static void test_deep_events_reach_the_application_marked(void **state)
 
     join_websocket(fixture, self);
     buffer_append_string(&message, "42[\"a\",");
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 1000; i++) {
         buffer_append_char(&message, '[');
-    for (int i = 0; i < 1000; i++)
+    }
+    for (int i = 0; i < 1000; i++) {
         buffer_append_char(&message, ']');
+    }
     buffer_append_char(&message, ']');
     buffer_append_char(&message, '\0');
     say(fixture, self, message.data);

@@ -19,8 +19,9 @@ static struct socketio_packet decoded(const char *text)
 {
     struct socketio_packet packet;
 
-    if (decode(text, &packet) != 0)
+    if (decode(text, &packet) != 0) {
         fail_msg("refused: %s", text);
+    }
     return packet;
 }
 
@@ -28,8 +29,9 @@ static void assert_refused(const char *text)
 {
     struct socketio_packet packet;
 
-    if (decode(text, &packet) != ERROR_MALFORMED)
+    if (decode(text, &packet) != ERROR_MALFORMED) {
         fail_msg("accepted: %s", text);
+    }
 }
 
 static void assert_slice(struct slice slice, const char *expected)
@@ -123,8 +125,9 @@ static void events_without_a_name_are_refused(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_refused(wrong[i]);
+    }
 }
 
 static void reserved_names_are_refused(void **state)
@@ -265,10 +268,12 @@ static void depth_over_the_limit_is_no_protocol_error(void **state)
 
     (void)state;
     buffer_append_string(&text, "212[\"message\",");
-    for (int i = 0; i < DEPTH; i++)
+    for (int i = 0; i < DEPTH; i++) {
         buffer_append_string(&text, "{\"a\":[");
-    for (int i = 0; i < DEPTH; i++)
+    }
+    for (int i = 0; i < DEPTH; i++) {
         buffer_append_string(&text, "]}");
+    }
     buffer_append_string(&text, ",1]");
     assert_int_equal(socketio_codec(5)->decode(buffer_slice(&text), &packet), 0);
     assert_int_equal(packet.data_state, SOCKETIO_DATA_TOO_DEEP);
@@ -366,9 +371,10 @@ static void random_packets_are_refused_or_sound(void **state)
         size_t count = 1 + random_below(&random, 5);
         char *exact;
 
-        for (size_t j = 0; j < count; j++)
+        for (size_t j = 0; j < count; j++) {
             buffer_append_string(&text,
                                  pieces[random_below(&random, sizeof(pieces) / sizeof(pieces[0]))]);
+        }
         exact = malloc(text.length);
         memcpy(exact, text.data, text.length);
         if (socketio_codec(5)->decode(slice_of(exact, text.length), &packet) == 0) {
@@ -376,11 +382,13 @@ static void random_packets_are_refused_or_sound(void **state)
             assert_true(packet.name_space.length > 0 && packet.name_space.data[0] == '/');
             assert_true(packet.name_space.length <= SOCKETIO_NAMESPACE_MAX);
             assert_true(packet.attachments <= SOCKETIO_ATTACHMENTS_MAX);
-            if (packet.type == SOCKETIO_EVENT || packet.type == SOCKETIO_BINARY_EVENT)
+            if (packet.type == SOCKETIO_EVENT || packet.type == SOCKETIO_BINARY_EVENT) {
                 assert_true(packet.event.length > 0);
+            }
             arguments = socketio_arguments(&packet);
-            while (json_next_element(&arguments, &value))
+            while (json_next_element(&arguments, &value)) {
                 assert_true(json_type(value) != JSON_NONE);
+            }
         }
         free(exact);
         buffer_deinit(&text);

@@ -28,12 +28,14 @@ static struct decoded decode(struct slice message)
     struct decoded out = {.text = BUFFER_EMPTY};
     char *copy = malloc(message.length + (message.length == 0));
 
-    if (message.length > 0)
+    if (message.length > 0) {
         memcpy(copy, message.data, message.length);
+    }
     out.error = socketio_msgpack_decode(slice_of(copy, message.length), MOST, &out.text,
                                         &out.binaries, &out.packet);
-    for (unsigned i = 0; i < out.binaries.count; i++) /* they borrow from the copy */
+    for (unsigned i = 0; i < out.binaries.count; i++) { /* they borrow from the copy */
         out.binaries.list[i].data = message.data + (out.binaries.list[i].data - copy);
+    }
     free(copy);
     return out;
 }
@@ -53,8 +55,9 @@ static void assert_decoded(struct slice message, enum socketio_type type, const 
 
     assert_int_equal(out.error, 0);
     assert_int_equal(out.packet.type, type);
-    if (!slice_is(out.packet.data, data))
+    if (!slice_is(out.packet.data, data)) {
         fail_msg("%.*s", (int)out.packet.data.length, out.packet.data.data);
+    }
     buffer_deinit(&out.text);
 }
 
@@ -197,8 +200,9 @@ static void a_packet_cut_at_any_byte_is_refused(void **state)
     (void)state;
     assert_decoded(whole, SOCKETIO_EVENT,
                    "[\"a\",\"x\",[5,{\"_placeholder\":true,\"num\":0}],1.5]");
-    for (size_t length = 0; length < whole.length; length++)
+    for (size_t length = 0; length < whole.length; length++) {
         assert_refused(slice_of(whole.data, length), ERROR_MALFORMED);
+    }
 }
 
 static void text_is_bounded_before_it_is_looked_at(void **state)
@@ -209,8 +213,9 @@ static void text_is_bounded_before_it_is_looked_at(void **state)
     buffer_append_slice(&message, SLICE_LITERAL("\x83" TYPE("\x02") NSP "\xa4"
                                                                         "data\xdc\x01\x2d\xa1"
                                                                         "a"));
-    for (int i = 0; i < 300; i++)
+    for (int i = 0; i < 300; i++) {
         buffer_append_char(&message, '\xc2'); /* false: six times as long in JSON */
+    }
     assert_refused(buffer_slice(&message), ERROR_TOO_LARGE);
     buffer_deinit(&message);
 }
@@ -224,16 +229,18 @@ static void depth_is_a_matter_of_the_application(void **state)
     buffer_append_slice(&message, SLICE_LITERAL("\x83" TYPE("\x02") NSP "\xa4"
                                                                         "data\x92\xa1"
                                                                         "a"));
-    for (int i = 1; i < SOCKETIO_EVENT_DEPTH; i++)
+    for (int i = 1; i < SOCKETIO_EVENT_DEPTH; i++) {
         buffer_append_char(&message, '\x91');
+    }
     buffer_append_char(&message, '\x01');
     out = decode(buffer_slice(&message));
     assert_int_equal(out.error, 0);
     assert_int_equal(out.packet.data_state, SOCKETIO_DATA_VALID);
     buffer_deinit(&out.text);
     message.data[message.length - 1] = '\x91';
-    for (int i = 0; i < 100000; i++)
+    for (int i = 0; i < 100000; i++) {
         buffer_append_char(&message, '\x91');
+    }
     assert_refused(buffer_slice(&message), ERROR_MALFORMED); /* it has no end */
     buffer_append_char(&message, '\x01');
     out = decode(buffer_slice(&message));
@@ -257,8 +264,9 @@ static void more_binary_values_than_the_limit_are_refused(void **state)
                                                                             "data\x92\xa1"
                                                                             "a\xdc\x00"));
         buffer_append_char(&message, (char)count);
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < count; i++) {
             buffer_append(&message, "\xc4\x00", 2);
+        }
         out.text = BUFFER_EMPTY;
         assert_int_equal(socketio_msgpack_decode(buffer_slice(&message), 1 << 20, &out.text,
                                                  &out.binaries, &out.packet),
@@ -315,8 +323,9 @@ static void long_containers_have_long_heads(void **state)
 
     (void)state;
     buffer_append_string(&text, "42[\"e\"");
-    for (int i = 0; i < 70000; i++)
+    for (int i = 0; i < 70000; i++) {
         buffer_append_string(&text, ",[]");
+    }
     buffer_append_char(&text, ']');
     buffer_append_char(&text, '\0');
     packet = packet_of(text.data, NULL, 0);
@@ -343,8 +352,9 @@ static void random_bytes_are_read_within_their_bounds(void **state)
         size_t length = start + random_below(&random, sizeof(bytes) - start);
         struct decoded out;
 
-        for (size_t i = start; i < length; i++)
+        for (size_t i = start; i < length; i++) {
             bytes[i] = (char)random_next(&random);
+        }
         out = decode(slice_of(bytes, length));
         buffer_deinit(&out.text);
     }

@@ -72,11 +72,14 @@ static void random_data_comes_back_with_line_feeds(void **state)
         size_t read_length = 0;
         const char *at;
 
-        for (size_t j = 0; j < length; j++)
+        for (size_t j = 0; j < length; j++) {
             data[j] = alphabet[random_below(&random, sizeof(alphabet) - 1)];
-        for (size_t j = 0; j < length; j++)
-            if (data[j] != '\n' || j == 0 || data[j - 1] != '\r')
+        }
+        for (size_t j = 0; j < length; j++) {
+            if (data[j] != '\n' || j == 0 || data[j - 1] != '\r') {
                 expected[expected_length++] = data[j] == '\r' ? '\n' : data[j];
+            }
+        }
 
         buffer_clear(&out);
         sse_write_event(&out, NULL, SLICE_EMPTY, slice_of(data, length));

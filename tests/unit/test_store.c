@@ -231,8 +231,9 @@ static void open_jobs_are_loaded_in_order(void **state)
                              .created_at = 1700000000000};
     struct loaded *loaded;
 
-    for (job.number = 1; job.number <= 9; job.number++)
+    for (job.number = 1; job.number <= 9; job.number++) {
         store_batch_add_job(batch, &job);
+    }
     store_batch_finish_job(batch, 9, JOB_DONE, 1700000000500);
     assert_int_equal(commit(store, &batch), 0);
     batch = store_batch_new(2);
@@ -295,13 +296,15 @@ static void recent_messages_are_loaded_oldest_first_without_body(void **state)
 
     add_room(batch, 1, "r1");
     add_room(batch, 2, "r2");
-    for (uint64_t i = 1; i <= 100; i++)
+    for (uint64_t i = 1; i <= 100; i++) {
         add_message(batch, 1 + i % 2, i, i, (int64_t)(1000 + i), SLICE_LITERAL("body"));
+    }
     assert_int_equal(commit(store, &batch), 0);
     loaded = load(store, 1070);
     assert_int_equal(loaded->recent, 30);
-    for (uint64_t i = 0; i < 30; i++)
+    for (uint64_t i = 0; i < 30; i++) {
         assert_int_equal(loaded->recent_seqs[i], 71 + i);
+    }
     assert_int_equal(loaded->last_recent.body.length, 0);
     assert_slice(loaded->last_recent.sender, "somebody");
     assert_int_equal(loaded->last_recent.room, 1);
@@ -383,8 +386,9 @@ static void a_reader_sees_each_commit(void **state)
         add_message(batch, 1, i, i, 1, SLICE_LITERAL("x"));
         assert_int_equal(commit(store, &batch), 0);
         assert_int_equal(count_messages(reader, 1), i);
-        if (i % 20 == 0)
+        if (i % 20 == 0) {
             reader->backend->checkpoint(reader);
+        }
     }
     store_close(&reader);
     store_close(&store);

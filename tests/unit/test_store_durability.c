@@ -39,9 +39,10 @@ static struct store_batch *make_batch(uint64_t number)
     char *body = malloc(BIG_SIZE);
 
     memset(body, 'a' + (int)(number % 26), BIG_SIZE);
-    for (size_t i = 0; i < messages_in(number); i++)
+    for (size_t i = 0; i < messages_in(number); i++) {
         add_message(batch, ROOM, seq_of(number, i), seq_of(number, i), (int64_t)number,
                     slice_of(body, body_size(number, i)));
+    }
     free(body);
     return batch;
 }
@@ -69,8 +70,9 @@ static size_t count_found(struct store *store, uint64_t number)
             }
             assert_int_equal(message->created_at, number);
             assert_int_equal(message->body.length, body_size(number, message->seq % 100));
-            for (size_t k = 0; k < message->body.length; k += 97)
+            for (size_t k = 0; k < message->body.length; k += 97) {
                 assert_int_equal(message->body.data[k], 'a' + (int)(number % 26));
+            }
             found++;
         }
         store_page_destroy(&page);
@@ -104,17 +106,20 @@ static void commit_until_killed(struct store_fixture *fixture, uint64_t number, 
 {
     struct store *store = fixture_try_open(fixture);
 
-    if (store == NULL)
+    if (store == NULL) {
         _exit(1);
+    }
     for (;; number++) {
         struct store_batch *batch = make_batch(number);
 
         if (store->backend->commit(store, batch) != 0 ||
-            write(pipe, &number, sizeof(number)) != (ssize_t)sizeof(number))
+            write(pipe, &number, sizeof(number)) != (ssize_t)sizeof(number)) {
             _exit(2);
+        }
         store_batch_destroy(&batch);
-        if (number % 11 == 0)
+        if (number % 11 == 0) {
             store->backend->checkpoint(store);
+        }
     }
 }
 
@@ -138,8 +143,9 @@ static uint64_t run_and_kill(struct store_fixture *fixture, uint64_t first, size
     while (read(ends[0], &number, sizeof(number)) == (ssize_t)sizeof(number)) {
         assert_int_equal(number, last + 1);
         last = number;
-        if (last - first + 1 == reports)
+        if (last - first + 1 == reports) {
             assert_int_equal(kill(child, SIGKILL), 0);
+        }
     }
     close(ends[0]);
     waitpid(child, NULL, 0);
@@ -159,8 +165,9 @@ static void what_was_reported_survives_kill_9(struct store_fixture *fixture)
         struct store *store = fixture_open(fixture);
         size_t unreported;
 
-        for (uint64_t number = next; number <= last; number++)
+        for (uint64_t number = next; number <= last; number++) {
             assert_whole(store, number);
+        }
         /* The one it was at is there or not, but never in part; none follows it. */
         unreported = count_found(store, last + 1);
         assert_true(unreported == 0 || unreported == messages_in(last + 1));
@@ -207,12 +214,15 @@ static void commits_fail_while_there_is_no_room_and_then_go_on(void **state)
     for (number = 10; number < 200; number++) {
         struct store_batch *batch = make_batch(number);
 
-        if (number == 20)
+        if (number == 20) {
             set_file_size_limit(store->log_bytes + 30000);
-        if (number == 60)
+        }
+        if (number == 60) {
             store->backend->checkpoint(store); /* the log may start anew: room again */
-        if (number == 100)
+        }
+        if (number == 100) {
             set_file_size_limit(RLIM_INFINITY);
+        }
         committed[number] = store->backend->commit(store, batch) == 0;
         assert_null(store->refused);
         failures += !committed[number];
@@ -224,8 +234,9 @@ static void commits_fail_while_there_is_no_room_and_then_go_on(void **state)
     store_close(&store);
     assert_sound(fixture->path);
     store = fixture_open(fixture);
-    for (number = 10; number < 200; number++)
+    for (number = 10; number < 200; number++) {
         assert_int_equal(count_found(store, number), committed[number] ? messages_in(number) : 0);
+    }
     store_close(&store);
 }
 
@@ -240,16 +251,18 @@ static struct {
 
 static bool fault_strikes(void)
 {
-    if (fault.countdown < 0 || fault.countdown-- > 0)
+    if (fault.countdown < 0 || fault.countdown-- > 0) {
         return false;
+    }
     fault.countdown = --fault.failures > 0 ? 0 : -1;
     return true;
 }
 
 static ssize_t failing_pwrite(int file, const void *data, size_t size, off_t offset)
 {
-    if (!fault_strikes())
+    if (!fault_strikes()) {
         return pwrite(file, data, size, offset);
+    }
     if (fault.short_first) {
         fault.short_first = false;
         return pwrite(file, data, size / 2, offset);
@@ -260,8 +273,9 @@ static ssize_t failing_pwrite(int file, const void *data, size_t size, off_t off
 
 static int failing_ftruncate(int file, off_t size)
 {
-    if (!fault_strikes())
+    if (!fault_strikes()) {
         return ftruncate(file, size);
+    }
     errno = EIO;
     return -1;
 }
@@ -281,15 +295,17 @@ static void commit_ten(struct store_fixture *fixture, bool committed[11])
 {
     struct store *store = fixture_try_open(fixture);
 
-    if (store == NULL)
+    if (store == NULL) {
         return;
+    }
     for (uint64_t number = 1; number <= 10; number++) {
         struct store_batch *batch = make_batch(number + 10);
 
         committed[number] = store->backend->commit(store, batch) == 0;
         store_batch_destroy(&batch);
-        if (number == 4)
+        if (number == 4) {
             store->backend->checkpoint(store);
+        }
     }
     fault.countdown = -1; /* not in closing: a failed checkpoint leaves the log, which is fine */
     store_close(&store);
@@ -318,14 +334,16 @@ static void any_write_may_fail(struct store_fixture *fixture, long failures, boo
         strikes += struck;
 
         store = fixture_open(fixture);
-        for (uint64_t number = 1; number <= 10; number++)
+        for (uint64_t number = 1; number <= 10; number++) {
             assert_int_equal(count_found(store, number + 10),
                              committed[number] ? messages_in(number + 10) : 0);
+        }
         store_close(&store);
         assert_sound(fixture->path);
         unlink(fixture->path);
-        if (!struck)
+        if (!struck) {
             break;
+        }
     }
     exchange_system_calls(false);
     assert_true(strikes > 20);

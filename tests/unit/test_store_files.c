@@ -25,10 +25,12 @@ static uint64_t hash_file(const char *path)
     FILE *file = fopen(path, "rb");
     int c;
 
-    while (file != NULL && (c = fgetc(file)) != EOF)
+    while (file != NULL && (c = fgetc(file)) != EOF) {
         hash = (hash ^ (uint64_t)c) * UINT64_C(0x100000001b3);
-    if (file != NULL)
+    }
+    if (file != NULL) {
         fclose(file);
+    }
     return hash;
 }
 
@@ -274,8 +276,9 @@ static void a_second_router_is_refused(void **state)
     fixture_expect_refusal(fixture, "another router is using it");
     child = fork();
     assert_true(child >= 0);
-    if (child == 0)
+    if (child == 0) {
         _exit(fixture_try_open(fixture) == NULL ? 0 : 1);
+    }
     assert_int_equal(waitpid(child, &result, 0), child);
     assert_int_equal(result, 0);
     assert_unchanged(&before, fixture->directory);
@@ -449,10 +452,12 @@ static void a_program_that_reads_does_not_keep_a_router_from_starting(void **sta
     if (child == 0) { /* sqlite3(1) in the middle of a query */
         sqlite3_open_v2(fixture->path, &database, SQLITE_OPEN_READWRITE, NULL);
         sqlite3_prepare_v2(database, "SELECT * FROM message", -1, &statement, NULL);
-        if (sqlite3_step(statement) != SQLITE_ROW || write(ready[1], "x", 1) != 1)
+        if (sqlite3_step(statement) != SQLITE_ROW || write(ready[1], "x", 1) != 1) {
             _exit(1);
-        for (;;)
+        }
+        for (;;) {
             pause();
+        }
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     store = fixture_open(fixture);

@@ -20,8 +20,9 @@ struct model {
 static bool matches(const struct model_message *message, const struct store_query *query,
                     uint64_t after_seq)
 {
-    if (message->room != query->room || message->seq <= after_seq)
+    if (message->room != query->room || message->seq <= after_seq) {
         return false;
+    }
     switch (query->type) {
     case STORE_QUERY_AFTER_TIME:
         return message->created_at > query->after_ms;
@@ -43,15 +44,18 @@ static size_t expect(const struct model *model, const struct store_query *query,
     size_t count;
 
     for (size_t i = 0; i < model->count; i++) {
-        if (matches(&model->messages[i], query, after_seq))
+        if (matches(&model->messages[i], query, after_seq)) {
             all[total++] = &model->messages[i];
+        }
     }
     count = total < query->limit ? total : query->limit;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         out[i] = all[newest ? total - 1 - i : i];
+    }
     if (query->type == STORE_QUERY_HISTORY && !newest) {
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             out[i] = all[count - 1 - i];
+        }
     }
     return total;
 }
@@ -69,8 +73,9 @@ static void fill(struct store *store, struct model *model, struct random *random
         seq[room] += 1 + (random_below(random, 4) == 0 ? random_below(random, 50) : 0);
         time[room] += (int64_t)(random_below(random, 3) == 0 ? random_below(random, 20) : 0);
         *message = (struct model_message){room, seq[room], model->count, time[room]};
-        if (batch == NULL)
+        if (batch == NULL) {
             batch = store_batch_new(model->count);
+        }
         add_message(batch, room, message->seq, message->id, message->created_at,
                     SLICE_LITERAL("{}"));
         if (random_below(random, 20) == 0 || model->count == MESSAGES) {
@@ -111,8 +116,9 @@ static uint64_t make_question(const struct model *model, struct random *random,
                                   .limit = limits[random_below(random, 7)]};
     if (query->type == STORE_QUERY_AFTER_SEQ) {
         query->after_seq = message->seq + random_below(random, 3) - 1;
-        if (random_below(random, 8) == 0)
+        if (random_below(random, 8) == 0) {
             query->after_seq = random_below(random, 2) ? 0 : UINT64_MAX;
+        }
         return query->after_seq;
     }
     if (query->type == STORE_QUERY_AFTER_ID) {
@@ -122,8 +128,9 @@ static uint64_t make_question(const struct model *model, struct random *random,
         return message->seq;
     }
     query->after_ms = near(model, random);
-    if (query->type == STORE_QUERY_HISTORY)
+    if (query->type == STORE_QUERY_HISTORY) {
         query->before_ms = near(model, random);
+    }
     return 0;
 }
 
@@ -219,8 +226,9 @@ static void large_messages_come_in_smaller_pages(void **state)
         query.after_seq = seen;
         store_page_destroy(&page);
         pages++;
-        if (complete)
+        if (complete) {
             break;
+        }
     }
     assert_int_equal(seen, COUNT);
     assert_true(pages > 1);

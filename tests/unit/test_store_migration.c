@@ -17,8 +17,9 @@ static int64_t ask_integer(const char *path, const char *sql)
 
     assert_int_equal(sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
     if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) == SQLITE_OK) {
-        if (sqlite3_step(statement) == SQLITE_ROW)
+        if (sqlite3_step(statement) == SQLITE_ROW) {
             value = sqlite3_column_int64(statement, 0);
+        }
         sqlite3_finalize(statement);
     }
     assert_int_equal(sqlite3_close(database), SQLITE_OK);

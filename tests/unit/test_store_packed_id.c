@@ -47,8 +47,9 @@ static void what_packs_unpacks_to_the_same(void **state)
 
     (void)state;
     for (int round = 0; round < 10000; round++) {
-        for (size_t i = 0; i < sizeof(bytes); i++)
+        for (size_t i = 0; i < sizeof(bytes); i++) {
             bytes[i] = (unsigned char)random_next(&random);
+        }
         packed_id_to_text(bytes, text);
         assert_true(uuid_is_valid(slice_of(text, sizeof(text))));
         assert_true(packed_id_from_text(slice_of(text, sizeof(text)), again));

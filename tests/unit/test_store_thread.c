@@ -28,13 +28,15 @@ static void on_committed(void *context, struct store_batch *batch, int result)
     assert_true(batch->number > shell->last_batch);
     shell->last_batch = batch->number;
     shell->refused = batch->refused;
-    if (result == 0)
+    if (result == 0) {
         shell->committed++;
-    else
+    } else {
         shell->failed++;
+    }
     store_batch_destroy(&batch);
-    if (shell->destroy_when_committed)
+    if (shell->destroy_when_committed) {
         store_thread_destroy(&shell->thread);
+    }
 }
 
 static void on_answered(void *context, struct store_page *page)
@@ -81,8 +83,9 @@ static void stop(struct shell *shell)
 
 static void run_until_idle(struct shell *shell)
 {
-    while (!store_thread_is_idle(shell->thread))
+    while (!store_thread_is_idle(shell->thread)) {
         uv_run(&shell->loop, UV_RUN_ONCE);
+    }
 }
 
 static void submit(struct shell *shell, uint64_t number, struct slice body)
@@ -126,8 +129,9 @@ static void completions_come_in_order_on_the_loop(void **state)
         submit(&shell, i, SLICE_LITERAL("x"));
         submit_query(&shell, i, 0);
         assert_false(store_thread_is_idle(shell.thread));
-        if (i % 10 == 0)
+        if (i % 10 == 0) {
             run_until_idle(&shell);
+        }
     }
     assert_int_equal(shell.committed, 200);
     assert_int_equal(shell.answered, 200);
@@ -187,10 +191,12 @@ static void it_may_be_stopped_by_a_completion(void **state)
 
     start(&shell, fixture);
     shell.destroy_when_committed = true;
-    for (uint64_t i = 1; i <= COUNT; i++)
+    for (uint64_t i = 1; i <= COUNT; i++) {
         submit(&shell, i, SLICE_LITERAL("x"));
-    while (shell.thread != NULL)
+    }
+    while (shell.thread != NULL) {
         uv_run(&shell.loop, UV_RUN_ONCE);
+    }
     assert_int_equal(shell.committed, 1);
     stop(&shell);
     assert_int_equal(count_stored(fixture), COUNT);
@@ -209,8 +215,9 @@ static void a_refused_batch_holds_up_no_other(void **state)
     add_message(batch, 1, 3, 1, 2, SLICE_LITERAL("x"));
     culprit = batch->last;
     store_thread_commit(shell.thread, batch);
-    while (shell.failed == 0)
+    while (shell.failed == 0) {
         uv_run(&shell.loop, UV_RUN_ONCE);
+    }
     assert_ptr_equal(shell.refused, culprit); /* compared only: the batch is gone */
     submit(&shell, 3, SLICE_LITERAL("x"));
     run_until_idle(&shell);
@@ -254,12 +261,14 @@ static void the_log_is_bounded_under_constant_load(void **state)
         /* Large ones until the log is over its bound, then small ones. */
         struct slice part = slice_of(body, largest < 40 * (uint64_t)SIZE ? SIZE : 100);
 
-        while (number < shell.committed + IN_FLIGHT)
+        while (number < shell.committed + IN_FLIGHT) {
             submit(&shell, ++number, part);
+        }
         uv_run(&shell.loop, UV_RUN_ONCE);
         store_thread_figures(shell.thread, &figures);
-        if (figures.log_bytes > largest)
+        if (figures.log_bytes > largest) {
             largest = figures.log_bytes;
+        }
         shrunk = before > 32 * (uint64_t)SIZE && figures.log_bytes < before / 2;
         before = figures.log_bytes;
     }
@@ -285,8 +294,9 @@ static void signals_stay_the_programs(void **state)
         assert_ptr_equal(action.sa_handler, i == 0 ? SIG_IGN : SIG_DFL);
     }
     pthread_sigmask(SIG_BLOCK, NULL, &after);
-    for (int number = 1; number < 32; number++)
+    for (int number = 1; number < 32; number++) {
         assert_int_equal(sigismember(&before, number), sigismember(&after, number));
+    }
     stop(&shell);
     signal(SIGINT, SIG_DFL);
 }

@@ -72,8 +72,9 @@ static void beyond_one_turn_waits_for_its_own(void **state)
     memset(&scene, 0, sizeof(scene));
     wheel_init(&scene.wheel, 0);
     wheel_set(&scene.wheel, &scene.entries[0], deadline);
-    for (int64_t now = 0; now < deadline; now += WHEEL_TICK_MS)
+    for (int64_t now = 0; now < deadline; now += WHEEL_TICK_MS) {
         fired += run_counted(&scene, now);
+    }
     assert_int_equal(fired, 0);
     assert_int_equal(run_counted(&scene, deadline), 1);
 }
@@ -85,8 +86,9 @@ static void a_long_pause_loses_nothing(void **state)
     (void)state;
     memset(&scene, 0, sizeof(scene));
     wheel_init(&scene.wheel, 0);
-    for (size_t i = 0; i < ENTRIES; i++)
+    for (size_t i = 0; i < ENTRIES; i++) {
         wheel_set(&scene.wheel, &scene.entries[i], (int64_t)i * TURN_MS / 20);
+    }
     assert_int_equal(run_counted(&scene, 20 * TURN_MS), ENTRIES);
 }
 
@@ -165,8 +167,9 @@ static void random_schedules_agree_with_a_scan(void **state)
         memset(&scene, 0, sizeof(scene));
         scene.random.state = seed;
         scene.now = (int64_t)random_below(&scene.random, 1000000);
-        for (size_t i = 0; i < ENTRIES; i++)
+        for (size_t i = 0; i < ENTRIES; i++) {
             scene.model[i] = -1;
+        }
         wheel_init(&scene.wheel, scene.now);
         for (int step = 0; step < 3000; step++) {
             size_t i = random_below(&scene.random, ENTRIES);
@@ -184,8 +187,9 @@ static void random_schedules_agree_with_a_scan(void **state)
                 scene.now += (int64_t)random_below(
                     &scene.random, random_below(&scene.random, 50) == 0 ? 2 * TURN_MS : 120);
                 wheel_run(&scene.wheel, scene.now, check_and_stir, &scene);
-                for (size_t j = 0; j < ENTRIES; j++)
+                for (size_t j = 0; j < ENTRIES; j++) {
                     assert_true(scene.model[j] < 0 || scene.model[j] > scene.now);
+                }
             }
             assert_int_equal(wheel_entry_is_set(&scene.entries[i]), scene.model[i] >= 0);
         }

@@ -80,10 +80,11 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
 {
     (void)context;
     (void)now;
-    if (slice_is(name_space, "/"))
+    if (slice_is(name_space, "/")) {
         socket_set_data(socket, "/");
-    else if (slice_is(name_space, "/custom"))
+    } else if (slice_is(name_space, "/custom")) {
         socket_set_data(socket, "/custom");
+    }
     if (socket_data(socket) == NULL) {
         socket_refuse(socket, "Invalid namespace");
         return;
@@ -105,10 +106,12 @@ static void echo_attachments(struct socket *socket, const struct socketio_packet
 
     buffer_append_format(&text, "4%d%zu-",
                          packet->has_ack_id ? SOCKETIO_BINARY_ACK : SOCKETIO_BINARY_EVENT, count);
-    if (strcmp(name_space, "/") != 0)
+    if (strcmp(name_space, "/") != 0) {
         buffer_append_format(&text, "%s,", name_space);
-    if (packet->has_ack_id)
+    }
+    if (packet->has_ack_id) {
         buffer_append_unsigned(&text, packet->ack_id);
+    }
     buffer_append_string(&text, packet->has_ack_id ? "[" : "[\"message-back\",");
     buffer_append_slice(&text, arguments);
     buffer_append_char(&text, ']');
@@ -127,11 +130,13 @@ static struct slice arguments_of(const struct socketio_packet *packet)
     struct slice first;
     struct slice last;
 
-    if (!json_next_element(&iterator, &first))
+    if (!json_next_element(&iterator, &first)) {
         return SLICE_EMPTY;
+    }
     last = first;
-    while (json_next_element(&iterator, &last))
+    while (json_next_element(&iterator, &last)) {
         continue;
+    }
     return slice_of(first.data, (size_t)(last.data + last.length - first.data));
 }
 
@@ -156,8 +161,9 @@ static void tell(void *context, struct socket *socket)
 {
     const struct news *news = context;
 
-    if (strcmp(socket_data(socket), "/") == 0)
+    if (strcmp(socket_data(socket), "/") == 0) {
         socket_emit(socket, news->packet);
+    }
 }
 
 static void broadcast(struct echo *echo, struct slice arguments)
@@ -252,10 +258,12 @@ static bool on_relay(void *context, const struct relay_request *request,
     bool is_get = request->method == HTTP_GET_METHOD;
     struct relay *relay = echo->relays;
 
-    while (relay < echo->relays + RELAYS_MAX && relay->exchange != NULL)
+    while (relay < echo->relays + RELAYS_MAX && relay->exchange != NULL) {
         relay++;
-    if (relay == echo->relays + RELAYS_MAX)
+    }
+    if (relay == echo->relays + RELAYS_MAX) {
         return false;
+    }
     relay->exchange = exchange;
     relay->is_stuck = is_get && memcmp(request->sid.data, "stuck", 5) == 0;
     snprintf(relay->answer, sizeof(relay->answer), "%s %.*s %zu", is_get ? "GET" : "POST",
@@ -267,9 +275,11 @@ static void on_relay_gone(void *context, struct poll_exchange *exchange)
 {
     struct echo *echo = context;
 
-    for (struct relay *relay = echo->relays; relay < echo->relays + RELAYS_MAX; relay++)
-        if (relay->exchange == exchange)
+    for (struct relay *relay = echo->relays; relay < echo->relays + RELAYS_MAX; relay++) {
+        if (relay->exchange == exchange) {
             relay->exchange = NULL;
+        }
+    }
     echo->relays_gone++;
 }
 
@@ -283,8 +293,9 @@ static void answer_relays(struct echo *echo)
     for (struct relay *relay = echo->relays; relay < echo->relays + RELAYS_MAX; relay++) {
         struct poll_exchange *exchange = relay->exchange;
 
-        if (exchange == NULL || relay->is_stuck)
+        if (exchange == NULL || relay->is_stuck) {
             continue;
+        }
         relay->exchange = NULL;
         exchange->answer(exchange, 200, "text/plain", slice_of_string(relay->answer));
     }
@@ -297,10 +308,11 @@ static void on_request(void *context, struct http_exchange *exchange,
 {
     struct echo *echo = context;
 
-    if (engineio_http_serves(&echo->engineio, request->path))
+    if (engineio_http_serves(&echo->engineio, request->path)) {
         engineio_http_handle(&echo->engineio, exchange, request, clock_monotonic_ms());
-    else
+    } else {
         http_respond(exchange, 404, "text/plain", SLICE_LITERAL("Not found\n"));
+    }
 }
 
 static size_t on_body_limit(void *context, const struct http_request *head)
@@ -324,8 +336,9 @@ static void on_too_large(void *context, struct http_exchange *exchange,
 
 static void flush(struct echo *echo)
 {
-    if (session_table_is_dirty(echo->sessions))
+    if (session_table_is_dirty(echo->sessions)) {
         session_table_flush(echo->sessions, clock_monotonic_ms());
+    }
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -362,9 +375,10 @@ static void on_report(uv_signal_t *signal, int number)
            (unsigned long long)counters->opened, (unsigned long long)counters->upgraded,
            counters->websockets, counters->pollings, (unsigned long long)counters->packets_out,
            (unsigned long long)counters->flushes);
-    for (int reason = 0; reason < SESSION_CLOSE_REASONS; reason++)
+    for (int reason = 0; reason < SESSION_CLOSE_REASONS; reason++) {
         printf(" %s=%llu", session_close_reason_name((enum session_close_reason)reason),
                (unsigned long long)counters->closed[reason]);
+    }
     printf(" connections=%zu relays_gone=%u\n", websocket_server_count(echo->websockets),
            echo->relays_gone);
 }
@@ -393,8 +407,9 @@ static void start_loop(struct echo *echo)
 static void close_handle(uv_handle_t *handle, void *unused)
 {
     (void)unused;
-    if (!uv_is_closing(handle))
+    if (!uv_is_closing(handle)) {
         uv_close(handle, NULL);
+    }
 }
 
 static void raise_descriptor_limit(void)
@@ -537,16 +552,18 @@ int main(int argc, char **argv)
     echo.websockets = websocket_server_new(&echo.loop, echo.sessions, settings.max_http_buffer_size,
                                            send_buffer, reason, sizeof(reason));
     http_settings.listen = listen;
-    if (echo.websockets != NULL)
+    if (echo.websockets != NULL) {
         echo.http = http_server_new(&echo.loop, &http_settings, &handler, reason, sizeof(reason));
+    }
     if (echo.http == NULL) {
         fprintf(stderr, "echo-server: %s\n", reason);
         return 1;
     }
     engineio_http_init(&echo.engineio, echo.sessions, echo.websockets, incarnation,
                        &engineio_settings);
-    if (has_relay)
+    if (has_relay) {
         engineio_http_set_relay(&echo.engineio, &relay_operations, &echo);
+    }
     start_loop(&echo);
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("listening %d\n", http_server_port(echo.http));

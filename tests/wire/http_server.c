@@ -60,10 +60,12 @@ static uint64_t number_of(struct test_server *server, const struct http_request 
     struct slice value;
     uint64_t number = 0;
 
-    if (!http_query_get(request->query, name, &server->arena, &value))
+    if (!http_query_get(request->query, name, &server->arena, &value)) {
         return 0;
-    for (size_t i = 0; i < value.length; i++)
+    }
+    for (size_t i = 0; i < value.length; i++) {
         number = number * 10 + (uint64_t)(value.data[i] - '0');
+    }
     return number;
 }
 
@@ -178,9 +180,11 @@ static void post_release(struct test_server *server, struct http_exchange *excha
             forget(waiting);
             continue;
         }
-        for (uint64_t k = 0; k == 0 || k < times; k++)
-            if (http_stream_write(waiting->exchange, request->body) != 0)
+        for (uint64_t k = 0; k == 0 || k < times; k++) {
+            if (http_stream_write(waiting->exchange, request->body) != 0) {
                 break;
+            }
+        }
     }
     answer_text(exchange, "released");
 }
@@ -190,8 +194,9 @@ static void post_end(struct test_server *server, struct http_exchange *exchange,
 {
     (void)request;
     for (size_t i = server->waiting_count; i-- > 0;) {
-        if (!server->waiting[i]->is_stream)
+        if (!server->waiting[i]->is_stream) {
             continue;
+        }
         http_stream_end(server->waiting[i]->exchange);
         forget(server->waiting[i]);
     }
@@ -254,12 +259,13 @@ static void on_taken(void *context, int descriptor, struct slice head)
 static void get_socket(struct test_server *server, struct http_exchange *exchange,
                        const struct http_request *request)
 {
-    if (!request->wants_websocket)
+    if (!request->wants_websocket) {
         answer_text(exchange, "no upgrade");
-    else if (number_of(server, request, "later") != 0)
+    } else if (number_of(server, request, "later") != 0) {
         keep(server, exchange, false);
-    else
+    } else {
         http_exchange_detach(exchange, on_taken, server);
+    }
 }
 
 static void post_take(struct test_server *server, struct http_exchange *exchange,
@@ -277,10 +283,12 @@ static void get_file(struct test_server *server, struct http_exchange *exchange,
                      const struct http_request *request)
 {
     if (server->client != NULL &&
-        static_site_serve_client(server->client, SLICE_LITERAL("/socket.io/"), exchange, request))
+        static_site_serve_client(server->client, SLICE_LITERAL("/socket.io/"), exchange, request)) {
         return;
-    if (server->site == NULL || !static_site_serve(server->site, exchange, request))
+    }
+    if (server->site == NULL || !static_site_serve(server->site, exchange, request)) {
         http_respond(exchange, 404, "text/plain", SLICE_LITERAL("nothing here"));
+    }
 }
 
 static const struct {
@@ -366,8 +374,9 @@ static bool is_given(const char *argument, const char *name, const char **value)
 {
     size_t length = strlen(name);
 
-    if (strncmp(argument, name, length) != 0 || argument[length] != '=')
+    if (strncmp(argument, name, length) != 0 || argument[length] != '=') {
         return false;
+    }
     *value = argument + length + 1;
     return true;
 }
@@ -392,24 +401,32 @@ static void read_settings(int count, char **arguments, struct test_server *serve
     const char *value;
 
     for (int i = 1; i < count; i++) {
-        for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
-            if (is_given(arguments[i], numbers[k].name, &value))
+        for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++) {
+            if (is_given(arguments[i], numbers[k].name, &value)) {
                 *numbers[k].target = atoll(value);
-        if (is_given(arguments[i], "listen", &value))
+            }
+        }
+        if (is_given(arguments[i], "listen", &value)) {
             settings->listen = value;
-        if (is_given(arguments[i], "share_port", &value))
+        }
+        if (is_given(arguments[i], "share_port", &value)) {
             settings->share_port = true;
-        if (is_given(arguments[i], "body_limit", &value))
+        }
+        if (is_given(arguments[i], "body_limit", &value)) {
             server->body_limit = (size_t)atoll(value);
-        if (is_given(arguments[i], "words_413", &value))
+        }
+        if (is_given(arguments[i], "words_413", &value)) {
             server->words_413 = true;
-        if (is_given(arguments[i], "client", &value))
+        }
+        if (is_given(arguments[i], "client", &value)) {
             server->client = open_site(value, false);
+        }
         is_given(arguments[i], "falls_back", &falls_back);
         is_given(arguments[i], "root", &root);
     }
-    if (root != NULL)
+    if (root != NULL) {
         server->site = open_site(root, falls_back != NULL);
+    }
 }
 
 int main(int argc, char **argv)
