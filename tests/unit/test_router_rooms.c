@@ -217,6 +217,23 @@ static void test_beyond_room_members_max_only_newcomers_are_refused(void **state
                             "joined #4 r last=0 count=2 members=ann*2,bob\n");
 }
 
+static void test_a_room_nobody_is_in_and_nothing_was_said_in_is_let_go_of(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    join(fixture, edge, 1, "r", "ann");
+    join(fixture, edge, 2, "q", "ann");
+    send(fixture, edge, 3, "q", "ann", "m");
+    leave(fixture, edge, "r", "ann", true);
+    leave(fixture, edge, "q", "ann", true);
+    pass(fixture, 50);
+    assert_int_equal(counted(fixture)->rooms, 1); /* q has a history */
+    join(fixture, edge, 4, "s", "ann");
+    kill_peer(edge);
+    pass(fixture, 9000);
+    assert_int_equal(counted(fixture)->rooms, 1);
+}
+
 /* --- channels, members, signals, receipts ---------------------------------------------------- */
 
 static void put_channel(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
@@ -409,6 +426,7 @@ int main(void)
         ROUTER_TEST(test_a_direct_channel_keeps_its_type_and_metadata),
         ROUTER_TEST(test_beyond_rooms_max_joins_and_sends_are_refused),
         ROUTER_TEST(test_beyond_room_members_max_only_newcomers_are_refused),
+        ROUTER_TEST(test_a_room_nobody_is_in_and_nothing_was_said_in_is_let_go_of),
         ROUTER_TEST(test_a_channel_is_answered_when_it_is_committed),
         ROUTER_TEST(test_a_channel_that_could_not_be_committed_never_was),
         ROUTER_TEST(test_a_channel_with_a_nameless_participant_is_refused),
