@@ -1,0 +1,142 @@
+#include "edge/options.h"
+
+#include <stdio.h>
+
+#include "proto/base/log.h"
+#include "proto/base/options.h"
+
+#define AT(member) offsetof(struct edge_options, member)
+#define DAY 86400000
+#define GIB (1 << 30)
+static const struct option option_table[] = {
+    {"listen", OPTION_ADDRESS, AT(http.listen), "127.0.0.1:3000", 0, 0, "ADDRESS",
+     "where clients connect"},
+    {"share-port", OPTION_FLAG, AT(http.share_port), "false", 0, 0, NULL,
+     "let several edges listen on the same address"},
+    {"router", OPTION_ENDPOINT, AT(router), "tcp://127.0.0.1:7400", 0, 0, "ENDPOINT",
+     "the router's --bind-edges"},
+    {"peer-bind", OPTION_ENDPOINT, AT(peer_bind), "tcp://127.0.0.1:7410", 0, 0, "ENDPOINT",
+     "where other edges connect, for polls that landed on the wrong one"},
+    {"peer-advertise", OPTION_ENDPOINT, AT(peer_advertise), NULL, 0, 0, "ENDPOINT",
+     "how other edges reach --peer-bind (default: found out)"},
+    {"www", OPTION_STRING, AT(www), NULL, 0, 0, "DIR",
+     "serve this site instead of the chat page; unknown paths get its index.html"},
+    {"name", OPTION_STRING, AT(name), NULL, 0, 0, "NAME",
+     "what clients are told this edge is called (default: edge- and its incarnation)"},
+    {"ping-interval", OPTION_DURATION, AT(session.ping_interval), "25s", 100, DAY, "TIME",
+     "Engine.IO heartbeat"},
+    {"ping-timeout", OPTION_DURATION, AT(session.ping_timeout), "20s", 100, DAY, "TIME",
+     "how long a client may take to answer it"},
+    {"upgrade-timeout", OPTION_DURATION, AT(session.upgrade_timeout), "10s", 100, DAY, "TIME",
+     "how long an upgrade to WebSocket may take"},
+    {"connect-timeout", OPTION_DURATION, AT(session.connect_timeout), "45s", 100, DAY, "TIME",
+     "how long a session may exist without a Socket.IO CONNECT"},
+    {"max-http-buffer-size", OPTION_SIZE, AT(session.max_http_buffer_size), "1000000", 1000,
+     2000000, "BYTES", "largest message of a client, announced as maxPayload"},
+    {"allow-upgrades", OPTION_FLAG, AT(session.allow_upgrades), "true", 0, 0, NULL,
+     "let polling sessions upgrade to WebSocket"},
+    {"allow-eio3", OPTION_FLAG, AT(session.allow_eio3), "true", 0, 0, NULL,
+     "serve clients 1.x and 2.x (Engine.IO 3) too"},
+    {"path", OPTION_STRING, AT(engineio.path), "/socket.io", 0, 0, "PATH",
+     "where Socket.IO and its client bundle are"},
+    {"transports", OPTION_STRING, AT(engineio.transports), "polling,websocket", 0, 0, "LIST",
+     "transports that clients may use"},
+    {"http-compression", OPTION_SIZE, AT(engineio.http_compression), "1024", 0, GIB, "BYTES",
+     "answers to polls from this size on are compressed; 0: none"},
+    {"per-message-deflate", OPTION_FLAG, AT(engineio.per_message_deflate), "false", 0, 0, NULL,
+     "compression of WebSocket messages: not served"},
+    {"cookie", OPTION_STRING, AT(engineio.cookie), NULL, 0, 0, "NAME",
+     "give polling clients the session's id in this cookie too (default: none)"},
+    {"cors-origin", OPTION_STRING, AT(engineio.cors.origins), NULL, 0, 0, "LIST",
+     "scheme://host[:port],… whose pages may connect, or * (default: every origin, by name)"},
+    {"cors-credentials", OPTION_FLAG, AT(engineio.cors.credentials), "true", 0, 0, NULL,
+     "let those pages send credentials"},
+    {"cors-methods", OPTION_STRING, AT(engineio.cors.methods), "GET,POST", 0, 0, "LIST",
+     "methods that a preflight to --path is told"},
+    {"cors-headers", OPTION_STRING, AT(engineio.cors.headers), NULL, 0, 0, "LIST",
+     "headers that it is told (default: those it asks for)"},
+    {"trusted-proxy", OPTION_STRING, AT(engineio.trusted_proxy), NULL, 0, 0, "LIST",
+     "addresses or networks whose X-Forwarded-For is believed"},
+    {"sessions-max", OPTION_INTEGER, AT(session.sessions_max), "100000", 1, 10000000, "COUNT",
+     "sessions on this edge at most"},
+    {"outbox-max", OPTION_SIZE, AT(session.outbox_max_bytes), "4m", 65536, GIB, "BYTES",
+     "waiting for one client at most; beyond, it is cut as a slow consumer"},
+    {"outbox-age", OPTION_DURATION, AT(session.outbox_max_age), "60s", 1000, DAY, "TIME",
+     "how old what waits for one client may be"},
+    {"payload-packets-max", OPTION_INTEGER, AT(session.payload_packets_max), "10000", 1, 1000000,
+     "COUNT", "packets in one polling payload"},
+    {"rooms-per-socket-max", OPTION_INTEGER, AT(chat.rooms_per_socket_max), "1000", 1, 1000000,
+     "COUNT", "rooms one socket may be in"},
+    {"requests-per-socket-max", OPTION_INTEGER, AT(chat.requests_per_socket_max), "1000", 1,
+     1000000, "COUNT", "events of one socket waiting for the router; beyond: overloaded"},
+    {"requests-max", OPTION_INTEGER, AT(uplink.requests_max), "200000", 1, 10000000, "COUNT",
+     "requests waiting for the router; beyond: overloaded"},
+    {"request-bytes-max", OPTION_SIZE, AT(uplink.request_bytes_max), "64m", 65536, GIB, "BYTES",
+     "of those requests; beyond: overloaded"},
+    {"request-deadline", OPTION_DURATION, AT(uplink.request_deadline), "5s", 100, DAY, "TIME",
+     "how long the router may take; beyond: overloaded"},
+    {"sync-timeout", OPTION_DURATION, AT(rest.sync_timeout), "25s", 100, DAY, "TIME",
+     "how long a sync REST caller waits for the agent; beyond: 504"},
+    {"stream-timeout", OPTION_DURATION, AT(rest.stream_timeout), "5m", 100, DAY, "TIME",
+     "how long an SSE stream waits for the agent's end"},
+    {"stream-comment", OPTION_DURATION, AT(rest.stream_comment), "15s", 100, DAY, "TIME",
+     "keep-alive comments of a silent SSE stream"},
+    {"runs-max", OPTION_INTEGER, AT(rest.runs_max), "10000", 1, 1000000, "COUNT",
+     "REST callers waiting for an agent at most; beyond: overloaded"},
+    {"http-connections-max", OPTION_INTEGER, AT(http.connections_max), "100000", 1, 10000000,
+     "COUNT", "HTTP connections at once, WebSockets not counted"},
+    {"http-head-max", OPTION_SIZE, AT(http.head_max), "8k", 1024, 65536, "BYTES",
+     "largest request head; beyond: 431"},
+    {"http-head-deadline", OPTION_DURATION, AT(http.head_deadline), "10s", 100, DAY, "TIME",
+     "for a whole request head"},
+    {"http-body-deadline", OPTION_DURATION, AT(http.body_deadline), "30s", 100, DAY, "TIME",
+     "for a whole request body"},
+    {"http-idle-timeout", OPTION_DURATION, AT(http.idle_timeout), "30s", 100, DAY, "TIME",
+     "between requests of a connection"},
+    {"http-write-deadline", OPTION_DURATION, AT(http.write_deadline), "20s", 100, DAY, "TIME",
+     "without progress of an answer"},
+    {"http-stream-backlog", OPTION_SIZE, AT(http.stream_backlog_max), "1m", 4096, GIB, "BYTES",
+     "waiting for one SSE client at most; beyond, it is cut"},
+    {"send-buffer", OPTION_SIZE, AT(send_buffer), "128k", 4096, GIB, "BYTES",
+     "SO_SNDBUF of a WebSocket: what the kernel may hide of a slow consumer"},
+    {"relays-max", OPTION_INTEGER, AT(relays_max), "100000", 1, 10000000, "COUNT",
+     "polls passed on to other edges at once"},
+    {"bus-timeout", OPTION_DURATION, AT(bus_timeout), "3s", 500, 60000, "TIME",
+     "silence of the router after which this edge is not ready"},
+    {"bus-buffer", OPTION_SIZE, AT(bus_buffer), "64m", 1 << 20, GIB, "BYTES",
+     "unacknowledged bytes kept for the router"},
+    {"drain-timeout", OPTION_DURATION, AT(drain_timeout), "30s", 100, DAY, "TIME",
+     "SIGTERM: hard stop after this time"},
+};
+
+int edge_options_read(struct edge_options *options, int argc, char **argv, bool *done)
+{
+    struct options_common common;
+    char reason[512];
+    enum options_result result =
+        options_parse(option_table, sizeof(option_table) / sizeof(option_table[0]), "edge",
+                      "An edge of an elizamq cluster: speaks Socket.IO, REST and SSE to clients.",
+                      argc, argv, options, &common);
+    *done = result != OPTIONS_RUN;
+    if (*done) {
+        return result == OPTIONS_EXIT_0 ? 0 : 2;
+    }
+    options->uplink.link = (struct link_settings){.heartbeat = 500,
+                                                  .timeout = options->bus_timeout,
+                                                  .retained_max = (size_t)options->bus_buffer,
+                                                  .frame_max = BUS_FRAME_MAX};
+    if (!engineio_options_resolve(&options->engineio, &options->engineio_http, reason,
+                                  sizeof(reason))) {
+        *done = true;
+        return options_fail("edge", "%s", reason);
+    }
+    options->engineio_http.max_http_buffer_size = options->session.max_http_buffer_size;
+    options->session.allow_upgrades &= options->engineio_http.serves_websocket;
+    options->rest.cors = &options->engineio.cors;
+    log_configure("edge", (enum log_level)common.log_level, (enum log_format)common.log_format);
+    if (common.check_config) {
+        printf("configuration ok\n");
+        *done = true;
+    }
+    return 0;
+}
