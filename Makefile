@@ -65,7 +65,8 @@ OBJECTS_bridge := $(call objects,$(SOURCES_bridge)) $(BUILD)/obj/agent-bridge/ru
 PROGRAMS := $(BUILD)/router $(BUILD)/edge $(BUILD)/agent-bridge
 SHARE    := $(BUILD)/share/elizamq
 
-.PHONY: all run test test-long bench fuzz check-asan check-tsan fmt install clean programs
+.PHONY: all run test test-long bench fuzz check-asan check-tsan fmt install install-programs clean \
+        programs
 all: programs $(SHARE)/www.stamp $(SHARE)/client.stamp
 programs: $(PROGRAMS)
 
@@ -170,11 +171,26 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/libedge.a $(BUILD)/li
 fmt:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/elizamq
-	install -m 755 $(BUILD)/router $(DESTDIR)$(PREFIX)/bin/elizamq-router
-	install -m 755 $(BUILD)/edge $(DESTDIR)$(PREFIX)/bin/elizamq-edge
-	install -m 755 $(BUILD)/agent-bridge $(DESTDIR)$(PREFIX)/bin/elizamq-agent-bridge
+# Programs and what they serve; units for systemd; files to read and to begin from.
+BINDIR  := $(PREFIX)/bin
+DOCDIR  := $(PREFIX)/share/doc/elizamq
+UNITDIR := $(PREFIX)/lib/systemd/system
+UNITS   := $(wildcard deploy/systemd/*.service)
+install: install-programs
+	install -d $(DESTDIR)$(UNITDIR)/elizamq-.service.d $(DESTDIR)$(DOCDIR)
+	for unit in $(UNITS); do \
+	    sed -e 's|@bindir@|$(BINDIR)|' -e 's|@docdir@|$(DOCDIR)|g' $$unit \
+	        >$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
+	done
+	chmod 644 $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS)))
+	install -m 644 deploy/systemd/elizamq-.service.d/* $(DESTDIR)$(UNITDIR)/elizamq-.service.d/
+	install -m 644 README.md deploy/RUNBOOK.md deploy/haproxy.cfg deploy/prometheus.yml \
+	    deploy/prometheus-alerts.yml deploy/grafana-dashboard.json $(DESTDIR)$(DOCDIR)/
+install-programs: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PREFIX)/share/elizamq
+	install -m 755 $(BUILD)/router $(DESTDIR)$(BINDIR)/elizamq-router
+	install -m 755 $(BUILD)/edge $(DESTDIR)$(BINDIR)/elizamq-edge
+	install -m 755 $(BUILD)/agent-bridge $(DESTDIR)$(BINDIR)/elizamq-agent-bridge
 	cp -r $(SHARE)/www $(SHARE)/client $(DESTDIR)$(PREFIX)/share/elizamq/
 
 clean:
