@@ -136,7 +136,7 @@ $(BUILD)/tests/sim: $(call objects,$(wildcard tests/sim/*.c)) $(EVERY_LIBRARY)
 
 unit-programs: $(UNIT_TESTS)
 wire-programs: $(BUILD)/tests/http-server $(BUILD)/tests/echo-server
-.PHONY: unit-programs wire-programs fuzz-programs
+.PHONY: unit-programs wire-programs fuzz-programs replay-programs
 
 include tests/bench/bench.mk
 
@@ -151,11 +151,12 @@ check-asan:
 check-tsan:
 	@BUILD=$(BUILD) tests/run test tsan
 
-# Each fuzzer runs for FUZZ_SECONDS on its corpus in tests/fuzz/corpus; findings stay in $(BUILD)/fuzz.
+# Each fuzzer runs for FUZZ_SECONDS on its corpus in tests/fuzz/corpus; findings stay in $(BUILD)/fuzz,
+# and go to the corpus with their fix: make test replays it.
 FUZZ_SECONDS ?= 30
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 fuzz:
-	@$(MAKE) -s BUILD=$(BUILD)/fuzz CC=clang OPTIMIZE=-O1 SANITIZE=fuzzer-no-link,address,undefined \
+	@$(MAKE) -s BUILD=$(BUILD)/fuzz CC=clang OPTIMIZE=-O2 SANITIZE=fuzzer-no-link,address,undefined \
 	    fuzz-programs
 	@for name in $(FUZZERS); do \
 	    mkdir -p $(BUILD)/fuzz/corpus/$$name && echo "fuzzing $$name for $(FUZZ_SECONDS) s" && \
@@ -166,7 +167,13 @@ fuzz:
 fuzz-programs: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZERS))
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/libedge.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_edge)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lcmocka $(LIBS_edge)
+# The same targets without the fuzzer: they run the inputs they are given.
+replay-programs: $(patsubst %,$(BUILD)/tests/replay/%,$(FUZZERS))
+$(BUILD)/tests/replay/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/obj/tests/fuzz/replay.o \
+    $(BUILD)/libedge.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_edge)
 
 fmt:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -144,9 +144,14 @@ int placeholders_replace(struct slice json, placeholder_write *write, void *cont
                          struct buffer *out)
 {
     struct walk walk = {.write = write, .context = context, .out = out, .copied = json.data};
-    const char *end = json.data + json.length;
-    int error = json.length == 0 ? 0 : walk_value(&walk, json.data, end);
+    const char *end;
+    int error;
 
+    if (json.length == 0) {
+        return 0;
+    }
+    end = json.data + json.length;
+    error = walk_value(&walk, json.data, end);
     if (error == 0 && walk.copied < end) {
         buffer_append(out, walk.copied, (size_t)(end - walk.copied));
     }

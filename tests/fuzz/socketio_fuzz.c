@@ -1,6 +1,6 @@
 /*
- * Fuzzes the Socket.IO decoder and, behind it, every decoder of chat payloads: what a client controls
- * from the packet down to the last field.
+ * Fuzzes the Socket.IO decoders and, behind them, every decoder of chat payloads: what a client
+ * controls from the packet down to the last field.
  */
 #include <stdint.h>
 
@@ -40,13 +40,13 @@ static void decode_payload(struct slice payload, struct arena *arena)
     buffer_deinit(&body);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void decode_packet(const struct socketio_codec *codec, struct slice text)
 {
     struct socketio_packet packet;
     struct arena arena;
     arena_init(&arena);
-    if (socketio_codec(5)->decode((struct slice){(const char *)data, size}, &packet) == 0 &&
-        packet.type == SOCKETIO_EVENT && packet.data_state == SOCKETIO_DATA_VALID) {
+    if (codec->decode(text, &packet) == 0 && packet.type == SOCKETIO_EVENT &&
+        packet.data_state == SOCKETIO_DATA_VALID) {
         struct json_iterator arguments = socketio_arguments(&packet);
         struct slice argument, payload;
         while (json_next_element(&arguments, &argument)) {
@@ -58,5 +58,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     arena_deinit(&arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice text = {(const char *)data, size};
+    decode_packet(socketio_codec(4), text);
+    decode_packet(socketio_codec(5), text);
     return 0;
 }

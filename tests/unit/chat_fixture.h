@@ -128,7 +128,8 @@ static inline int chat_setup(void **state)
                                                    .outbox_max_age = 60000,
                                                    .sessions_max = 20000,
                                                    .payload_packets_max = 10000,
-                                                   .allow_upgrades = true};
+                                                   .allow_upgrades = true,
+                                                   .allow_eio3 = true};
     sessions->now = 1000000;
     id_source_init(&sessions->ids);
     sessions->ids.fill = fixture_random;

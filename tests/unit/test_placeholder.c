@@ -49,6 +49,15 @@ static void every_placeholder_is_replaced(void **state)
                     "{\"a\":{\"b\":[1,<2>]},\"c\":\"d\"}");
 }
 
+static void nothing_is_replaced_in_nothing(void **state)
+{
+    struct buffer out = BUFFER_EMPTY;
+
+    (void)state;
+    assert_int_equal(placeholders_replace(SLICE_EMPTY, write_name, NULL, &out), 0);
+    assert_int_equal(out.length, 0);
+}
+
 static void a_placeholder_may_be_written_in_any_way(void **state)
 {
     (void)state;
@@ -174,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_placeholder_is_replaced),
+        cmocka_unit_test(nothing_is_replaced_in_nothing),
         cmocka_unit_test(a_placeholder_may_be_written_in_any_way),
         cmocka_unit_test(of_equal_members_the_last_counts),
         cmocka_unit_test(what_only_looks_like_one_is_left_alone),
