@@ -1,15 +1,23 @@
 #include "router/core/internal.h"
 
 enum {
-    REBUILD_MS = 10000,   /* after a start, what edges bring back is no news to anyone */
+    REBUILD_LEAST_MS = 2000, /* edges need so long to come back, whatever the grace period is, */
+    REBUILD_MOST_MS = 10000, /* and who has not come by then is not waited for */
     JOIN_LIST_BYTES_MAX = 128 << 10, /* of the members a join lists; all of them are over REST */
     PRESENCE_SAMPLE = 100, /* members a join lists in a room above the presence limit */
     LISTS_BACKLOG_DIVISOR = 8 /* of what a link may keep: so much of it may be presence lists */
 };
 
+/*
+ * After a start, what edges bring back is no news to anyone. Whoever was there before counts as in
+ * its grace period from the start on: an edge that died together with the router leaves no ghosts.
+ */
 static bool is_rebuilding(const struct router *router)
 {
-    return router->time.now - router->started_at <= REBUILD_MS;
+    int64_t grace = router->settings.presence_grace;
+    int64_t least = grace > REBUILD_LEAST_MS ? grace : REBUILD_LEAST_MS;
+    int64_t time = least < REBUILD_MOST_MS ? least : REBUILD_MOST_MS;
+    return router->time.now - router->started_at <= time;
 }
 
 /* What this edge knows of the room may be out of date: it gets the whole list, see presence_tick(). */

@@ -2,7 +2,7 @@
 
 enum {
     VIEW_LAG_MS = 6000, /* how late a viewer may learn of what happened: chokes, pauses */
-    REBUILD_MS = 16000  /* after a router's start its knowledge is being put together */
+    REBUILD_MS = 11000  /* after a router's start its knowledge is being put together */
 };
 
 /* --- the truth ---------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ enum {
     SETTLE_MS_MAX = 60000, /* from the first calm on: everything is joined, acknowledged, answered */
     BUS_TIMEOUT_MS = 3000,
     QUIET_MS = 2000,
-    REBUILD_MS = 11000, /* of a new router */
+    REBUILD_MS = 6000, /* of a new router */
     POLL_MS = 100,
     BRIDGE_RETAINED = 16 << 20
 };

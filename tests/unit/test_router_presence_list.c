@@ -1,6 +1,6 @@
 #include "tests/unit/router_fixture.h"
 
-enum { REBUILD = 10000 }; /* ms after a start until all edges are taken to be back */
+enum { REBUILD = 5000 }; /* ms after a start until all edges are taken to be back: the grace */
 
 /* Ann on edge A, Bob on edge B, both in r; A then comes back on a new link. */
 static struct fake_peer *come_back(struct fixture *fixture, struct fake_peer **other)
@@ -78,6 +78,31 @@ static void test_a_router_that_has_just_started_waits_until_all_edges_are_back(v
     assert_peer_heard(other, "presence_list r ann,bob\n");
 }
 
+/* The list of a router that started with this grace period comes then, and not earlier. */
+static void assert_list_after(void **state, int64_t grace, int64_t expected)
+{
+    struct fixture *fixture = *state;
+    fixture->settings.presence_grace = grace;
+    restart_router(fixture);
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    sync_room(fixture, edge, "r", 1, 0, "ann");
+    sync_done(fixture, edge);
+    pass(fixture, expected - 100);
+    assert_peer_heard(edge, "");
+    pass(fixture, 200);
+    assert_peer_heard(edge, "presence_list r ann\n");
+}
+
+static void test_edges_have_2_s_to_come_back_however_short_the_grace_period_is(void **state)
+{
+    assert_list_after(state, 0, 2000);
+}
+
+static void test_a_list_comes_after_10_s_however_long_the_grace_period_is(void **state)
+{
+    assert_list_after(state, 3600000, 10000);
+}
+
 static void test_who_joins_at_a_router_that_has_just_started_is_told_the_rest_later(void **state)
 {
     struct fixture *fixture = *state;
@@ -142,6 +167,8 @@ int main(void)
         ROUTER_TEST(test_every_room_so_synchronised_has_its_list),
         ROUTER_TEST(test_a_room_left_meanwhile_has_none),
         ROUTER_TEST(test_a_router_that_has_just_started_waits_until_all_edges_are_back),
+        ROUTER_TEST(test_edges_have_2_s_to_come_back_however_short_the_grace_period_is),
+        ROUTER_TEST(test_a_list_comes_after_10_s_however_long_the_grace_period_is),
         ROUTER_TEST(test_who_joins_at_a_router_that_has_just_started_is_told_the_rest_later),
         ROUTER_TEST(test_a_room_above_the_presence_limit_has_no_list),
         ROUTER_TEST(test_lists_are_sent_no_faster_than_an_edge_takes_them),
