@@ -45,7 +45,7 @@ SOURCES_proto  := $(wildcard proto/base/*.c proto/wire/*.c proto/bus/*.c)
 SOURCES_router := $(wildcard router/core/*.c router/store/*.c) $(filter-out router/main.c,$(wildcard router/*.c))
 SOURCES_edge   := $(wildcard edge/session/*.c edge/chat/*.c edge/http/*.c edge/rest/*.c) \
                   $(filter-out edge/main.c,$(wildcard edge/*.c))
-SOURCES_bridge := $(wildcard agent-bridge/runtimes/*.c) \
+SOURCES_bridge := $(wildcard agent-bridge/runtimes/*.c agent-bridge/extract/*.c) \
                   $(filter-out agent-bridge/main.c,$(wildcard agent-bridge/*.c))
 
 # Objects of other flags are not mixed in: another compiler or sanitizer builds all of it anew.
@@ -165,15 +165,15 @@ fuzz:
 	        tests/fuzz/corpus/$$name || exit 1; \
 	done
 fuzz-programs: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZERS))
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/libedge.a $(BUILD)/libproto.a
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/libedge.a $(BUILD)/libbridge.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lcmocka $(LIBS_edge)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lcmocka $(LIBS_edge) $(LIBS_bridge)
 # The same targets without the fuzzer: they run the inputs they are given.
 replay-programs: $(patsubst %,$(BUILD)/tests/replay/%,$(FUZZERS))
 $(BUILD)/tests/replay/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/obj/tests/fuzz/replay.o \
-    $(BUILD)/libedge.a $(BUILD)/libproto.a
+    $(BUILD)/libedge.a $(BUILD)/libbridge.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_edge)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_edge) $(LIBS_bridge)
 
 fmt:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -6,7 +6,9 @@
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "agent-bridge/extract/lines.h"
 #include "agent-bridge/metrics.h"
 #include "agent-bridge/work.h"
 #include "proto/base/admin.h"
@@ -27,6 +29,7 @@ struct options {
     const char *agent_name;
     const char *agent_id;
     const char *http;
+    const char *extract;
     struct bridge_settings core;
     int64_t bus_timeout;
     int64_t bus_buffer;
@@ -53,6 +56,8 @@ static const struct option option_table[] = {
      "unacknowledged bytes kept for the router"},
     {"drain-timeout", OPTION_DURATION, AT(drain_timeout), "30s", 100, 86400000, "TIME",
      "SIGTERM: what runs has this long to finish"},
+    {"extract", OPTION_STRING, AT(extract), NULL, 0, 0, "NAME",
+     "no bridge: puts JSON lines through a stream extractor (see README)"},
 };
 enum { OPTION_COUNT = sizeof(option_table) / sizeof(option_table[0]) };
 
@@ -334,6 +339,19 @@ static int run(struct application *application)
     return status;
 }
 
+/* A tool for people who write prompts: needs no cluster. */
+static int extract(const char *name)
+{
+    struct extractor *extractor = extractor_new(slice_of_string(name));
+    if (extractor == NULL) {
+        return options_fail("agent-bridge", "--extract takes passthrough, xml-tag:TAG, response or "
+                                            "action-filter");
+    }
+    int error = extract_lines(extractor, STDIN_FILENO, STDOUT_FILENO);
+    extractor_destroy(&extractor);
+    return error == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     static struct application application;
@@ -342,6 +360,8 @@ int main(int argc, char **argv)
     int status = read_options(argc, argv, &application.options, &done);
     if (done) {
         /* --help, --version, or bad usage: said already */
+    } else if (application.options->extract != NULL) {
+        status = extract(application.options->extract);
     } else if (!configure(&application, reason, sizeof(reason))) {
         status = options_fail("agent-bridge", "%s", reason);
     } else if (application.options->check_config) {
