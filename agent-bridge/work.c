@@ -126,7 +126,9 @@ static void closed(void *context, struct link *link, int error, int64_t now)
 {
     struct bridge *bridge = context;
     (void)link;
-    if (!bridge->is_draining) {
+    if (error == ERROR_BUS_REFUSED) {
+        log_error("hello_refused", "hint=\"is --router the router's --bind-bridges?\"");
+    } else if (!bridge->is_draining) {
         log_warn("router_lost", "reason=%s jobs=%zu", error == 0 ? "goodbye" : error_code(error),
                  jobs_count(bridge->jobs));
     }
@@ -174,13 +176,14 @@ void bridge_destroy(struct bridge **self)
 
 void bridge_receive(struct bridge *bridge, struct slice frame, int64_t now)
 {
-    struct link_header header;
+    struct link_header header = {0};
     struct msgpack_reader reader = msgpack_reader_of(frame);
     bridge->now = now;
     int error = link_header_decode(&reader, &header);
     if (error != 0) {
         bridge->counters.frames_refused++;
-        log_warn("frame_refused", "reason=%s bytes=%zu", error_code(error), frame.length);
+        log_warn("frame_refused", "reason=%s bytes=%zu version=%" PRIu64 " ours=%d",
+                 error_code(error), frame.length, header.version, BUS_VERSION);
         return;
     }
     link_receive(&bridge->link, &header, &reader, now);

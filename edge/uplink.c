@@ -1,5 +1,6 @@
 #include "edge/uplink.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include "proto/base/hash.h"
 #include <utlist.h>
@@ -238,7 +239,9 @@ static void closed(void *context, struct link *link, int error, int64_t now)
     struct uplink *uplink = context;
     (void)link;
     (void)now;
-    if (!uplink->is_closing) {
+    if (error == ERROR_BUS_REFUSED) {
+        log_error("hello_refused", "hint=\"is --router the router's --bind-edges?\"");
+    } else if (!uplink->is_closing) {
         log_warn("router_lost", "reason=%s", error == 0 ? "goodbye" : error_code(error));
     }
     uplink->opened_at = now;
@@ -287,12 +290,13 @@ void uplink_destroy(struct uplink **self, int64_t now)
 
 void uplink_receive(struct uplink *uplink, struct slice frame, int64_t now)
 {
-    struct link_header header;
+    struct link_header header = {0};
     struct msgpack_reader reader = msgpack_reader_of(frame);
     int error = link_header_decode(&reader, &header);
     if (error != 0) {
         uplink->counters.frames_refused++;
-        log_warn("frame_refused", "reason=%s bytes=%zu", error_code(error), frame.length);
+        log_warn("frame_refused", "reason=%s bytes=%zu version=%" PRIu64 " ours=%d",
+                 error_code(error), frame.length, header.version, BUS_VERSION);
         return;
     }
     link_receive(&uplink->link, &header, &reader, now);

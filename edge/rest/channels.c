@@ -99,7 +99,8 @@ void rest_post_channel(const struct rest_call *call)
         {"serverId", &servers[3]},
     };
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    struct bus_message message = {.type = BUS_CHANNEL_PUT};
+    struct bus_message message = {.type = BUS_CHANNEL_PUT,
+                                  .trace = id_random_u64(call->rest->ids)};
     struct bus_channel_put *put = &message.channel_put;
     json_collect(call->body, fields, sizeof(fields) / sizeof(fields[0]));
     struct slice server = SLICE_EMPTY;
@@ -178,7 +179,9 @@ static void on_members(void *context, const struct uplink_outcome *outcome)
 void rest_get_presence(const struct rest_call *call)
 {
     struct rest *rest = call->rest;
-    struct bus_message message = {.type = BUS_MEMBERS, .members = {.room = call->channel}};
+    struct bus_message message = {.type = BUS_MEMBERS,
+                                  .trace = id_random_u64(rest->ids),
+                                  .members = {.room = call->channel}};
     struct bus_members *members = &message.members;
     if (!rest_take_count(call, "limit", MEMBERS_DEFAULT, MEMBERS_MAX, &members->limit) ||
         !rest_take_count(call, "offset", 0, INT64_MAX, &members->offset)) {

@@ -338,7 +338,9 @@ static bool take_time(const struct rest_call *call, const char *name, int64_t *t
 void rest_get_messages(const struct rest_call *call)
 {
     struct rest *rest = call->rest;
-    struct bus_message message = {.type = BUS_HISTORY, .history = {.room = call->channel}};
+    struct bus_message message = {.type = BUS_HISTORY,
+                                  .trace = id_random_u64(rest->ids),
+                                  .history = {.room = call->channel}};
     if (!rest_take_count(call, "limit", HISTORY_DEFAULT, HISTORY_MAX, &message.history.limit)) {
         rest_refuse(rest, call->exchange, ERROR_MALFORMED, "Invalid limit");
         return;

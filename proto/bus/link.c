@@ -306,15 +306,19 @@ void link_receive(struct link *link, const struct link_header *header, struct ms
         return;
     }
     link->heard_at = now;
-    if (header->kind == LINK_RESET || header->kind == LINK_GOODBYE) {
-        enter_closed(link, header->kind == LINK_RESET ? ERROR_CLOSED : 0, now);
+    if (header->kind == LINK_RESET) {
+        enter_closed(link, link->state == LINK_OPENING ? ERROR_BUS_REFUSED : ERROR_CLOSED, now);
+        return;
+    }
+    if (header->kind == LINK_GOODBYE) {
+        enter_closed(link, 0, now);
         return;
     }
     if (header->kind == LINK_WELCOME && link->connects) {
         receive_welcome(link, body, now);
         return;
     }
-    if (link->state != LINK_OPEN || header->acknowledge > link->last_sequence) {
+    if (link->state != LINK_OPEN || header->acknowledge > link->sent_sequence) {
         return;
     }
     acknowledge(link, header->acknowledge);

@@ -72,7 +72,8 @@ struct link_operations {
                     int64_t now);
     /* The link is open: peer's hello. On the connecting side every opening is a new link. */
     void (*opened)(void *context, struct link *link, const struct bus_hello *peer, int64_t now);
-    /* The link is over: RESET, GOODBYE, overflow or malformed frame. May be NULL. */
+    /* The link is over: GOODBYE (0), RESET (ERROR_CLOSED; ERROR_BUS_REFUSED: our HELLO is not
+     * welcome there), or a malformed frame. May be NULL. */
     void (*closed)(void *context, struct link *link, int error, int64_t now);
 };
 

@@ -91,7 +91,7 @@ static size_t first_that_fits(const struct store_page *page, bool is_forward)
     return first;
 }
 
-static void answer_history(struct router *router, struct peer *peer, uint64_t request,
+static void answer_history(struct peer *peer, uint64_t request, uint64_t trace,
                            const struct room *room, const struct store_page *page,
                            bool is_forward)
 {
@@ -114,12 +114,12 @@ static void answer_history(struct router *router, struct peer *peer, uint64_t re
     }
     struct bus_message message = {
         .type = BUS_HISTORY_PAGE,
+        .trace = trace,
         .history_page = {.request = request,
                          .error = page == NULL ? 0 : page->error,
                          .epoch = room == NULL ? 0 : room->epoch,
                          .server_id = room == NULL ? SLICE_EMPTY : text_slice(&room->server_id),
                          .messages = bus_list_of(&list)}};
-    (void)router;
     peer_send(peer, &message);
     buffer_deinit(&list.bytes);
 }
@@ -138,7 +138,7 @@ static void receive_history(struct peer *peer, const struct bus_message *message
         return;
     }
     if (room == NULL || history->limit == 0) {
-        answer_history(router, peer, history->request, room, NULL, false);
+        answer_history(peer, history->request, message->trace, room, NULL, false);
         return;
     }
     struct store_query query = {.type = STORE_QUERY_HISTORY,
@@ -166,6 +166,7 @@ static void receive_members(struct peer *peer, const struct bus_message *message
         presence_list(room, (size_t)members->offset, (size_t)limit, PAGE_BYTES_MAX, &list);
     }
     struct bus_message answer = {.type = BUS_MEMBERS_PAGE,
+                                 .trace = message->trace,
                                  .members_page = {.request = members->request,
                                                   .total = room == NULL ? 0 : presence_count(room),
                                                   .members = bus_list_of(&list)}};
@@ -305,7 +306,7 @@ void lookup_answered(struct router *router, struct question *question, struct st
     }
     struct peer *peer = peer_by_incarnation(router, text_slice(&question->origin));
     if (peer != NULL) {
-        answer_history(router, peer, question->request, room_by_number(router, question->room),
+        answer_history(peer, question->request, question->trace, room_by_number(router, question->room),
                        page, question->is_forward);
     }
 }

@@ -107,14 +107,33 @@ static void remember_route(struct peer *peer, struct slice routing_id)
     }
 }
 
+static const char *socket_option(enum router_side side)
+{
+    return side == ROUTER_SIDE_EDGES ? "--bind-edges" : "--bind-bridges";
+}
+
+static void answer_reset(struct router *router, enum router_side side, struct slice routing_id,
+                         uint64_t link_id)
+{
+    struct buffer bytes = BUFFER_EMPTY;
+    struct link_header header = {BUS_VERSION, LINK_RESET, link_id, 0, 0};
+    link_header_encode(&bytes, &header);
+    router->operations->transmit(router->context, side, routing_id, buffer_slice(&bytes),
+                                 SLICE_EMPTY);
+    buffer_deinit(&bytes);
+}
+
 static void receive_hello(struct router *router, enum router_side side, struct slice routing_id,
                           const struct link_header *header, struct msgpack_reader *body)
 {
-    struct bus_message message;
+    struct bus_message message = {.type = BUS_DONE};
     enum bus_role role = side == ROUTER_SIDE_EDGES ? BUS_ROLE_EDGE : BUS_ROLE_BRIDGE;
     if (header->link == 0 || bus_decode(body, &message) != 0 || message.type != BUS_HELLO ||
         message.hello.role != role || message.hello.incarnation.length == 0) {
         router->counters.frames_refused++;
+        log_warn("hello_refused", "socket=%s role=%" PRIu64,
+                 socket_option(side), message.type == BUS_HELLO ? message.hello.role : 0);
+        answer_reset(router, side, routing_id, header->link);
         return;
     }
     struct peer *peer;
@@ -138,27 +157,20 @@ static void receive_hello(struct router *router, enum router_side side, struct s
     }
 }
 
-static void answer_reset(struct router *router, enum router_side side, struct slice routing_id,
-                         uint64_t link_id)
-{
-    struct buffer bytes = BUFFER_EMPTY;
-    struct link_header header = {BUS_VERSION, LINK_RESET, link_id, 0, 0};
-    link_header_encode(&bytes, &header);
-    router->operations->transmit(router->context, side, routing_id, buffer_slice(&bytes),
-                                 SLICE_EMPTY);
-    buffer_deinit(&bytes);
-}
-
 void peer_receive(struct router *router, enum router_side side, struct slice routing_id,
                   struct slice frame)
 {
-    struct link_header header;
+    struct link_header header = {0};
     struct msgpack_reader reader = msgpack_reader_of(frame);
     struct peer *peer;
     int error = link_header_decode(&reader, &header);
     if (error != 0) {
         router->counters.frames_refused++;
-        log_warn("frame_refused", "reason=%s bytes=%zu", error_code(error), frame.length);
+        log_warn("frame_refused", "reason=%s socket=%s bytes=%zu version=%" PRIu64 " ours=%d",
+                 error_code(error), socket_option(side), frame.length, header.version, BUS_VERSION);
+        if (error == ERROR_BUS_VERSION) {
+            answer_reset(router, side, routing_id, 0); /* so that the other side logs it, too */
+        }
         return;
     }
     if (header.kind == LINK_HELLO) {

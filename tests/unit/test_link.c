@@ -371,6 +371,20 @@ static void test_an_acknowledgement_of_what_was_never_sent_is_ignored(void **sta
     buffer_deinit(&body);
 }
 
+static void test_an_acknowledgement_of_what_the_transport_has_not_taken_is_ignored(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->edge.is_choked = true;
+    say(&fixture->edge, 1);
+    flush(fixture); /* a frame is made, and stays here */
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_HEARTBEAT, LINK_ID, 0, 1},
+         SLICE_EMPTY);
+    assert_true(link_retained(&fixture->edge.link) > 0);
+    fixture->edge.is_choked = false;
+    pass(fixture, 50);
+    assert_heard(&fixture->router, "done #1\n");
+}
+
 static void test_an_older_acknowledgement_does_no_harm(void **state)
 {
     struct fixture *fixture = *state;
@@ -415,6 +429,7 @@ int main(void)
         OPEN(test_a_heartbeat_goes_out_only_after_500_ms_without_another_frame),
         OPEN(test_what_the_transport_does_not_take_is_kept_in_order),
         OPEN(test_an_acknowledgement_of_what_was_never_sent_is_ignored),
+        OPEN(test_an_acknowledgement_of_what_the_transport_has_not_taken_is_ignored),
         OPEN(test_an_older_acknowledgement_does_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,16 @@ static void test_reset_ends_a_link(void **state)
     assert_int_equal(frames_of(&fixture->edge), 0);
 }
 
+static void test_reset_of_a_hello_says_that_it_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    link_open(&fixture->edge.link, LINK_ID + 1, fixture->now);
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_RESET, LINK_ID + 1, 0, 0},
+         SLICE_EMPTY);
+    assert_int_equal(fixture->edge.close_error, ERROR_BUS_REFUSED);
+    assert_int_equal(fixture->edge.link.state, LINK_CLOSED);
+}
+
 static void test_goodbye_comes_after_what_was_queued_and_names_the_last_number(void **state)
 {
     struct fixture *fixture = *state;
@@ -296,6 +306,7 @@ int main(void)
         OPEN(test_a_silent_peer_counts_as_away_and_any_frame_brings_it_back),
         OPEN(test_heartbeats_keep_both_ends_alive),
         OPEN(test_reset_ends_a_link),
+        OPEN(test_reset_of_a_hello_says_that_it_is_refused),
         OPEN(test_goodbye_comes_after_what_was_queued_and_names_the_last_number),
         OPEN(test_beyond_retained_max_nothing_is_queued),
         OPEN(test_data_that_does_not_decode_ends_the_link_for_both),

@@ -96,6 +96,38 @@ static void test_a_hello_that_does_not_fit_its_socket_is_refused(void **state)
     assert_int_equal(counted(fixture)->edges + counted(fixture)->bridges, 0);
 }
 
+/* The only frame in the peer's inbox: RESET of that link. */
+static void assert_reset(struct fake_peer *peer, uint64_t link)
+{
+    struct msgpack_reader body;
+    assert_non_null(peer->inbox);
+    assert_null(peer->inbox->next);
+    struct link_header header = header_of(buffer_slice(&peer->inbox->bytes), &body);
+    assert_int_equal(header.version, BUS_VERSION);
+    assert_int_equal(header.kind, LINK_RESET);
+    assert_int_equal(header.link, link);
+    bus_frames_lose(&peer->inbox);
+}
+
+static void test_who_is_refused_is_told_so_and_can_log_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    struct bus_message bridge = hello(BUS_ROLE_BRIDGE, "bridg1");
+    struct bus_message other = hello(BUS_ROLE_EDGE, "edgeB2");
+    edge->is_silent = true;
+    bus_frames_lose(&edge->inbox);
+    hand(fixture, ROUTER_SIDE_EDGES, "edgeA1", (struct link_header){BUS_VERSION, LINK_HELLO, 5, 0, 0},
+         &bridge);
+    assert_reset(edge, 5);
+    hand(fixture, ROUTER_SIDE_EDGES, "edgeA1",
+         (struct link_header){BUS_VERSION + 1, LINK_HELLO, 6, 0, 0}, &other);
+    assert_reset(edge, 0); /* in our version: for the other side a frame of another one */
+    router_receive(fixture->router, ROUTER_SIDE_EDGES, text("edgeA1"), SLICE_LITERAL("nonsense"),
+                   fixture->now);
+    assert_null(edge->inbox);
+}
+
 static void test_frames_of_another_version_or_shape_are_counted_and_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -426,6 +458,7 @@ int main(void)
         ROUTER_TEST(test_bridges_are_not_told_of_edges),
         ROUTER_TEST(test_a_process_on_a_new_link_replaces_itself),
         ROUTER_TEST(test_a_hello_that_does_not_fit_its_socket_is_refused),
+        ROUTER_TEST(test_who_is_refused_is_told_so_and_can_log_it),
         ROUTER_TEST(test_frames_of_another_version_or_shape_are_counted_and_refused),
         ROUTER_TEST(test_an_unknown_link_is_answered_reset),
         ROUTER_TEST(test_a_link_is_known_only_on_its_own_socket),

@@ -311,8 +311,10 @@ static void test_members_are_paged(void **state)
     hear_nothing_yet(fixture);
     struct bus_message message = {
         .type = BUS_MEMBERS,
+        .trace = 78,
         .members = {.request = 9, .room = SLICE_LITERAL("r"), .offset = 0, .limit = 2}};
     say(fixture, edge, &message);
+    assert_int_equal(last_of(edge, BUS_MEMBERS_PAGE)->trace, 78);
     message.members.offset = 2;
     say(fixture, edge, &message);
     message.members.offset = 4;
@@ -394,9 +396,12 @@ static void test_history_is_newest_first_and_empty_for_a_room_that_is_not_there(
     uint64_t epoch = last_of(edge, BUS_SEND_DONE)->send_done.epoch;
     hear_nothing_yet(fixture);
     struct bus_message message = {
-        .type = BUS_HISTORY, .history = {.request = 4, .room = SLICE_LITERAL("r"), .limit = 2}};
+        .type = BUS_HISTORY,
+        .trace = 77,
+        .history = {.request = 4, .room = SLICE_LITERAL("r"), .limit = 2}};
     say(fixture, edge, &message);
     assert_int_equal(last_of(edge, BUS_HISTORY_PAGE)->history_page.epoch, epoch);
+    assert_int_equal(last_of(edge, BUS_HISTORY_PAGE)->trace, 77);
     message.history.limit = UINT64_MAX;
     say(fixture, edge, &message);
     message.history.limit = 0;
