@@ -331,7 +331,7 @@ static int run(struct application *application)
                  options->http, options->runtime, agents_count(application->agents),
                  (long long)options->core.credit);
         process_run(&application->process,
-                    (struct process_handler){application, tick, flush, stop});
+                    (struct process_handler){application, tick, flush, stop, NULL});
     } else {
         status = options_fail("agent-bridge", "%s", reason);
     }

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edge/auth/guard.h"
 #include "edge/jsonp.h"
 #include "proto/base/buffer.h"
 #include "proto/base/clock.h"
 #include "proto/base/form.h"
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
+#include "proto/base/secret.h"
 #include "proto/wire/engineio.h"
 
 enum {
@@ -64,6 +66,7 @@ void engineio_http_deinit(struct engineio_http *self)
 {
     arena_deinit(&self->arena);
     buffer_deinit(&self->auth);
+    secret_wipe(&self->credentials);
     buffer_deinit(&self->script);
     buffer_deinit(&self->coded);
     compressor_destroy(&self->compressor);
@@ -253,6 +256,13 @@ static struct session_opening opening_of(struct engineio_http *self,
               parameters->revision,
               parameters->transport == TRANSPORT_POLLING ? "polling" : "websocket");
 
+    if (self->settings.takes_credentials) {
+        struct credentials shown = {.count = 0};
+        credentials_add_headers(&shown, request);
+        buffer_clear(&self->credentials);
+        credentials_write(&shown, &self->credentials);
+        opening.credentials = buffer_slice(&self->credentials);
+    }
     if (parameters->revision == REVISION_OF_OLD_CLIENTS) {
         buffer_clear(&self->auth);
         form_write_json(request->query, &self->arena, &self->auth);

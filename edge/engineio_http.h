@@ -48,6 +48,7 @@ struct engineio_http_settings {
     int64_t http_compression; /* polls of so many bytes are compressed where the client takes it;
                                  0: none are */
     const char *cookie;       /* name of one that is given with the session's id; NULL: none */
+    bool takes_credentials; /* sockets are asked for a key or a token */
     const struct cors *cors;
     const struct trusted_proxies *trusted_proxies;
 };
@@ -61,6 +62,7 @@ struct engineio_http {
     void *relay_context;                  /* borrows */
     struct arena arena;                   /* of the request in hand */
     struct buffer auth;                   /* of a client 1.x or 2.x: its query as JSON */
+    struct buffer credentials;            /* of a handshake's headers */
     struct buffer script, coded;          /* an answer on its way out */
     struct compressor *compressor;        /* owns */
     char remote_address[FORWARDED_ADDRESS_SIZE];

@@ -25,14 +25,34 @@ static bool answer_admin(struct front *front, struct http_exchange *exchange,
     return is_ours;
 }
 
+static void add_security_headers(struct http_exchange *exchange)
+{
+    http_add_header(exchange, "X-Frame-Options", SLICE_LITERAL("SAMEORIGIN"));
+    http_add_header(exchange, "Referrer-Policy", SLICE_LITERAL("no-referrer"));
+}
+
+static void handle_api(struct front *front, struct http_exchange *exchange,
+                       const struct http_request *request)
+{
+    struct identity *identity;
+    int64_t now = front->now();
+    if (guard_admit(front->guard, exchange, request, now, front->wall(), &identity)) {
+        rest_handle(front->rest, exchange, request, identity, now);
+        identity_destroy(&identity);
+    }
+}
+
 static void on_request(void *context, struct http_exchange *exchange,
                        const struct http_request *request)
 {
     struct front *front = context;
     if (engineio_http_serves(front->engineio, request->path)) {
         engineio_http_handle(front->engineio, exchange, request, front->now());
-    } else if (is_api(request->path)) {
-        rest_handle(front->rest, exchange, request, front->now());
+        return;
+    }
+    add_security_headers(exchange);
+    if (is_api(request->path)) {
+        handle_api(front, exchange, request);
     } else if (!answer_admin(front, exchange, request) &&
                !(front->client != NULL &&
                  static_site_serve_client(front->client,

@@ -6,6 +6,7 @@
 #ifndef EDGE_FRONT_H
 #define EDGE_FRONT_H
 
+#include "edge/auth/guard.h"
 #include "edge/engineio_http.h"
 #include "edge/http/http.h"
 #include "edge/http/static.h"
@@ -16,10 +17,12 @@
 struct front {
     struct engineio_http *engineio;
     struct rest *rest;
+    struct guard *guard;
     struct static_site *client;
     struct static_site *site;
     struct admin_source admin;
     int64_t (*now)(void);
+    int64_t (*wall)(void);
 };
 
 /* The handler for the HTTP server; front is its context. */

@@ -47,6 +47,8 @@ struct application {
     struct engineio_http engineio;
     struct static_site *site;
     struct static_site *client;
+    struct auth *auth;
+    struct guard guard;
     struct front front;
     struct http_server *http;
     uv_timer_t flush_timer;
@@ -164,7 +166,8 @@ static void render_metrics(void *context, struct buffer *out)
 {
     struct application *application = context;
     struct edge_parts parts = {application->sessions, application->chat, application->uplink,
-                               application->peers,    application->http, application->rest};
+                               application->peers,    application->http, application->rest,
+                               &application->guard};
     edge_metrics_render(&parts, out);
 }
 
@@ -233,6 +236,12 @@ static bool start_clients(struct application *application, char *reason, size_t 
 {
     struct edge_options *options = &application->options;
     struct uv_loop_s *loop = &application->process.loop;
+    if (auth_is_required(application->auth)) {
+        options->chat.auth = application->auth;
+        options->engineio_http.takes_credentials = true;
+    }
+    guard_init(&application->guard, application->auth, options->engineio_http.trusted_proxies,
+               &options->engineio.cors, &options->api_rate, &options->key_rate);
     options->chat.edge_name = application->name;
     options->chat.incarnation = slice_of_string(application->incarnation);
     application->chat = chat_new(&options->chat, &application->ids);
@@ -254,10 +263,12 @@ static bool start_clients(struct application *application, char *reason, size_t 
     engineio_http_set_relay(&application->engineio, &relay_operations, application);
     application->front = (struct front){.engineio = &application->engineio,
                                         .rest = application->rest,
+                                        .guard = &application->guard,
                                         .client = application->client,
                                         .site = application->site,
                                         .admin = {application, is_ready, render_metrics},
-                                        .now = clock_monotonic_ms};
+                                        .now = clock_monotonic_ms,
+                                        .wall = clock_wall_ms};
     struct http_handler handler = front_handler(&application->front);
     application->http = http_server_new(loop, &options->http, &handler, reason, size);
     return application->http != NULL;
@@ -267,6 +278,10 @@ static bool start(struct application *application, char *reason, size_t size)
 {
     id_source_init(&application->ids);
     id_random_text(&application->ids, application->incarnation, INCARNATION_LENGTH);
+    application->auth = auth_new(&application->options.auth, reason, size);
+    if (application->auth == NULL) {
+        return false;
+    }
     const char *name = application->options.name;
     snprintf(application->name, sizeof(application->name), "%s%s", name == NULL ? "edge-" : name,
              name == NULL ? application->incarnation : "");
@@ -297,6 +312,8 @@ static void tear_down(struct application *application)
     engineio_http_deinit(&application->engineio);
     static_site_destroy(&application->site);
     static_site_destroy(&application->client);
+    guard_deinit(&application->guard);
+    auth_destroy(&application->auth);
     bus_socket_library_deinit();
 }
 
@@ -412,6 +429,19 @@ static void stop(void *context, bool hard)
     }
 }
 
+/* Keys change without anybody noticing; files that cannot be used change nothing. */
+static void reload(void *context)
+{
+    struct application *application = context;
+    char reason[512];
+    if (auth_reload(application->auth, reason, sizeof(reason))) {
+        log_info("keys_reloaded", "required=%s",
+                 auth_is_required(application->auth) ? "yes" : "no");
+    } else {
+        log_error("keys_not_reloaded", "reason=%s", reason);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct application application;
@@ -429,7 +459,7 @@ int main(int argc, char **argv)
                  application.options.http.listen, http_server_port(application.http),
                  application.options.router, application.advertised, application.name);
         process_run(&application.process,
-                    (struct process_handler){&application, tick, flush, stop});
+                    (struct process_handler){&application, tick, flush, stop, reload});
     } else {
         status = options_fail("edge", "%s", reason);
     }

@@ -93,6 +93,17 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
         GAUGE("runs_waiting", rest->waiting, "REST callers waiting for an agent"),
         COUNTER("rest_requests_total", rest->requests, "REST requests"),
         COUNTER("rest_refused_total", rest->refused, "REST requests refused"),
+        COUNTER("unauthorized_total", parts->guard->counters.unauthorized + chat->unauthorized,
+                "REST requests and sockets refused for a missing or wrong key or token"),
+        COUNTER("rate_limited_total", parts->guard->counters.limited + chat->limited,
+                "REST requests and events refused at a rate limit"),
+        GAUGE("rate_clients",
+              rate_limit_count(parts->guard->addresses) + rate_limit_count(parts->guard->keys),
+              "Addresses and keys whose requests are counted"),
+        COUNTER("rate_evicted_total",
+                rate_limit_evicted(parts->guard->addresses) +
+                    rate_limit_evicted(parts->guard->keys),
+                "Of them, forgotten before their time for lack of room"),
         COUNTER("rest_timeouts_total", rest->timeouts, "Sync callers answered 504"),
     };
     metrics_render(table, sizeof(table) / sizeof(table[0]), "edge", out);

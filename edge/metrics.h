@@ -4,6 +4,7 @@
 #ifndef EDGE_METRICS_H
 #define EDGE_METRICS_H
 
+#include "edge/auth/guard.h"
 #include "edge/chat/chat.h"
 #include "edge/http/server.h"
 #include "edge/peer.h"
@@ -18,6 +19,7 @@ struct edge_parts {
     struct peers *peers;
     const struct http_server *http;
     const struct rest *rest;
+    const struct guard *guard;
 };
 void edge_metrics_render(const struct edge_parts *parts, struct buffer *out);
 

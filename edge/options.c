@@ -1,6 +1,7 @@
 #include "edge/options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "proto/base/log.h"
 #include "proto/base/options.h"
@@ -57,6 +58,27 @@ static const struct option option_table[] = {
      "headers that it is told (default: those it asks for)"},
     {"trusted-proxy", OPTION_STRING, AT(engineio.trusted_proxy), NULL, 0, 0, "LIST",
      "addresses or networks whose X-Forwarded-For is believed"},
+    {"api-key-file", OPTION_STRING, AT(auth.api_key_file), NULL, 0, 0, "FILE",
+     "keys, one a line: /api and sockets want one of them; SIGHUP reads it again (one key may also "
+     "be in ELIZAMQ_API_KEY, ELIZA_SERVER_AUTH_TOKEN or SERVER_API_KEY)"},
+    {"jwt-key-file", OPTION_STRING, AT(auth.jwt_key_file), NULL, 0, 0, "FILE",
+     "public key (PEM), set of keys (JWKS) or secret that tokens are checked with: their subject "
+     "is "
+     "who a client is; SIGHUP reads it again"},
+    {"jwt-rooms-claim", OPTION_STRING, AT(auth.jwt.rooms_claim), "rooms", 0, 0, "NAME",
+     "claim with the array of rooms that a token opens; in a token without it: all"},
+    {"jwt-issuer", OPTION_STRING, AT(auth.jwt.issuer), NULL, 0, 0, "TEXT",
+     "what a token's iss has to be"},
+    {"jwt-audience", OPTION_STRING, AT(auth.jwt.audience), NULL, 0, 0, "TEXT",
+     "what a token's aud has to be or to hold"},
+    {"jwt-leeway", OPTION_DURATION, AT(auth.jwt.leeway), "30s", 0, 3600000, "TIME",
+     "how far clocks may be apart"},
+    {"api-rate-limit", OPTION_RATE, AT(api_rate), "1000/15m", 0, 0, NULL,
+     "requests of one address to /api on this edge; beyond: 429"},
+    {"key-rate-limit", OPTION_RATE, AT(key_rate), "off", 0, 0, NULL,
+     "requests with one key, or of one token's subject, to /api on this edge; beyond: 429"},
+    {"socket-rate-limit", OPTION_RATE, AT(chat.socket_rate), "off", 0, 0, NULL,
+     "events of one socket; beyond: rate_limited"},
     {"sessions-max", OPTION_INTEGER, AT(session.sessions_max), "100000", 1, 10000000, "COUNT",
      "sessions on this edge at most"},
     {"outbox-max", OPTION_SIZE, AT(session.outbox_max_bytes), "4m", 65536, GIB, "BYTES",
@@ -130,13 +152,21 @@ int edge_options_read(struct edge_options *options, int argc, char **argv, bool 
         *done = true;
         return options_fail("edge", "%s", reason);
     }
+    options->auth.api_keys[0] = getenv("ELIZAMQ_API_KEY");
+    options->auth.api_keys[1] = getenv("ELIZA_SERVER_AUTH_TOKEN");
+    options->auth.api_keys[2] = getenv("SERVER_API_KEY");
     options->engineio_http.max_http_buffer_size = options->session.max_http_buffer_size;
     options->session.allow_upgrades &= options->engineio_http.serves_websocket;
     options->rest.cors = &options->engineio.cors;
     log_configure("edge", (enum log_level)common.log_level, (enum log_format)common.log_format);
     if (common.check_config) {
-        printf("configuration ok\n");
         *done = true;
+        struct auth *auth = auth_new(&options->auth, reason, sizeof(reason));
+        if (auth == NULL) {
+            return options_fail("edge", "%s", reason);
+        }
+        auth_destroy(&auth);
+        printf("configuration ok\n");
     }
     return 0;
 }

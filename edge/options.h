@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "edge/auth/auth.h"
 #include "edge/chat/chat.h"
 #include "edge/engineio_http.h"
 #include "edge/engineio_options.h"
@@ -28,6 +29,9 @@ struct edge_options {
     struct uplink_settings uplink;
     struct chat_settings chat;
     struct rest_settings rest;
+    struct auth_settings auth;
+    struct rate api_rate; /* of /api, per address */
+    struct rate key_rate; /* of /api, per key or token's subject */
     int64_t bus_timeout;
     int64_t bus_buffer;
     int64_t relays_max;

@@ -288,7 +288,7 @@ int main(int argc, char **argv)
                  bus_socket_endpoint(application.edges), bus_socket_endpoint(application.bridges),
                  application.options.http, application.options.store);
         process_run(&application.process,
-                    (struct process_handler){&application, tick, flush, stop});
+                    (struct process_handler){&application, tick, flush, stop, NULL});
     } else {
         status = options_fail("router", "%s", reason);
     }

@@ -11,22 +11,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "edge/auth/auth.h"
 #include "edge/session/socket.h"
 #include "edge/uplink.h"
 #include "proto/base/clock.h"
 #include "proto/base/id.h"
+#include "proto/base/options.h"
 
 struct chat;
 
 struct chat_settings {
     int64_t rooms_per_socket_max;
     int64_t requests_per_socket_max; /* waiting for the router; beyond: overloaded */
+    struct rate socket_rate;         /* events of one socket; beyond: rate_limited */
+    const struct auth *auth;         /* borrowed; NULL: everybody is let in */
     const char *edge_name;           /* shown to clients in connection_established; borrowed */
     struct slice incarnation;        /* of this edge; borrowed */
 };
 
 struct chat_counters {
     uint64_t events, faults, refused, joins, sends, signals;
+    uint64_t unauthorized, limited;     /* sockets and events refused */
     uint64_t deliveries;                /* packets queued to sockets for room events */
     uint64_t rendered;                  /* packets made for them */
     size_t rooms, memberships, watches; /* now */

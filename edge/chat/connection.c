@@ -59,14 +59,26 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
         socket_refuse(socket, "Invalid namespace");
         return;
     }
+    struct identity *identity;
+    const char *refusal = chat_admit(chat, socket, auth, &chat->arena, &identity);
+    if (refusal != NULL) {
+        chat->counters.unauthorized++;
+        arena_reset(&chat->arena);
+        socket_refuse(socket, refusal);
+        return;
+    }
     struct slice raw = auth.length == 0 ? SLICE_EMPTY : json_get(auth, "entityId");
     struct slice entity = SLICE_EMPTY;
     if (json_type(raw) == JSON_STRING) {
         entity = json_decode_string(raw, &chat->arena);
     }
+    if (identity != NULL) {
+        entity = identity_subject(identity);
+    }
     struct chat_socket *from = memory_allocate_zeroed(sizeof(*from));
     from->chat = chat;
     from->socket = socket;
+    from->identity = identity;
     if (entity.length > 0 && entity.length <= USER_ID_MAX &&
         memchr(entity.data, '\0', entity.length) == NULL) {
         from->entity = memory_copy_string(entity.data, entity.length);
@@ -105,6 +117,7 @@ static void on_disconnected(void *context, struct socket *socket, enum session_c
     uplink_forget_owner(chat->uplink, &from->requests);
     chat_leave_all(from, reason == SESSION_CLOSE_CLIENT, silence_of(socket, reason, now), now);
     socket_set_data(socket, NULL);
+    identity_destroy(&from->identity);
     free(from->entity);
     free(from);
 }
@@ -178,6 +191,22 @@ static const struct {
     {"2", handle_2},
 };
 
+/* Beyond its rate a socket is told so, and nothing else is done. */
+static bool is_too_eager(const struct chat_call *call)
+{
+    const struct rate *rate = &call->chat->settings.socket_rate;
+    if (rate->count == 0) {
+        return false;
+    }
+    struct rate_verdict verdict = rate_window_take(&call->from->events, rate, call->now);
+    if (!verdict.is_allowed) {
+        call->chat->counters.limited++;
+        call_refuse(call, (struct chat_fault){ERROR_RATE_LIMITED, NULL}, SLICE_EMPTY,
+                    verdict.reset);
+    }
+    return !verdict.is_allowed;
+}
+
 static void on_event(void *context, struct socket *socket, const struct socketio_packet *packet,
                      int64_t now)
 {
@@ -190,6 +219,10 @@ static void on_event(void *context, struct socket *socket, const struct socketio
     struct json_iterator arguments = socketio_arguments(packet);
     struct slice name = json_decode_string(packet->event, &chat->arena);
     chat->counters.events++;
+    if (is_too_eager(&call)) {
+        arena_reset(&chat->arena);
+        return;
+    }
     if (packet->data_state == SOCKETIO_DATA_TOO_DEEP) {
         call_refuse(&call, (struct chat_fault){ERROR_TOO_DEEP, NULL}, SLICE_EMPTY, 0);
         arena_reset(&chat->arena);

@@ -5,6 +5,7 @@
  *   join.c     joining and leaving              send.c        messages
  *   signal.c   typing, thinking, control, ack   deliver.c     bus messages to client events
  *   watch.c    runs followed from outside       presence.c    who is there, as sockets were told
+ *   access.c   who is let in, and where
  *   stream.c   replies that are being written
  */
 #ifndef EDGE_CHAT_INTERNAL_H
@@ -15,6 +16,7 @@
 #include "proto/base/hash.h"
 #include <utlist.h>
 
+#include "edge/auth/rate_limit.h"
 #include "edge/chat/chat.h"
 #include "proto/base/arena.h"
 #include "proto/base/error.h"
@@ -36,6 +38,8 @@ struct chat_socket {
     uint32_t membership_count;
     struct follow *follows; /* questions asked in rooms it is not in */
     char *entity;           /* owns: who this socket is unless an event says otherwise */
+    struct identity *identity;  /* owns: whom it may speak as, and where; NULL: not bound */
+    struct rate_window events;  /* of settings.socket_rate */
 };
 
 /* A socket in a room. */
@@ -129,6 +133,20 @@ void call_refuse(const struct chat_call *call, struct chat_fault fault,
 /* Answers the ack, when one was asked for, with this JSON value. */
 void socket_answer(struct chat_socket *socket, bool has_ack_id, uint64_t ack_id, struct slice json);
 void socket_emit_event(struct chat_socket *socket, const char *event, struct slice argument);
+
+/* access.c */
+/*
+ * Lets a socket in by what it shows, or says why not (a text for its CONNECT_ERROR). *identity is
+ * the caller's, NULL when nothing binds the socket.
+ */
+const char *chat_admit(const struct chat *chat, struct socket *socket, struct slice auth,
+                       struct arena *arena, struct identity **identity);
+/*
+ * May the socket do this in that room, and as that entity (empty: as itself)? field: what the
+ * entity is called in this event.
+ */
+struct chat_fault chat_access(const struct chat_socket *from, struct slice room,
+                              struct slice entity, const char *field);
 
 /* join.c */
 void chat_handle_join(const struct chat_call *call);

@@ -242,6 +242,9 @@ void chat_handle_join(const struct chat_call *call)
     struct chat_socket *from = call->from;
     struct chat_join join;
     struct chat_fault fault = chat_decode_join(call->payload, &chat->arena, &join);
+    if (fault.error == 0) {
+        fault = chat_access(from, join.room, join.entity, "entityId");
+    }
     if (fault.error == 0 &&
         from->requests.count >= (size_t)chat->settings.requests_per_socket_max) {
         fault = (struct chat_fault){ERROR_OVERLOADED, NULL};

@@ -132,6 +132,9 @@ static struct chat_fault read_send(const struct chat_call *call, struct chat_sen
     struct chat_socket *from = call->from;
     struct chat_fault fault =
         chat_decode_send(call->payload, SLICE_EMPTY, &chat->arena, "socketio_client", send);
+    if (fault.error == 0) {
+        fault = chat_access(from, send->room, send->sender, "senderId");
+    }
     if (fault.error != 0) {
         return fault;
     }

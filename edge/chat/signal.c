@@ -13,6 +13,11 @@ static void relay(const struct chat_call *call, enum bus_signal_kind kind, struc
                   struct slice user, bool is_on, struct slice action)
 {
     struct chat *chat = call->chat;
+    struct chat_fault fault = chat_access(call->from, room, user, "userId");
+    if (fault.error != 0) {
+        refuse(call, fault);
+        return;
+    }
     if (!uplink_is_ready(chat->uplink, call->now)) {
         refuse(call, (struct chat_fault){ERROR_OVERLOADED, NULL});
         return;
@@ -94,6 +99,10 @@ void chat_handle_receipt(const struct chat_call *call)
     struct chat *chat = call->chat;
     struct chat_receipt receipt;
     struct chat_fault fault = chat_decode_receipt(call->payload, &chat->arena, &receipt);
+    if (fault.error == 0) {
+        /* A receipt names no room: whoever knows a message's id has been told of it. */
+        fault = chat_access(call->from, SLICE_EMPTY, receipt.user, "userId");
+    }
     if (fault.error == 0 &&
         call->from->requests.count >= (size_t)chat->settings.requests_per_socket_max) {
         fault = (struct chat_fault){ERROR_OVERLOADED, NULL};

@@ -42,6 +42,7 @@ struct rest_call {
     struct rest *rest;
     struct http_exchange *exchange;
     const struct http_request *request;
+    const struct identity *identity; /* NULL: bound by nothing */
     struct slice channel; /* decoded :channel of the path, or empty */
     struct slice body;    /* POST: the JSON value */
     int64_t now;
@@ -57,6 +58,11 @@ struct rest_wait {
 
 /* rest.c */
 void rest_answer(struct rest *rest, struct http_exchange *exchange, int status, struct slice json);
+/*
+ * Does what the request says of rooms and people keep to its token? For members of the body, under
+ * all of their names; false: refused already. dispatch() has asked for the path and the body.
+ */
+bool rest_keeps_to_identity(const struct rest_call *call, struct slice object);
 /* {"success":false,"error":{"code","message"}}; message NULL: the error's own sentence. */
 void rest_refuse(struct rest *rest, struct http_exchange *exchange, int error, const char *message);
 /* A number of the query, capped; false when it is there and not a number from 0 up. */

@@ -183,6 +183,9 @@ void rest_post_message(const struct rest_call *call)
     struct chat_fault fault =
         chat_decode_send(call->body, call->channel, &rest->arena, "eliza_gui", &send);
     if (fault.error == 0 && send.sender.length == 0) {
+        send.sender = identity_subject(call->identity);
+    }
+    if (fault.error == 0 && send.sender.length == 0) {
         fault = (struct chat_fault){ERROR_MALFORMED, "senderId"};
     }
     if (fault.error != 0) {

@@ -100,6 +100,57 @@ void rest_wait_destroy(struct rest_wait *wait)
     free(wait);
 }
 
+/* --- tokens ----------------------------------------------------------------------------------- */
+
+enum { PEOPLE_NAMES = 8, ROOM_NAMES = 4 };
+
+bool rest_keeps_to_identity(const struct rest_call *call, struct slice object)
+{
+    struct slice people[PEOPLE_NAMES], rooms[ROOM_NAMES];
+    const struct json_field fields[] = {
+        {"senderId", &people[0]},  {"sender_id", &people[1]}, {"entityId", &people[2]},
+        {"entity_id", &people[3]}, {"authorId", &people[4]},  {"author_id", &people[5]},
+        {"userId", &people[6]},    {"user_id", &people[7]},   {"channelId", &rooms[0]},
+        {"channel_id", &rooms[1]}, {"roomId", &rooms[2]},     {"room_id", &rooms[3]},
+    };
+    int error = 0;
+    if (call->identity == NULL) {
+        return true;
+    }
+    memset(people, 0, sizeof(people));
+    memset(rooms, 0, sizeof(rooms));
+    json_collect(object, fields, sizeof(fields) / sizeof(fields[0]));
+    for (size_t i = 0; i < PEOPLE_NAMES; i++) {
+        struct slice who = json_decode_string(people[i], &call->rest->arena);
+        error = identity_may_be(call->identity, who) ? error : ERROR_IDENTITY;
+    }
+    for (size_t i = 0; i < ROOM_NAMES; i++) {
+        struct slice room = json_decode_string(rooms[i], &call->rest->arena);
+        bool is_open = room.length == 0 || identity_may_enter(call->identity, room);
+        error = is_open ? error : ERROR_ACCESS;
+    }
+    if (error != 0) {
+        rest_refuse(call->rest, call->exchange, error, NULL);
+    }
+    return error == 0;
+}
+
+/* The same for what is not in the body: the path, and the header of ElizaOS's page. */
+static bool keeps_path_to_identity(const struct rest_call *call)
+{
+    struct slice who = http_request_header(call->request, "X-Entity-Id");
+    int error = 0;
+    if (call->channel.length > 0 && !identity_may_enter(call->identity, call->channel)) {
+        error = ERROR_ACCESS;
+    } else if (!identity_may_be(call->identity, who)) {
+        error = ERROR_IDENTITY;
+    }
+    if (error != 0) {
+        rest_refuse(call->rest, call->exchange, error, NULL);
+    }
+    return error == 0;
+}
+
 /* --- routing ---------------------------------------------------------------------------------- */
 
 /* Does the pattern fit these segments? */
@@ -208,7 +259,11 @@ static void dispatch(struct rest_call *call, const struct slice *segments, int c
             rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Invalid channelId");
             return;
         }
-        if (method == HTTP_POST_METHOD && !take_body(call)) {
+        if (!keeps_path_to_identity(call)) {
+            return;
+        }
+        if (method == HTTP_POST_METHOD &&
+            (!take_body(call) || !rest_keeps_to_identity(call, call->body))) {
             return;
         }
         route->handle(call);
@@ -218,10 +273,11 @@ static void dispatch(struct rest_call *call, const struct slice *segments, int c
 }
 
 void rest_handle(struct rest *rest, struct http_exchange *exchange,
-                 const struct http_request *request, int64_t now)
+                 const struct http_request *request, const struct identity *identity, int64_t now)
 {
     struct slice segments[HTTP_PATH_SEGMENTS_MAX];
-    struct rest_call call = {.rest = rest, .exchange = exchange, .request = request, .now = now};
+    struct rest_call call = {
+        .rest = rest, .exchange = exchange, .request = request, .identity = identity, .now = now};
     rest->counters.requests++;
     cors_add_headers(rest->settings.cors, exchange, request);
     if (request->method == HTTP_OPTIONS_METHOD) {

@@ -10,6 +10,7 @@
 #define EDGE_REST_REST_H
 
 #include <stdint.h>
+#include "edge/auth/identity.h"
 #include "edge/chat/chat.h"
 #include "edge/http/cors.h"
 #include "edge/http/http.h"
@@ -35,9 +36,12 @@ struct rest_counters {
 struct rest *rest_new(const struct rest_settings *settings, struct chat *chat,
                       struct uplink *uplink, struct id_source *ids);
 void rest_destroy(struct rest **rest);
-/* Answers a request whose path begins with /api. */
+/*
+ * Answers a request whose path begins with /api. identity: whom it may speak as and where, borrowed
+ * for the call; NULL: bound by nothing.
+ */
 void rest_handle(struct rest *rest, struct http_exchange *exchange,
-                 const struct http_request *request, int64_t now);
+                 const struct http_request *request, const struct identity *identity, int64_t now);
 /* Words the answer to a body over REST_BODY_MAX. */
 void rest_too_large(struct rest *rest, struct http_exchange *exchange,
                     const struct http_request *head);

@@ -84,6 +84,7 @@ struct session {
     struct session *next_dead;
     struct socket *sockets;          /* owns */
     struct attachments *attachments; /* owns: of a packet still incomplete, or NULL */
+    char *credentials;               /* owns: shown by its opening, or NULL */
 
     int64_t last_life;        /* when the client last sent a packet */
     int64_t heartbeat_at;     /* next ping is due, or the pong is */

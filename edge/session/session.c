@@ -161,6 +161,10 @@ static struct session *session_new(struct session_table *table,
     outbox_init(&session->outbox);
     session_new_id(table, session->id);
     memcpy(session->remote_address, opening->remote_address, address_length);
+    if (opening->credentials.length > 0) {
+        session->credentials =
+            memory_copy_string(opening->credentials.data, opening->credentials.length);
+    }
     session->last_life = table->now;
     session->connect_deadline = table->now + table->settings.connect_timeout;
     session->state = (uint8_t)state;
@@ -403,6 +407,7 @@ static void reap(struct session_table *table)
 
         table->dead_sessions = session->next_dead;
         outbox_deinit(&session->outbox);
+        free(session->credentials);
         free(session);
     }
 }
@@ -520,6 +525,11 @@ const char *session_transport_name(const struct session *session)
 const char *session_remote_address(const struct session *session)
 {
     return session->remote_address;
+}
+
+struct slice session_credentials(const struct session *session)
+{
+    return slice_of_string(session->credentials);
 }
 
 int64_t session_last_life(const struct session *session)

@@ -108,6 +108,7 @@ struct session_opening {
      * this is the auth of it, as the request's query had it.
      */
     struct slice auth;
+    struct slice credentials; /* what its headers show, for the application; mostly empty */
     const char *remote_address;
 };
 /* Is the revision served here? */
@@ -170,6 +171,7 @@ const char *session_id(const struct session *session);
 int session_revision(const struct session *session);               /* of Engine.IO */
 const char *session_transport_name(const struct session *session); /* "polling", "websocket" */
 const char *session_remote_address(const struct session *session);
+struct slice session_credentials(const struct session *session); /* of its opening */
 int64_t session_last_life(const struct session *session); /* ms: last packet from the client */
 
 /* Counters, for the edge's metrics. */

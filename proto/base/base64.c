@@ -1,6 +1,7 @@
 #include "proto/base/base64.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "proto/base/error.h"
 
@@ -82,4 +83,22 @@ int base64_decode(struct slice text, struct arena *arena, struct slice *bytes)
     }
     *bytes = slice_of(out, (size_t)(at - out));
     return 0;
+}
+
+int base64_decode_url(struct slice text, struct arena *arena, struct slice *bytes)
+{
+    size_t padding = (4 - text.length % 4) % 4;
+    char *plain = arena_allocate(arena, text.length + padding + 1);
+
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.data[i];
+
+        if (c == '+' || c == '/' || c == '=') {
+            return ERROR_MALFORMED;
+        }
+        plain[i] = c == '-' ? '+' : c == '_' ? '/' : c;
+    }
+    memset(plain + text.length, '=', padding);
+    return padding == 3 ? ERROR_MALFORMED
+                        : base64_decode(slice_of(plain, text.length + padding), arena, bytes);
 }

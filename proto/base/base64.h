@@ -1,4 +1,4 @@
-/* Base64 (RFC 4648 §4), with padding. */
+/* Base64 (RFC 4648 §4), with padding; and, to read, its URL-safe kind without (§5). */
 #ifndef PROTO_BASE_BASE64_H
 #define PROTO_BASE_BASE64_H
 
@@ -12,5 +12,7 @@ void base64_encode(struct slice bytes, struct buffer *out);
  * written: other characters, missing padding, bits set beyond the last byte.
  */
 int base64_decode(struct slice text, struct arena *arena, struct slice *bytes);
+/* The same for the alphabet of URLs, without padding. */
+int base64_decode_url(struct slice text, struct arena *arena, struct slice *bytes);
 
 #endif

@@ -35,8 +35,11 @@
     X(BUS_MALFORMED, -19, "bus_malformed", 500, false, "A bus frame is malformed")                 \
     X(SYSTEM, -20, "system", 500, false, "A system call failed")                                   \
     X(AGENT_FAILED, -21, "agent_failed", 502, true, "The agent failed to answer")                  \
-    X(BUS_REFUSED, -22, "bus_refused", 500, false, "The peer is not who was expected there")        \
-    X(INTERNAL, -23, "internal", 500, false, "Internal error")
+    X(BUS_REFUSED, -22, "bus_refused", 500, false, "The peer is not who was expected there")       \
+    X(ACCESS, -23, "access_denied", 403, false,                                                    \
+      "Access denied: You don't have permission to join this channel")                             \
+    X(IDENTITY, -24, "identity_mismatch", 403, false, "The token is somebody else's")              \
+    X(INTERNAL, -25, "internal", 500, false, "Internal error")
 
 enum error {
 #define X(name, value, wire, status, retryable, text) ERROR_##name = (value),

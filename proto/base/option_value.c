@@ -192,6 +192,24 @@ static bool is_endpoint(const char *text)
     return strncmp(text, "*:", 2) == 0 || is_host(text, (size_t)(colon - text));
 }
 
+static bool parse_rate(const char *text, struct rate *rate)
+{
+    const char *slash = strchr(text, '/');
+    int64_t count = 0;
+
+    if (strcasecmp(text, "off") == 0) {
+        *rate = (struct rate){0, 0};
+        return true;
+    }
+    for (; is_digit(*text) && count < RATE_COUNT_MAX; text++) {
+        count = count * 10 + (*text - '0');
+    }
+    rate->count = count;
+    return slash != NULL && text == slash && count > 0 && count <= RATE_COUNT_MAX &&
+           parse_number(OPTION_DURATION, slash + 1, &rate->window) &&
+           rate->window >= RATE_WINDOW_MIN && rate->window <= RATE_WINDOW_MAX;
+}
+
 static void complain_number(const struct option *option, struct buffer *complaint)
 {
     const char *kind = option->type == OPTION_DURATION ? "a duration"
@@ -261,6 +279,12 @@ bool option_value_parse(const struct option *option, const char *text, void *tar
         }
         buffer_append_string(complaint, "must be an address, host:port, [v6]:port or :port");
         return false;
+    case OPTION_RATE:
+        if (parse_rate(text, field)) {
+            return true;
+        }
+        buffer_append_string(complaint, "must be a rate, such as 1000/15m or 50/1s, or off");
+        return false;
     case OPTION_STRING:
         break;
     }
@@ -283,6 +307,9 @@ void option_value_clear(const struct option *option, void *target)
         break;
     case OPTION_CHOICE:
         *(int *)field = 0;
+        break;
+    case OPTION_RATE:
+        *(struct rate *)field = (struct rate){0, 0};
         break;
     case OPTION_STRING:
     case OPTION_ENDPOINT:

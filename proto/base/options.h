@@ -21,7 +21,15 @@ enum option_type {
     OPTION_CHOICE,   /* int: index into the choices "a|b|c" */
     OPTION_ENDPOINT, /* const char *: a ZeroMQ endpoint, tcp://host:port or ipc://path */
     OPTION_ADDRESS,  /* const char *: host:port, [v6]:port or :port */
+    OPTION_RATE,     /* struct rate; written 1000/15m, or off */
 };
+
+/* So many in such a time; count 0: as many as they like. */
+struct rate {
+    int64_t count;
+    int64_t window; /* ms */
+};
+enum { RATE_COUNT_MAX = 1000000000, RATE_WINDOW_MIN = 100, RATE_WINDOW_MAX = 86400000 };
 
 struct option {
     const char *flag; /* without the dashes */

@@ -75,6 +75,8 @@ static const char *value_name(const struct option *option)
         return "ENDPOINT";
     case OPTION_ADDRESS:
         return "HOST:PORT";
+    case OPTION_RATE:
+        return "COUNT/TIME";
     case OPTION_STRING:
     case OPTION_CHOICE:
         break;

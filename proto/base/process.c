@@ -22,6 +22,13 @@ static void on_interrupt(uv_signal_t *handle, int number)
     process->handler.stop(process->handler.context, true);
 }
 
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    struct process *process = handle->data;
+    (void)number;
+    process->handler.reload(process->handler.context);
+}
+
 static void on_tick(uv_timer_t *handle)
 {
     struct process *process = handle->data;
@@ -46,10 +53,12 @@ void process_init(struct process *process)
     uv_loop_init(&process->loop);
     uv_signal_init(&process->loop, &process->terminate);
     uv_signal_init(&process->loop, &process->interrupt);
+    uv_signal_init(&process->loop, &process->hangup);
     uv_timer_init(&process->loop, &process->tick);
     uv_prepare_init(&process->loop, &process->flush);
     process->terminate.data = process;
     process->interrupt.data = process;
+    process->hangup.data = process;
     process->tick.data = process;
     process->flush.data = process;
     /* Caught from now on, handled when the loop runs: a stop while starting is a clean one, too. */
@@ -60,6 +69,9 @@ void process_init(struct process *process)
 void process_run(struct process *process, struct process_handler handler)
 {
     process->handler = handler;
+    if (handler.reload != NULL) {
+        uv_signal_start(&process->hangup, on_hangup, SIGHUP);
+    }
     uv_timer_start(&process->tick, on_tick, PROCESS_TICK_MS, PROCESS_TICK_MS);
     uv_prepare_start(&process->flush, on_flush);
     uv_run(&process->loop, UV_RUN_DEFAULT);
@@ -70,6 +82,7 @@ void process_finish(struct process *process)
     if (!uv_is_closing((uv_handle_t *)&process->tick)) {
         uv_close((uv_handle_t *)&process->terminate, NULL);
         uv_close((uv_handle_t *)&process->interrupt, NULL);
+        uv_close((uv_handle_t *)&process->hangup, NULL);
         uv_close((uv_handle_t *)&process->tick, NULL);
         uv_close((uv_handle_t *)&process->flush, NULL);
         /* A signal now comes too late to change anything, and must not kill what is ending. */

@@ -20,12 +20,14 @@ struct process_handler {
     void (*tick)(void *context);  /* every PROCESS_TICK_MS */
     void (*flush)(void *context); /* after the events of a loop turn, before it blocks */
     void (*stop)(void *context, bool hard);
+    void (*reload)(void *context); /* SIGHUP; NULL: that is not caught */
 };
 
 struct process {
     uv_loop_t loop;
     uv_signal_t terminate;
     uv_signal_t interrupt;
+    uv_signal_t hangup;
     uv_timer_t tick;
     uv_prepare_t flush;
     struct process_handler handler;

@@ -12,7 +12,9 @@ import { Clients, TRANSPORTS } from '../lib/chat.mjs';
 import { buildDir } from '../lib/cluster.mjs';
 import { freePort } from '../lib/ports.mjs';
 import { until, within } from '../lib/until.mjs';
-import { PROGRAMS, assertFlags, deployFile, parseYaml, readDeployFile, run } from './files.mjs';
+import {
+    PROGRAMS, assertFlags, assertVariables, deployFile, parseYaml, readDeployFile, run,
+} from './files.mjs';
 
 const TEST_OPTIONS = { timeout: 60000 };
 const HAPROXY = '/usr/sbin/haproxy';
@@ -28,6 +30,15 @@ describe('compose.yaml', TEST_OPTIONS, () => {
         const text = await run('docker-compose', ['-f', deployFile('compose.yaml'), 'config'],
             { env: { ...process.env, DOCKER_HOST: 'unix:///nowhere' } });
         assert.match(text, /^services:/m);
+    });
+
+    it('takes keys as a secret on top', async () => {
+        const text = await run('docker-compose', ['-f', deployFile('compose.yaml'),
+            '-f', deployFile('compose-keys.yaml'), 'config'],
+        { env: { ...process.env, DOCKER_HOST: 'unix:///nowhere', API_KEY_FILE: '/etc/keys' } });
+        const { services, secrets } = parseYaml(text);
+        assert.equal(secrets.api_keys.file, '/etc/keys');
+        assertVariables('edge', Object.keys(services.edge.environment));
     });
 
     it('gives the programs options that they have', () => {

@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct http_request request = request_of(slice_of(bytes, size), &json);
     struct http_exchange exchange = {.status = 0};
 
-    rest_handle(fixture->rest, &exchange, &request, fixture->chat->sessions.now);
+    rest_handle(fixture->rest, &exchange, &request, NULL, fixture->chat->sessions.now);
     free(bytes);
     fuzz_router_run(&router);
     if (exchange.is_stream && !exchange.is_over) {

@@ -280,7 +280,8 @@ export const startCluster = async ({
             args: [
                 '--listen', `127.0.0.1:${edgePort}`, ...sharedPort ? ['--share-port'] : [],
                 '--router', edgesAddress,
-                '--peer-bind', `tcp://127.0.0.1:${await freePort()}`, ...edgeArgs,
+                '--peer-bind', `tcp://127.0.0.1:${await freePort()}`,
+                '--api-rate-limit', 'off', ...edgeArgs,
             ],
         }));
     }

@@ -87,6 +87,7 @@ enum { SYNC_TIMEOUT = 25000, STREAM_TIMEOUT = 60000, STREAM_COMMENT = 15000, EXC
 struct rest_fixture {
     struct chat_fixture *chat; /* owns */
     struct rest *rest;
+    const struct identity *identity; /* of the requests to come; NULL */
     struct http_exchange exchanges[EXCHANGES_MAX];
     size_t exchange_count;
 };
@@ -176,7 +177,7 @@ static inline struct http_exchange *request_as(struct rest_fixture *fixture, con
     }
     assert_true(fixture->exchange_count < EXCHANGES_MAX);
     struct http_exchange *exchange = &fixture->exchanges[fixture->exchange_count++];
-    rest_handle(fixture->rest, exchange, &request, fixture->chat->sessions.now);
+    rest_handle(fixture->rest, exchange, &request, fixture->identity, fixture->chat->sessions.now);
     settle(fixture->chat);
     return exchange;
 }
