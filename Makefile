@@ -28,7 +28,7 @@ $(error packages are missing, see above)
 endif
 endif
 
-LIBRARIES := libzmq libczmq libwebsockets libuv msgpack libcjson sqlite3 libcrypto zlib
+LIBRARIES := libzmq libczmq libwebsockets libuv msgpack libcjson libcurl sqlite3 libcrypto zlib
 CPPFLAGS  += -I. -D_GNU_SOURCE -DELIZAMQ_VERSION='"$(VERSION)"' \
              $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 CFLAGS    += -std=c11 -g $(OPTIMIZE) $(WARNINGS) $(SANITIZE_FLAGS)
@@ -39,7 +39,7 @@ LIBS_base   := -lcrypto -luv -lm
 LIBS_bus    := -lczmq -lzmq -lmsgpackc
 LIBS_router := $(LIBS_bus) $(LIBS_base) -lsqlite3 -lpthread
 LIBS_edge   := $(LIBS_bus) $(LIBS_base) -lwebsockets -lz
-LIBS_bridge := $(LIBS_bus) $(LIBS_base) -lcjson
+LIBS_bridge := $(LIBS_bus) $(LIBS_base) -lcjson -lcurl
 
 SOURCES_proto  := $(wildcard proto/base/*.c proto/wire/*.c proto/bus/*.c)
 SOURCES_router := $(wildcard router/core/*.c router/store/*.c) $(filter-out router/main.c,$(wildcard router/*.c))

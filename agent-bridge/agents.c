@@ -44,6 +44,7 @@ static bool is_utf8(struct slice text)
 
 static void free_entry(struct entry *entry)
 {
+    character_destroy(&entry->agent.character);
     buffer_deinit(&entry->details);
     free(entry->name);
     free(entry);
@@ -120,9 +121,9 @@ int agents_add(struct agents *agents, struct slice id, struct slice name, struct
     return 0;
 }
 
-const struct agent *agents_find(const struct agents *agents, struct slice id)
+struct agent *agents_find(const struct agents *agents, struct slice id)
 {
-    const struct entry *entry = find(agents, id);
+    struct entry *entry = find(agents, id);
     return entry == NULL ? NULL : &entry->agent;
 }
 

@@ -6,6 +6,8 @@
 #define AGENT_BRIDGE_AGENTS_H
 
 #include <stddef.h>
+#include "agent-bridge/character.h"
+#include "agent-bridge/runtimes/runtime.h"
 #include "proto/base/slice.h"
 #include "proto/bus/message.h"
 
@@ -15,11 +17,14 @@ enum {
     AGENT_DETAILS_MAX = 2048, /* bytes of JSON */
 };
 
-/* What the router is told of an agent. The slices live as long as the agents. */
+/* The slices live as long as the agents. */
 struct agent {
     struct slice id; /* UUID */
     struct slice name;
-    struct slice details; /* JSON object: name, runtime, bio */
+    struct slice details;        /* JSON object, for whoever asks the cluster about the agent */
+    struct character *character; /* owns; NULL: the agent is but a name */
+    struct runtime *runtime;     /* borrows; NULL: the bridge's first */
+    size_t running;              /* its runs, now: counted by the jobs */
 };
 
 struct agents;
@@ -36,7 +41,7 @@ int agents_add(struct agents *agents, struct slice id, struct slice name, struct
                struct slice bio);
 
 /* NULL: none of that id. */
-const struct agent *agents_find(const struct agents *agents, struct slice id);
+struct agent *agents_find(const struct agents *agents, struct slice id);
 size_t agents_count(const struct agents *agents);
 /* Appends every agent as a bus_agent. */
 void agents_list(const struct agents *agents, struct bus_list_builder *list);

@@ -6,6 +6,7 @@
 #include "proto/base/hash.h"
 #include <utlist.h>
 
+#include "agent-bridge/history.h"
 #include "proto/base/error.h"
 #include "proto/base/json.h"
 #include "proto/base/log.h"
@@ -16,6 +17,7 @@ enum { SCRATCH_KEPT = 64 * 1024 }; /* bytes of a scratch buffer that outlive the
 
 enum job_state {
     JOB_WAITING, /* in jobs->waiting */
+    JOB_READING, /* the router was asked for the history */
     JOB_RUNNING, /* the runtime has it */
     JOB_OVER     /* in jobs->over and out of the table; freed when no runtime is on the stack */
 };
@@ -24,30 +26,42 @@ struct job {
     struct jobs *jobs;
     uint64_t number;
     enum job_state state;
-    const struct agent *agent;  /* borrows */
+    struct agent *agent;        /* borrows */
+    struct slot *slot;          /* of the agent's runtime; borrows */
     struct bus_message message; /* the WORK; its slices borrow from `encoded` */
     struct buffer encoded;
+    struct bus_message history; /* HISTORY_PAGE, once has_history; borrows from `page` */
+    struct buffer page;
+    bool has_history;
     struct runtime_run *run; /* NULL: not begun, or ended by the runtime itself */
     uint64_t chunks;
     size_t streamed; /* bytes of text in them */
+    int64_t given_at;
     int64_t started_at;
     struct job *prev, *next; /* jobs->waiting, jobs->over */
     UT_hash_handle hh;       /* jobs->table, by number */
 };
 
+/* A runtime as the jobs see it. */
+struct slot {
+    struct runtime *runtime; /* borrows */
+    int64_t deadline;        /* of its tick; -1: none */
+    bool is_stale;           /* run(), cancel() or its sockets may have changed the deadline */
+    bool is_full;            /* it said so */
+};
+
 struct jobs {
-    size_t credit;
+    struct jobs_settings settings;
     const struct agents *agents;
-    struct runtime *runtime;
+    struct slot slots[RUNTIMES_MAX];
+    size_t slot_count;
     jobs_say *say;
     void *context;
     struct job *table;      /* owns: waiting and running */
     struct job *waiting;    /* in the order they came */
     struct job *over;       /* owns */
     int64_t now;            /* of the entry point that runs */
-    int64_t deadline;       /* of the runtime's tick; -1: none */
-    bool is_stale;          /* run() or cancel() may have changed the deadline */
-    bool is_runtime_full;   /* it said so */
+    bool is_blocked;        /* none of those that wait may start, until something ends */
     struct buffer question; /* scratch: the JSON of a question that begins */
     struct buffer reply;    /* scratch: the body of a reply */
     struct arena arena;     /* decoded members of the question */
@@ -59,12 +73,16 @@ struct jobs {
 static void end(struct job *job)
 {
     struct jobs *jobs = job->jobs;
+    if (job->state == JOB_RUNNING) {
+        jobs->counters.running--;
+        job->agent->running--;
+    } else {
+        jobs->counters.waiting--;
+    }
     if (job->state == JOB_WAITING) {
         DL_DELETE(jobs->waiting, job);
-        jobs->counters.waiting--;
-    } else {
-        jobs->counters.running--;
     }
+    jobs->is_blocked = false;
     HASH_DEL(jobs->table, job);
     job->state = JOB_OVER;
     DL_APPEND(jobs->over, job);
@@ -89,17 +107,18 @@ static void fail(struct job *job, int error, const char *why)
     end(job);
 }
 
-/* Frees what ended; the runtime has returned, so that it may be told to stop, too. */
+/* Frees what ended; the runtimes have returned, so that it may be told to stop, too. */
 static void settle(struct jobs *jobs)
 {
     while (jobs->over != NULL) {
         struct job *job = jobs->over;
         DL_DELETE(jobs->over, job);
         if (job->run != NULL) {
-            jobs->runtime->class->cancel(job->run);
-            jobs->is_stale = true;
+            job->slot->runtime->class->cancel(job->run);
+            job->slot->is_stale = true;
         }
         buffer_deinit(&job->encoded);
+        buffer_deinit(&job->page);
         free(job);
     }
 }
@@ -132,16 +151,16 @@ static void write_reply(const struct job *job, const struct runtime_reply *reply
                         struct buffer *out)
 {
     const struct bus_work *work = &job->message.work;
-    struct chat_reply body = {.agent_id = job->agent->id,
-                              .agent_name = job->agent->name,
-                              .text = reply->text,
-                              .room = work->room,
-                              .server_id = work->server_id,
-                              .in_reply_to = work->question,
-                              .thought = reply->thought,
-                              .raw_actions =
-                                  reply->actions.length > 0 ? reply->actions : SLICE_LITERAL("[]"),
-                              .raw_metadata = reply->metadata};
+    struct chat_reply body = {
+        .agent_id = job->agent->id,
+        .agent_name = reply->agent_name.length > 0 ? reply->agent_name : job->agent->name,
+        .text = reply->text,
+        .room = work->room,
+        .server_id = work->server_id,
+        .in_reply_to = work->question,
+        .thought = reply->thought,
+        .raw_actions = reply->actions.length > 0 ? reply->actions : SLICE_LITERAL("[]"),
+        .raw_metadata = reply->metadata};
     chat_write_reply_body(&body, out);
 }
 
@@ -205,39 +224,55 @@ static int read_question(struct jobs *jobs, const struct job *job, struct runtim
     return error;
 }
 
-static void ask_runtime(struct jobs *jobs, struct job *job, const struct runtime_request *request)
+static void wait_again(struct job *job)
 {
-    int error = jobs->runtime->class->run(jobs->runtime, request, &events, job, &job->run);
-    jobs->is_stale = true;
+    struct jobs *jobs = job->jobs;
+    job->state = JOB_WAITING;
+    DL_PREPEND(jobs->waiting, job);
+}
+
+static void ask_runtime(struct jobs *jobs, struct job *job, struct runtime_request *request)
+{
+    const struct runtime_class *class = job->slot->runtime->class;
+    struct runtime_turn *turns = NULL;
+    if (job->has_history) {
+        request->history_count = history_read(&job->history.history_page, &job->message.work,
+                                              class->history_max, &jobs->arena, &turns);
+        request->history = turns;
+    }
+    int error = class->run(job->slot->runtime, request, &events, job, &job->run);
+    job->slot->is_stale = true;
     if (error == ERROR_OVERLOADED) {
-        job->state = JOB_WAITING;
-        DL_PREPEND(jobs->waiting, job);
+        wait_again(job);
         jobs->counters.running--;
+        job->agent->running--;
         jobs->counters.waiting++;
         jobs->counters.overloaded++;
-        jobs->is_runtime_full = true;
-    } else if (error != 0) {
+        job->slot->is_full = true;
+        return;
+    }
+    buffer_deinit(&job->page);
+    job->has_history = false;
+    if (error != 0) {
         fail(job, error, "the runtime refused");
     }
 }
 
-bool jobs_start_next(struct jobs *jobs, int64_t now)
+static void run(struct jobs *jobs, struct job *job, int64_t now)
 {
-    struct job *job = jobs->waiting;
-    if (job == NULL || jobs->is_runtime_full) {
-        return false;
-    }
     const struct bus_work *work = &job->message.work;
     struct runtime_request request = {.room_id = work->room,
+                                      .server_id = work->server_id,
+                                      .message_id = work->question,
                                       .agent_id = job->agent->id,
                                       .agent_name = job->agent->name,
+                                      .character = job->agent->character,
                                       .sender_id = work->sender,
                                       .has_backlog = work->backlog > 0,
                                       .now = now};
-    jobs->now = now;
-    DL_DELETE(jobs->waiting, job);
     jobs->counters.waiting--;
     jobs->counters.running++;
+    job->agent->running++;
     job->state = JOB_RUNNING;
     job->started_at = now;
     int error = read_question(jobs, job, &request);
@@ -249,15 +284,69 @@ bool jobs_start_next(struct jobs *jobs, int64_t now)
     buffer_shrink(&jobs->question, SCRATCH_KEPT);
     arena_reset(&jobs->arena);
     settle(jobs);
-    return !jobs->is_runtime_full;
 }
 
-static void add(struct jobs *jobs, const struct agent *agent, const struct bus_message *message)
+static void ask_for_history(struct jobs *jobs, struct job *job)
+{
+    struct bus_message message = {.type = BUS_HISTORY,
+                                  .trace = job->message.trace,
+                                  .history = {.request = job->number,
+                                              .room = job->message.work.room,
+                                              /* the question is among them */
+                                              .limit = job->slot->runtime->class->history_max + 1}};
+    job->state = JOB_READING;
+    jobs->say(jobs->context, &message);
+}
+
+static bool may_start(const struct jobs *jobs, const struct job *job)
+{
+    int64_t most = jobs->settings.agent_concurrency;
+    return !job->slot->is_full && (most == 0 || job->agent->running < (size_t)most);
+}
+
+bool jobs_start_next(struct jobs *jobs, int64_t now)
+{
+    struct job *job;
+    jobs->now = now;
+    if (jobs->is_blocked) {
+        return false;
+    }
+    DL_FOREACH (jobs->waiting, job) {
+        if (may_start(jobs, job)) {
+            break;
+        }
+    }
+    if (job == NULL) {
+        jobs->is_blocked = true;
+        return false;
+    }
+    DL_DELETE(jobs->waiting, job);
+    if (job->slot->runtime->class->history_max > 0 && !job->has_history) {
+        ask_for_history(jobs, job);
+    } else {
+        run(jobs, job, now);
+    }
+    return true;
+}
+
+static struct slot *slot_of(struct jobs *jobs, const struct agent *agent)
+{
+    for (size_t i = 0; i < jobs->slot_count; i++) {
+        if (jobs->slots[i].runtime == agent->runtime) {
+            return &jobs->slots[i];
+        }
+    }
+    return &jobs->slots[0];
+}
+
+static void add(struct jobs *jobs, struct agent *agent, const struct bus_message *message)
 {
     struct job *job = memory_allocate_zeroed(sizeof(*job));
     job->jobs = jobs;
     job->number = message->work.job;
     job->agent = agent;
+    job->slot = slot_of(jobs, agent);
+    job->given_at = jobs->now;
     bus_encode(&job->encoded, message);
     struct msgpack_reader reader = msgpack_reader_of(buffer_slice(&job->encoded));
     int error = bus_decode(&reader, &job->message);
@@ -266,6 +355,7 @@ static void add(struct jobs *jobs, const struct agent *agent, const struct bus_m
     HASH_ADD(hh, jobs->table, number, sizeof(job->number), job);
     DL_APPEND(jobs->waiting, job);
     jobs->counters.waiting++;
+    jobs->is_blocked = false;
 }
 
 static struct job *find(struct jobs *jobs, uint64_t number)
@@ -277,7 +367,7 @@ static struct job *find(struct jobs *jobs, uint64_t number)
 
 void jobs_take(struct jobs *jobs, const struct bus_message *message)
 {
-    const struct agent *agent = agents_find(jobs->agents, message->work.agent);
+    struct agent *agent = agents_find(jobs->agents, message->work.agent);
     struct job *former = find(jobs, message->work.job);
     jobs->counters.given++;
     if (former != NULL) {
@@ -288,13 +378,34 @@ void jobs_take(struct jobs *jobs, const struct bus_message *message)
     if (agent == NULL) {
         jobs->counters.refused++;
         say_failed(jobs, message, ERROR_NO_AGENT);
-    } else if (HASH_COUNT(jobs->table) >= jobs->credit) {
+    } else if (HASH_COUNT(jobs->table) >= (size_t)jobs->settings.credit) {
         jobs->counters.refused++;
         jobs->counters.over_credit++;
         say_failed(jobs, message, ERROR_OVERLOADED);
     } else {
         add(jobs, agent, message);
     }
+}
+
+void jobs_take_history(struct jobs *jobs, const struct bus_history_page *page)
+{
+    struct job *job = find(jobs, page->request);
+    if (job == NULL || job->state != JOB_READING) {
+        return; /* it ended meanwhile */
+    }
+    wait_again(job);
+    if (page->error != 0) {
+        job->slot->is_full = true; /* not now: asked again with the next offer */
+        return;
+    }
+    struct bus_message message = {.type = BUS_HISTORY_PAGE, .history_page = *page};
+    bus_encode(&job->page, &message);
+    struct msgpack_reader reader = msgpack_reader_of(buffer_slice(&job->page));
+    int error = bus_decode(&reader, &job->history);
+    assert(error == 0);
+    (void)error;
+    job->has_history = true;
+    jobs->is_blocked = false;
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */
@@ -320,24 +431,47 @@ void jobs_drop_all(struct jobs *jobs)
     settle(jobs);
 }
 
-void jobs_offer_again(struct jobs *jobs)
+void jobs_offer_again(struct jobs *jobs, int64_t now)
 {
-    jobs->is_runtime_full = false;
+    struct job *job, *next;
+    jobs->now = now;
+    for (size_t i = 0; i < jobs->slot_count; i++) {
+        jobs->slots[i].is_full = false;
+        jobs->slots[i].is_stale = true;
+    }
+    jobs->is_blocked = false;
+    DL_FOREACH_SAFE (jobs->waiting, job, next) {
+        if (jobs->settings.wait_timeout > 0 && now - job->given_at >= jobs->settings.wait_timeout) {
+            jobs->counters.waited_out++;
+            fail(job, ERROR_AGENT_BUSY, "the runtime had no room for too long");
+        }
+    }
+    settle(jobs);
 }
 
 void jobs_run_due(struct jobs *jobs, int64_t now)
 {
-    if (jobs->is_stale || (jobs->deadline >= 0 && jobs->deadline <= now)) {
-        jobs->now = now;
-        jobs->is_stale = false;
-        jobs->deadline = jobs->runtime->class->tick(jobs->runtime, now);
-        settle(jobs);
+    jobs->now = now;
+    for (size_t i = 0; i < jobs->slot_count; i++) {
+        struct slot *slot = &jobs->slots[i];
+        if (slot->is_stale || (slot->deadline >= 0 && slot->deadline <= now)) {
+            slot->is_stale = false;
+            slot->deadline = slot->runtime->class->tick(slot->runtime, now);
+        }
     }
+    settle(jobs);
 }
 
 int64_t jobs_deadline(const struct jobs *jobs)
 {
-    return jobs->is_stale ? jobs->now : jobs->deadline;
+    int64_t deadline = -1;
+    for (size_t i = 0; i < jobs->slot_count; i++) {
+        int64_t own = jobs->slots[i].is_stale ? jobs->now : jobs->slots[i].deadline;
+        if (own >= 0 && (deadline < 0 || own < deadline)) {
+            deadline = own;
+        }
+    }
+    return deadline;
 }
 
 size_t jobs_count(const struct jobs *jobs)
@@ -350,16 +484,19 @@ const struct jobs_counters *jobs_counters(struct jobs *jobs)
     return &jobs->counters;
 }
 
-struct jobs *jobs_new(size_t credit, const struct agents *agents, struct runtime *runtime,
-                      jobs_say *say, void *context)
+struct jobs *jobs_new(const struct jobs_settings *settings, const struct agents *agents,
+                      const struct runtime_set *runtimes, jobs_say *say, void *context)
 {
     struct jobs *jobs = memory_allocate_zeroed(sizeof(*jobs));
-    jobs->credit = credit;
+    jobs->settings = *settings;
     jobs->agents = agents;
-    jobs->runtime = runtime;
+    jobs->slot_count = runtimes->count;
+    for (size_t i = 0; i < runtimes->count; i++) {
+        /* Stale: a runtime may have something to do before the first run. */
+        jobs->slots[i] = (struct slot){.runtime = runtimes->list[i], .is_stale = true};
+    }
     jobs->say = say;
     jobs->context = context;
-    jobs->is_stale = true; /* a runtime may have something to do before the first run */
     arena_init(&jobs->arena);
     return jobs;
 }

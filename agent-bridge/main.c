@@ -3,12 +3,15 @@
  * listener, and the core between them. Every main.c of the cluster reads in this order: options,
  * construction, events, stopping.
  */
+#include <errno.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "agent-bridge/extract/lines.h"
+#include "agent-bridge/http_client.h"
 #include "agent-bridge/metrics.h"
 #include "agent-bridge/work.h"
 #include "proto/base/admin.h"
@@ -31,6 +34,8 @@ struct options {
     const char *http;
     const char *extract;
     struct bridge_settings core;
+    struct runtime_limits limits;
+    struct http_client_settings http_client;
     int64_t bus_timeout;
     int64_t bus_buffer;
     int64_t drain_timeout;
@@ -48,8 +53,26 @@ static const struct option option_table[] = {
      "who the agent is (default: derived from its name, as ElizaOS does it)"},
     {"http", OPTION_ADDRESS, AT(http), "127.0.0.1:7403", 0, 0, "ADDRESS",
      "listener of /healthz, /readyz and /metrics"},
-    {"credit", OPTION_INTEGER, AT(core.credit), "64", 1, 4096, "JOBS",
+    {"credit", OPTION_INTEGER, AT(core.jobs.credit), "64", 1, 4096, "JOBS",
      "questions this bridge works on at once"},
+    {"agent-concurrency", OPTION_INTEGER, AT(core.jobs.agent_concurrency), "64", 1, 4096, "RUNS",
+     "questions one agent works on at once"},
+    {"runtime-concurrency", OPTION_INTEGER, AT(limits.concurrency), "256", 1, 4096, "RUNS",
+     "questions one runtime is asked at once, over HTTP"},
+    {"runtime-wait", OPTION_DURATION, AT(core.jobs.wait_timeout), "30s", 100, 3600000, "TIME",
+     "a question that its runtime has no room for fails after this"},
+    {"runtime-tries", OPTION_INTEGER, AT(limits.tries), "3", 1, 10, "TRIES",
+     "of one request to a runtime, before its first text"},
+    {"runtime-connect-timeout", OPTION_DURATION, AT(http_client.connect_timeout), "5s", 10, 300000,
+     "TIME", "to connect to a runtime"},
+    {"runtime-first-byte-timeout", OPTION_DURATION, AT(http_client.first_byte_timeout), "30s", 10,
+     3600000, "TIME", "until a runtime begins to answer"},
+    {"runtime-idle-timeout", OPTION_DURATION, AT(http_client.idle_timeout), "30s", 10, 3600000,
+     "TIME", "silence within a runtime's answer"},
+    {"runtime-total-timeout", OPTION_DURATION, AT(limits.total_timeout), "300s", 10, 86400000,
+     "TIME", "a runtime's answer as a whole, with all tries"},
+    {"runtime-ca-file", OPTION_STRING, AT(http_client.ca_file), NULL, 0, 0, "FILE",
+     "certificates that a runtime's is checked against (default: the system's)"},
     {"bus-timeout", OPTION_DURATION, AT(bus_timeout), "3s", 500, 60000, "TIME",
      "silence of the router after which this bridge is not ready"},
     {"bus-buffer", OPTION_SIZE, AT(bus_buffer), "64m", BRIDGE_RETAINED_MIN, 1 << 30, "BYTES",
@@ -123,6 +146,7 @@ static int read_options(int argc, char **argv, struct options **out, bool *done)
         return result == OPTIONS_EXIT_0 ? 0 : 2;
     }
     options->check_config = common.check_config;
+    options->limits.wait_timeout = options->core.jobs.wait_timeout;
     options->core.link = (struct link_settings){.heartbeat = 500,
                                                 .timeout = options->bus_timeout,
                                                 .retained_max = (size_t)options->bus_buffer,
@@ -142,7 +166,9 @@ struct application {
     struct id_source ids;
     char incarnation[INCARNATION_LENGTH + 1];
     struct agents *agents;
+    struct http_client *http_client;
     struct runtime *runtime;
+    struct runtime_set runtimes;
     struct bridge *bridge;
     struct bus_socket *router;
     struct admin *admin;
@@ -178,11 +204,23 @@ static bool configure(struct application *application, char *reason, size_t size
 {
     const struct options *options = application->options;
     const struct runtime_class *class = runtime_class_find(slice_of_string(options->runtime));
+    if (options->http_client.ca_file != NULL && access(options->http_client.ca_file, R_OK) != 0) {
+        snprintf(reason, size, "--runtime-ca-file %.200s: %s", options->http_client.ca_file,
+                 strerror(errno));
+        return false;
+    }
+    application->http_client = http_client_new(&application->process.loop, &options->http_client);
+    if (application->http_client == NULL) {
+        snprintf(reason, size, "libcurl does not start");
+        return false;
+    }
     if (class == NULL) {
         snprintf(reason, size, "--runtime %.80s is not built in this version", options->runtime);
         return false;
     }
-    struct runtime_config config = {.options = (const char *)options + class_options_offset(class)};
+    struct runtime_config config = {.options = (const char *)options + class_options_offset(class),
+                                    .http = application->http_client,
+                                    .limits = options->limits};
     char problem[RUNTIME_ERROR_SIZE] = "";
     if (class->create(&config, &application->runtime, problem) != 0) {
         snprintf(reason, size, "%s", problem);
@@ -216,7 +254,7 @@ static bool is_ready(void *context, const char **reason)
 static void render_metrics(void *context, struct buffer *out)
 {
     struct application *application = context;
-    bridge_metrics_render(application->bridge, clock_monotonic_ms(), out);
+    bridge_metrics_render(application->bridge, &application->runtimes, clock_monotonic_ms(), out);
 }
 
 static bool start(struct application *application, char *reason, size_t size)
@@ -230,9 +268,10 @@ static bool start(struct application *application, char *reason, size_t size)
                              .name = SLICE_LITERAL("agent-bridge"),
                              .program_version = SLICE_LITERAL(ELIZAMQ_VERSION)};
     struct admin_source source = {application, is_ready, render_metrics};
+    application->runtimes = (struct runtime_set){.list = {application->runtime}, .count = 1};
     application->bridge =
         bridge_new(&options->core, &operations, application, &application->ids, &self,
-                   application->agents, application->runtime, clock_monotonic_ms());
+                   application->agents, &application->runtimes, clock_monotonic_ms());
     application->router = bus_socket_new(loop, BUS_SOCKET_DEALER, options->router,
                                          received_from_router, application, reason, size);
     if (application->router == NULL ||
@@ -243,12 +282,15 @@ static bool start(struct application *application, char *reason, size_t size)
     return true;
 }
 
+/* The bridge's runs end before the runtimes, these before what carries their requests. */
 static void tear_down(struct application *application)
 {
     admin_destroy(&application->admin);
     bus_socket_destroy(&application->router, 0);
-    process_deinit(&application->process);
     bridge_destroy(&application->bridge);
+    runtime_destroy(&application->runtime);
+    http_client_destroy(&application->http_client);
+    process_deinit(&application->process);
     bus_socket_library_deinit();
 }
 
@@ -260,6 +302,9 @@ static void finish(struct application *application)
     bridge_say_goodbye(application->bridge, clock_monotonic_ms());
     admin_destroy(&application->admin);
     bus_socket_destroy(&application->router, 200);
+    bridge_destroy(&application->bridge);
+    runtime_destroy(&application->runtime);
+    http_client_destroy(&application->http_client);
     uv_close((uv_handle_t *)&application->wake, NULL);
     process_finish(&application->process);
 }
@@ -324,18 +369,16 @@ static int run(struct application *application)
     char reason[RUNTIME_ERROR_SIZE] = "";
     const struct options *options = application->options;
     int status = 0;
-    process_init(&application->process);
     bus_socket_library_init();
     if (start(application, reason, sizeof(reason))) {
         log_info("started", "router=%s http=%s runtime=%s agents=%zu credit=%lld", options->router,
                  options->http, options->runtime, agents_count(application->agents),
-                 (long long)options->core.credit);
+                 (long long)options->core.jobs.credit);
         process_run(&application->process,
                     (struct process_handler){application, tick, flush, stop, NULL});
     } else {
         status = options_fail("agent-bridge", "%s", reason);
     }
-    tear_down(application);
     return status;
 }
 
@@ -352,25 +395,35 @@ static int extract(const char *name)
     return error == 0 ? 0 : 1;
 }
 
+static int serve(struct application *application)
+{
+    char reason[RUNTIME_ERROR_SIZE] = "";
+    int status = 0;
+    process_init(&application->process);
+    if (!configure(application, reason, sizeof(reason))) {
+        status = options_fail("agent-bridge", "%s", reason);
+    } else if (application->options->check_config) {
+        printf("configuration ok\n");
+    } else {
+        status = run(application);
+    }
+    tear_down(application);
+    agents_destroy(&application->agents);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     static struct application application;
-    char reason[RUNTIME_ERROR_SIZE] = "";
     bool done;
     int status = read_options(argc, argv, &application.options, &done);
     if (done) {
         /* --help, --version, or bad usage: said already */
     } else if (application.options->extract != NULL) {
         status = extract(application.options->extract);
-    } else if (!configure(&application, reason, sizeof(reason))) {
-        status = options_fail("agent-bridge", "%s", reason);
-    } else if (application.options->check_config) {
-        printf("configuration ok\n");
     } else {
-        status = run(&application);
+        status = serve(&application);
     }
-    runtime_destroy(&application.runtime);
-    agents_destroy(&application.agents);
     free(application.options);
     return status;
 }

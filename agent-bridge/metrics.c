@@ -2,7 +2,48 @@
 
 #include "proto/base/metrics.h"
 
-void bridge_metrics_render(struct bridge *bridge, int64_t now, struct buffer *out)
+enum runtime_value { TRIES, TRIES_FAILED, OPENINGS, RUNNING, IS_OPEN, RUNTIME_VALUES };
+
+static uint64_t value_of(const struct runtime_counters *counters, enum runtime_value value)
+{
+    const uint64_t values[RUNTIME_VALUES] = {counters->tries, counters->tries_failed,
+                                             counters->openings, counters->running,
+                                             counters->is_open};
+    return values[value];
+}
+
+/* Of the runtimes that ask others, one line each. */
+static void render_runtimes(const struct runtime_set *runtimes, struct buffer *out)
+{
+    static const struct {
+        const char *id, *type, *help;
+    } table[RUNTIME_VALUES] = {
+        {"tries_total", "counter", "Requests to a runtime"},
+        {"tries_failed_total", "counter", "Of them: no answer, or status 5xx"},
+        {"breaker_openings_total", "counter", "Times that a runtime failed too often in a row"},
+        {"running", "gauge", "Questions a runtime is being asked"},
+        {"breaker_open", "gauge", "Whether a runtime is left alone because it failed too often"},
+    };
+    for (enum runtime_value value = 0; value < RUNTIME_VALUES; value++) {
+        buffer_append_format(out,
+                             "# HELP elizamq_bridge_runtime_%s %s\n"
+                             "# TYPE elizamq_bridge_runtime_%s %s\n",
+                             table[value].id, table[value].help, table[value].id,
+                             table[value].type);
+        for (size_t i = 0; i < runtimes->count; i++) {
+            struct runtime *runtime = runtimes->list[i];
+            if (runtime->class->counters != NULL) {
+                buffer_append_format(
+                    out, "elizamq_bridge_runtime_%s{runtime=\"%s\"} %llu\n", table[value].id,
+                    runtime->class->name,
+                    (unsigned long long)value_of(runtime->class->counters(runtime), value));
+            }
+        }
+    }
+}
+
+void bridge_metrics_render(struct bridge *bridge, const struct runtime_set *runtimes, int64_t now,
+                           struct buffer *out)
 {
     const struct bridge_counters *c = bridge_counters(bridge);
     const char *reason;
@@ -29,6 +70,8 @@ void bridge_metrics_render(struct bridge *bridge, int64_t now, struct buffer *ou
         COUNTER("over_credit_total", c->jobs->over_credit, "Questions beyond the credit"),
         COUNTER("chunks_total", c->jobs->chunks, "Pieces of answers sent"),
         COUNTER("overloaded_total", c->jobs->overloaded, "Times that the runtime had no room"),
+        COUNTER("waited_out_total", c->jobs->waited_out,
+                "Questions failed because their runtime had no room for too long"),
         COUNTER("links_opened_total", c->links_opened, "Links to the router opened"),
         COUNTER("links_overflowed_total", c->links_overflowed,
                 "Links given up because of --bus-buffer"),
@@ -41,4 +84,5 @@ void bridge_metrics_render(struct bridge *bridge, int64_t now, struct buffer *ou
                          "# TYPE elizamq_bridge_run_seconds_total counter\n"
                          "elizamq_bridge_run_seconds_total %.3f\n",
                          (double)c->jobs->run_ms / 1000);
+    render_runtimes(runtimes, out);
 }

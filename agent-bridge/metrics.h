@@ -8,6 +8,7 @@
 #include "agent-bridge/work.h"
 #include "proto/base/buffer.h"
 
-void bridge_metrics_render(struct bridge *bridge, int64_t now, struct buffer *out);
+void bridge_metrics_render(struct bridge *bridge, const struct runtime_set *runtimes, int64_t now,
+                           struct buffer *out);
 
 #endif

@@ -52,7 +52,8 @@ static void say_register(struct bridge *bridge)
     agents_list(bridge->agents, &list);
     struct bus_message message = {
         .type = BUS_REGISTER,
-        .register_agents = {.credit = bridge->is_draining ? 0 : (uint64_t)bridge->settings.credit,
+        .register_agents = {.credit =
+                                bridge->is_draining ? 0 : (uint64_t)bridge->settings.jobs.credit,
                             .agents = bus_list_of(&list)}};
     bridge->unconfirmed++;
     say(bridge, &message);
@@ -99,6 +100,9 @@ static void deliver(void *context, struct link *link, const struct bus_message *
     case BUS_WORK:
         jobs_take(bridge->jobs, message);
         break;
+    case BUS_HISTORY_PAGE:
+        jobs_take_history(bridge->jobs, &message->history_page);
+        break;
     case BUS_WORK_CANCEL:
         jobs_cancel(bridge->jobs, &message->work_cancel);
         break;
@@ -144,7 +148,8 @@ static const struct link_operations link_operations = {transmit, deliver, opened
 struct bridge *bridge_new(const struct bridge_settings *settings,
                           const struct bridge_operations *operations, void *context,
                           struct id_source *ids, const struct bus_hello *self,
-                          const struct agents *agents, struct runtime *runtime, int64_t now)
+                          const struct agents *agents, const struct runtime_set *runtimes,
+                          int64_t now)
 {
     assert(settings->link.retained_max >= BRIDGE_RETAINED_MIN);
     struct bridge *bridge = memory_allocate_zeroed(sizeof(*bridge));
@@ -155,7 +160,7 @@ struct bridge *bridge_new(const struct bridge_settings *settings,
     bridge->agents = agents;
     bridge->now = now;
     bridge->opened_at = now - REOPEN_INTERVAL_MS;
-    bridge->jobs = jobs_new((size_t)settings->credit, agents, runtime, say, bridge);
+    bridge->jobs = jobs_new(&settings->jobs, agents, runtimes, say, bridge);
     bridge->counters.jobs = jobs_counters(bridge->jobs);
     link_init(&bridge->link, &bridge->settings.link, &link_operations, bridge, true, self, now);
     return bridge;
@@ -199,7 +204,8 @@ void bridge_tick(struct bridge *bridge, int64_t now)
         link_open(&bridge->link, id_random_u64(bridge->ids) | 1, now);
     }
     link_tick(&bridge->link, now);
-    jobs_offer_again(bridge->jobs);
+    jobs_offer_again(bridge->jobs, now);
+    settle(bridge);
 }
 
 /* Half of what the link may keep is for the runs that are under way. */

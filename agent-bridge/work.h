@@ -33,7 +33,7 @@ enum {
 struct bridge;
 
 struct bridge_settings {
-    int64_t credit; /* jobs at once */
+    struct jobs_settings jobs;
     struct link_settings link;
 };
 
@@ -46,7 +46,8 @@ struct bridge_operations {
 struct bridge *bridge_new(const struct bridge_settings *settings,
                           const struct bridge_operations *operations, void *context,
                           struct id_source *ids, const struct bus_hello *self,
-                          const struct agents *agents, struct runtime *runtime, int64_t now);
+                          const struct agents *agents, const struct runtime_set *runtimes,
+                          int64_t now);
 /* Its runs end in silence. */
 void bridge_destroy(struct bridge **bridge);
 

@@ -33,10 +33,25 @@ struct http_client;
 
 enum { RUNTIME_ERROR_SIZE = 512 }; /* room for the one line create() writes about a failure */
 
+struct character; /* agent-bridge/character.h */
+
+/* A message of the room before the question, oldest first. */
+struct runtime_turn {
+    struct slice sender_id;
+    struct slice sender_name;
+    struct slice text;
+    bool is_own; /* of the agent that answers */
+};
+
 struct runtime_request {
     struct slice room_id;
-    struct slice agent_id; /* who answers */
+    struct slice server_id;
+    struct slice message_id; /* of the question */
+    struct slice agent_id;   /* who answers */
     struct slice agent_name;
+    const struct character *character; /* NULL: the agent is but a name; stays as long as the run */
+    const struct runtime_turn *history; /* of classes that want it: what GET of the room shows */
+    size_t history_count;
     struct slice sender_id; /* who asks */
     struct slice sender_name;
     struct slice text; /* the question: UTF-8, up to the size the edge accepts, may be empty */
@@ -45,6 +60,7 @@ struct runtime_request {
 };
 
 struct runtime_reply {
+    struct slice agent_name; /* who speaks, if not the agent itself */
     struct slice text;
     struct slice thought;  /* why it answers so; empty: none */
     struct slice actions;  /* JSON array of strings, e.g. ["REPLY"] */
@@ -58,9 +74,26 @@ struct runtime_events {
     void (*failed)(void *context, int error, const char *message);
 };
 
+/* Of the runtimes that ask others. */
+struct runtime_limits {
+    int64_t tries;         /* of one request, before the first text */
+    int64_t concurrency;   /* runs at once */
+    int64_t total_timeout; /* ms: a run as a whole */
+    int64_t wait_timeout;  /* ms that a run waits while the other end is known to be down */
+};
+
 struct runtime_config {
     const void *options;      /* the class's own options struct, filled in and within bounds */
     struct http_client *http; /* borrows, for the life of the runtime; NULL in tests without it */
+    struct runtime_limits limits;
+};
+
+struct runtime_counters {
+    uint64_t tries;
+    uint64_t tries_failed; /* no answer, or status 5xx */
+    uint64_t openings;     /* of the breaker */
+    size_t running;        /* now */
+    bool is_open;          /* the breaker, now */
 };
 
 /* First member of every runtime's own structs. */
@@ -79,6 +112,8 @@ struct runtime_class {
     const struct option *options;
     size_t option_count;
     size_t options_size; /* bytes */
+
+    size_t history_max; /* messages before the question that a run wants to see; 0: none */
 
     /*
      * Makes a runtime and checks everything that can be checked without asking anyone (files,
@@ -106,14 +141,26 @@ struct runtime_class {
      * run() and cancel() may change it, so the caller comes once more after a batch of those.
      */
     int64_t (*tick)(struct runtime *runtime, int64_t now);
+
+    /* NULL: it asks nobody. */
+    const struct runtime_counters *(*counters)(struct runtime *runtime);
 };
 
 /* X(name): runtime_NAME is the class, defined in runtime_NAME.c. */
-#define RUNTIME_TABLE(X) X(eliza)
+#define RUNTIME_TABLE(X)                                                                           \
+    X(eliza)                                                                                       \
+    X(openai)
 
 #define X(name) extern const struct runtime_class runtime_##name;
 RUNTIME_TABLE(X)
 #undef X
+
+/* The runtimes of a bridge; the first one answers for agents that name none. */
+enum { RUNTIMES_MAX = 8 };
+struct runtime_set {
+    struct runtime *list[RUNTIMES_MAX]; /* borrows */
+    size_t count;
+};
 
 /* The classes in the order of the table; NULL behind the last, and for a name nobody has. */
 const struct runtime_class *runtime_class_at(size_t index);

@@ -39,7 +39,10 @@
     X(ACCESS, -23, "access_denied", 403, false,                                                    \
       "Access denied: You don't have permission to join this channel")                             \
     X(IDENTITY, -24, "identity_mismatch", 403, false, "The token is somebody else's")              \
-    X(INTERNAL, -25, "internal", 500, false, "Internal error")
+    X(AGENT_UNREACHABLE, -25, "agent_unreachable", 502, true, "The agent cannot be reached")       \
+    X(AGENT_BUSY, -26, "agent_busy", 503, true, "The agent is busy, try again later")              \
+    X(AGENT_REFUSED, -27, "agent_refused", 502, false, "The agent refused to answer")              \
+    X(INTERNAL, -28, "internal", 500, false, "Internal error")
 
 enum error {
 #define X(name, value, wire, status, retryable, text) ERROR_##name = (value),

@@ -212,7 +212,13 @@ struct work_queue {
 
 /* --- what a commit or an answer sets off ------------------------------------------------------ */
 
-enum pending_kind { PENDING_MESSAGE, PENDING_DUPLICATE, PENDING_JOB_END, PENDING_CHANNEL };
+enum pending_kind {
+    PENDING_MESSAGE,
+    PENDING_DUPLICATE,
+    PENDING_JOB_END,
+    PENDING_CHANNEL,
+    PENDING_HISTORY
+};
 
 /* Waits for its batch. Done in order when the batch is committed. */
 struct pending {
@@ -226,7 +232,9 @@ struct pending {
     uint64_t first_job; /* of a question: its jobs have successive numbers */
     uint64_t jobs;
     struct dedupe_key key;
-    uint64_t job; /* JOB_END, and a MESSAGE that is a reply */
+    uint64_t job;         /* JOB_END, and a MESSAGE that is a reply */
+    uint64_t room_number; /* HISTORY */
+    uint64_t limit;       /* HISTORY */
     struct pending *next;
 };
 
@@ -408,6 +416,12 @@ bool router_may_not_ask(const struct router *router);
 /* lookup.c */
 void lookup_receive(struct peer *peer, const struct bus_message *message);
 void lookup_answered(struct router *router, struct question *question, struct store_page *page);
+/*
+ * The history for a bridge: with what is being committed, the answer to the question before this
+ * one among it.
+ */
+void lookup_receive_of_bridge(struct peer *peer, const struct bus_message *message);
+void lookup_history_due(struct router *router, const struct pending *pending);
 void lookup_channel_stored(struct router *router, struct pending *pending, int result);
 
 #endif

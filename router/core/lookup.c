@@ -155,6 +155,43 @@ static void receive_history(struct peer *peer, const struct bus_message *message
     question->is_forward = history->after > 0;
 }
 
+static void ask_for_bridge(struct router *router, struct slice bridge, uint64_t request,
+                           uint64_t trace, uint64_t room, uint64_t limit)
+{
+    struct store_query query = {
+        .type = STORE_QUERY_HISTORY, .room = room, .before_ms = 0, .after_ms = 0, .limit = limit};
+    struct question *question = router_ask(router, QUESTION_HISTORY, &query);
+    question->origin = text_copy(bridge);
+    question->request = request;
+    question->room = room;
+    question->trace = trace;
+}
+
+void lookup_receive_of_bridge(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_history *history = &message->history;
+    struct router *router = peer->router;
+    struct room *room = room_find(router, history->room);
+    bool is_idle = router->open.batch == NULL && router->with_store.batch == NULL;
+    uint64_t limit = history->limit > HISTORY_LIMIT_MAX ? HISTORY_LIMIT_MAX : history->limit;
+    if (room == NULL || limit == 0 || is_idle || router_may_not_ask(router)) {
+        receive_history(peer, message);
+        return;
+    }
+    struct pending *pending = router_pend(router, PENDING_HISTORY);
+    pending->origin = text_copy(text_slice(&peer->incarnation));
+    pending->request = history->request;
+    pending->trace = message->trace;
+    pending->room_number = room->number;
+    pending->limit = limit;
+}
+
+void lookup_history_due(struct router *router, const struct pending *pending)
+{
+    ask_for_bridge(router, text_slice(&pending->origin), pending->request, pending->trace,
+                   pending->room_number, pending->limit);
+}
+
 static void receive_members(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_members *members = &message->members;

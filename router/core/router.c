@@ -290,6 +290,9 @@ void router_committed(struct router *router, struct store_batch *batch, int resu
         case PENDING_CHANNEL:
             lookup_channel_stored(router, pending, result);
             break;
+        case PENDING_HISTORY:
+            lookup_history_due(router, pending);
+            break;
         }
         pending_destroy(pending);
     }

@@ -497,6 +497,9 @@ void work_receive(struct peer *bridge, const struct bus_message *message)
             end_without_reply(router, job, JOB_FAILED, ERROR_AGENT_FAILED);
         }
         break;
+    case BUS_HISTORY:
+        lookup_receive_of_bridge(bridge, message);
+        break;
     default:
         router->counters.frames_refused++;
         break;

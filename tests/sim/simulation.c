@@ -119,7 +119,7 @@ static void make_bridges(struct simulation *simulation)
     for (size_t i = 0; i < simulation->bridge_count; i++) {
         struct actor_bridge *bridge = &simulation->bridges[i];
         actor_init(&bridge->actor, &actor_bridge_class, world, "bridge", i + 1);
-        bridge->settings = (struct bridge_settings){.credit = draw(simulation, 1, 8),
+        bridge->settings = (struct bridge_settings){.jobs = {.credit = draw(simulation, 1, 8)},
                                                     .link = link_settings(BRIDGE_RETAINED)};
         bridge->agents = simulation->agents;
         bridge->is_eliza = is_eliza;

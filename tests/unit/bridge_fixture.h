@@ -449,9 +449,10 @@ static inline void fixture_start(struct fixture *fixture)
 {
     static const struct bus_hello self = {
         .role = BUS_ROLE_BRIDGE, .incarnation = {"bridge", 6}, .name = {"agent-bridge", 12}};
-    struct bridge_settings settings = {.credit = 4, .link = fixture->settings};
+    struct bridge_settings settings = {.jobs = {.credit = 4}, .link = fixture->settings};
+    struct runtime_set runtimes = {.list = {&fixture->fake.runtime}, .count = 1};
     fixture->bridge = bridge_new(&settings, &bridge_operations, fixture, &fixture->ids, &self,
-                                 fixture->agents, &fixture->fake.runtime, fixture->now);
+                                 fixture->agents, &runtimes, fixture->now);
 }
 
 /* A bridge with one agent and a credit of 4, registered. */
