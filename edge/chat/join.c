@@ -165,7 +165,12 @@ static void emit_replay(const struct join_wait *wait, const struct bus_joined *j
             json_write_string_member(&extra, "clientMessageId", element.client_message_id);
         }
         struct packet *packet =
-            chat_broadcast_packet(&stamp, element.body, buffer_slice(&extra), &chat->scratch);
+            element.kind == BUS_KIND_EVENT
+                ? chat_room_event_packet(element.body)
+                : chat_broadcast_packet(&stamp, element.body, buffer_slice(&extra), &chat->scratch);
+        if (packet == NULL) {
+            continue;
+        }
         socket_emit(wait->from->socket, packet);
         packet_release(&packet);
         chat->counters.deliveries++;

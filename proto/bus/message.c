@@ -68,6 +68,22 @@ static const struct field agent_fields[] = {ID(bus_agent, id), NAME(bus_agent, n
 static const struct field peer_fields[] = {ID(bus_peer, incarnation), NAME(bus_peer, address)};
 static const struct field text_fields[] = {NAME(bus_text, text)};
 
+static const struct field record_row_fields[] = {
+    ID(bus_record_row, id),        ID(bus_record_row, owner),     U(bus_record_row, number),
+    U(bus_record_row, revision),   I(bus_record_row, created_at), I(bus_record_row, updated_at),
+    I(bus_record_row, expires_at), PAYLOAD(bus_record_row, body)};
+static const struct field channel_row_fields[] = {ID(bus_channel_row, id),
+                                                  ID(bus_channel_row, server_id),
+                                                  NAME(bus_channel_row, name),
+                                                  NAME(bus_channel_row, type),
+                                                  NAME(bus_channel_row, source_type),
+                                                  PAYLOAD(bus_channel_row, metadata),
+                                                  I(bus_channel_row, created_at),
+                                                  I(bus_channel_row, updated_at)};
+static const struct field known_agent_fields[] = {
+    ID(bus_known_agent, id), NAME(bus_known_agent, name), U(bus_known_agent, bridges),
+    PAYLOAD(bus_known_agent, details)};
+
 static const struct field hello_fields[] = {U(bus_hello, role), ID(bus_hello, incarnation),
                                             NAME(bus_hello, name), NAME(bus_hello, peer_address),
                                             NAME(bus_hello, program_version)};
@@ -75,14 +91,14 @@ static const struct field room_sync_fields[] = {ID(bus_room_sync, room), U(bus_r
                                                 U(bus_room_sync, last_seq),
                                                 LIST(bus_room_sync, members, BUS_ELEMENT_MEMBER)};
 static const struct field sync_done_fields[] = {U(bus_sync_done, rooms)};
-static const struct field join_fields[] = {
-    U(bus_join, request),   ID(bus_join, room),        ID(bus_join, entity),
-    NAME(bus_join, name),   ID(bus_join, server_id),   U(bus_join, since),
-    U(bus_join, since_seq), U(bus_join, since_epoch),  I(bus_join, since_time),
-    ID(bus_join, since_id)};
+static const struct field join_fields[] = {U(bus_join, request),    ID(bus_join, room),
+                                           ID(bus_join, entity),    NAME(bus_join, name),
+                                           ID(bus_join, server_id), U(bus_join, since),
+                                           U(bus_join, since_seq),  U(bus_join, since_epoch),
+                                           I(bus_join, since_time), ID(bus_join, since_id)};
 static const struct field leave_fields[] = {ID(bus_leave, room), ID(bus_leave, entity),
                                             B(bus_leave, is_explicit), U(bus_leave, silence),
-                                           U(bus_leave, request)};
+                                            U(bus_leave, request)};
 static const struct field send_fields[] = {
     U(bus_send, request),         ID(bus_send, room),
     ID(bus_send, sender),         ID(bus_send, message_id),
@@ -101,9 +117,51 @@ static const struct field history_fields[] = {U(bus_history, request), ID(bus_hi
 static const struct field members_fields[] = {U(bus_members, request), ID(bus_members, room),
                                               U(bus_members, offset), U(bus_members, limit)};
 static const struct field channel_put_fields[] = {
-    U(bus_channel_put, request),        ID(bus_channel_put, server_id),
-    NAME(bus_channel_put, name),        NAME(bus_channel_put, type),
-    PAYLOAD(bus_channel_put, metadata), LIST(bus_channel_put, participants, BUS_ELEMENT_TEXT)};
+    U(bus_channel_put, request),        ID(bus_channel_put, id),
+    ID(bus_channel_put, server_id),     NAME(bus_channel_put, name),
+    NAME(bus_channel_put, type),        PAYLOAD(bus_channel_put, metadata),
+    NAME(bus_channel_put, source_type), LIST(bus_channel_put, participants, BUS_ELEMENT_TEXT)};
+static const struct field record_put_fields[] = {
+    U(bus_record_put, request),   NAME(bus_record_put, collection), ID(bus_record_put, id),
+    ID(bus_record_put, owner),    U(bus_record_put, expected),      I(bus_record_put, expires_at),
+    PAYLOAD(bus_record_put, body)};
+static const struct field record_get_fields[] = {
+    U(bus_record_get, request), NAME(bus_record_get, collection), ID(bus_record_get, id)};
+static const struct field record_list_fields[] = {
+    U(bus_record_list, request), NAME(bus_record_list, collection),
+    ID(bus_record_list, owner),  U(bus_record_list, after),
+    U(bus_record_list, limit),   B(bus_record_list, is_descending)};
+static const struct field record_delete_fields[] = {
+    U(bus_record_delete, request), NAME(bus_record_delete, collection), ID(bus_record_delete, id)};
+static const struct field channel_get_fields[] = {
+    U(bus_channel_get, request), ID(bus_channel_get, room), B(bus_channel_get, wants_participants)};
+static const struct field channel_change_fields[] = {
+    U(bus_channel_change, request),
+    ID(bus_channel_change, room),
+    ID(bus_channel_change, id),
+    NAME(bus_channel_change, name),
+    PAYLOAD(bus_channel_change, metadata),
+    B(bus_channel_change, sets_participants),
+    LIST(bus_channel_change, participants, BUS_ELEMENT_TEXT),
+    ID(bus_channel_change, added),
+    ID(bus_channel_change, removed)};
+static const struct field channel_list_fields[] = {
+    U(bus_channel_list, request), ID(bus_channel_list, server_id), U(bus_channel_list, before),
+    U(bus_channel_list, limit)};
+static const struct field room_event_fields[] = {
+    U(bus_room_event, request),    ID(bus_room_event, room),       ID(bus_room_event, id),
+    U(bus_room_event, action),     ID(bus_room_event, message_id), PAYLOAD(bus_room_event, body),
+    PAYLOAD(bus_room_event, event)};
+static const struct field message_get_fields[] = {U(bus_message_get, request),
+                                                  ID(bus_message_get, id)};
+static const struct field search_fields[] = {
+    U(bus_search, request), ID(bus_search, room),  ID(bus_search, sender), NAME(bus_search, text),
+    I(bus_search, after),   I(bus_search, before), U(bus_search, limit),   U(bus_search, offset)};
+static const struct field submit_fields[] = {U(bus_submit, request),      ID(bus_submit, room),
+                                             ID(bus_submit, id),          ID(bus_submit, sender),
+                                             ID(bus_submit, in_reply_to), ID(bus_submit, server_id),
+                                             PAYLOAD(bus_submit, body)};
+static const struct field agents_get_fields[] = {U(bus_agents_get, request)};
 static const struct field joined_fields[] = {
     U(bus_joined, request),         I(bus_joined, error),
     ID(bus_joined, room),           U(bus_joined, epoch),
@@ -137,9 +195,9 @@ static const struct field chunk_fields[] = {ID(bus_chunk, room),     ID(bus_chun
                                             ID(bus_chunk, question), ID(bus_chunk, agent),
                                             U(bus_chunk, index),     PAYLOAD(bus_chunk, text)};
 static const struct field run_fields[] = {
-    ID(bus_run, room),     U(bus_run, state),      ID(bus_run, agent), NAME(bus_run, agent_name),
-    ID(bus_run, question), ID(bus_run, reply),     ID(bus_run, asker), ID(bus_run, server_id),
-    NAME(bus_run, reason)};
+    ID(bus_run, room),         U(bus_run, state),      ID(bus_run, agent),
+    NAME(bus_run, agent_name), ID(bus_run, question),  ID(bus_run, reply),
+    ID(bus_run, asker),        ID(bus_run, server_id), NAME(bus_run, reason)};
 static const struct field receipt_note_fields[] = {
     ID(bus_receipt_note, room), ID(bus_receipt_note, message_id), ID(bus_receipt_note, author),
     ID(bus_receipt_note, user), NAME(bus_receipt_note, status)};
@@ -163,6 +221,20 @@ static const struct field channel_fields[] = {U(bus_channel, request),
                                               I(bus_channel, updated_at),
                                               LIST(bus_channel, participants, BUS_ELEMENT_TEXT)};
 static const struct field peers_fields[] = {LIST(bus_peers, peers, BUS_ELEMENT_PEER)};
+static const struct field record_fields[] = {U(bus_record, request),    I(bus_record, error),
+                                             ID(bus_record, id),        ID(bus_record, owner),
+                                             U(bus_record, number),     U(bus_record, revision),
+                                             I(bus_record, created_at), I(bus_record, updated_at),
+                                             I(bus_record, expires_at), PAYLOAD(bus_record, body)};
+static const struct field records_page_fields[] = {
+    U(bus_records_page, request), I(bus_records_page, error), U(bus_records_page, total),
+    B(bus_records_page, is_complete), LIST(bus_records_page, records, BUS_ELEMENT_RECORD)};
+static const struct field channels_page_fields[] = {
+    U(bus_channels_page, request), I(bus_channels_page, error), U(bus_channels_page, next),
+    LIST(bus_channels_page, channels, BUS_ELEMENT_CHANNEL)};
+static const struct field agents_page_fields[] = {
+    U(bus_agents_page, request), I(bus_agents_page, error),
+    LIST(bus_agents_page, agents, BUS_ELEMENT_KNOWN_AGENT)};
 static const struct field register_agents_fields[] = {
     U(bus_register_agents, credit), LIST(bus_register_agents, agents, BUS_ELEMENT_AGENT)};
 static const struct field work_chunk_fields[] = {U(bus_work_chunk, job), U(bus_work_chunk, attempt),
@@ -212,6 +284,9 @@ static const struct layout *element_layout(enum bus_element element)
         [BUS_ELEMENT_AGENT] = {"agent", agent_fields, COUNT(agent_fields)},
         [BUS_ELEMENT_PEER] = {"peer", peer_fields, COUNT(peer_fields)},
         [BUS_ELEMENT_TEXT] = {"text", text_fields, COUNT(text_fields)},
+        [BUS_ELEMENT_RECORD] = {"record", record_row_fields, COUNT(record_row_fields)},
+        [BUS_ELEMENT_CHANNEL] = {"channel", channel_row_fields, COUNT(channel_row_fields)},
+        [BUS_ELEMENT_KNOWN_AGENT] = {"agent", known_agent_fields, COUNT(known_agent_fields)},
     };
     return &layouts[element];
 }
@@ -267,6 +342,9 @@ static bool read_list(struct msgpack_reader *reader, enum bus_element element,
         struct bus_agent agent;
         struct bus_peer peer;
         struct bus_text text;
+        struct bus_record_row record;
+        struct bus_channel_row channel;
+        struct bus_known_agent known_agent;
     } scratch;
     const char *start = (const char *)reader->at;
     for (uint32_t i = 0; i < list->count; i++) {

@@ -29,6 +29,7 @@ enum chat_type {
 
 enum {
     CHAT_NAME_MAX = 256,      /* bytes of a display name, source, status or action */
+    CHAT_EVENT_NAME_MAX = 63, /* bytes of the name of a room's event */
 };
 
 /* What is wrong with a payload: an error of error.h, and the field it is about (NULL: the whole).
@@ -139,6 +140,9 @@ struct packet *chat_event_packet(const char *event, struct slice argument);
  */
 struct packet *chat_broadcast_packet(const struct chat_stamp *stamp, struct slice body,
                                      struct slice extra, struct buffer *scratch);
+
+/* The packet of a room's event, from its body; NULL: it is none. */
+struct packet *chat_room_event_packet(struct slice body);
 
 /* {"error":…,"code":…,"field":…,"clientMessageId":…}, with success:false in front for acks. */
 void chat_write_error(bool is_ack, struct chat_fault fault, struct slice client_message_id,

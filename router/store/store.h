@@ -15,7 +15,7 @@
 #include "router/store/batch.h"
 #include "router/store/query.h"
 
-enum { STORE_SCHEMA_VERSION = 1 };
+enum { STORE_SCHEMA_VERSION = 2 };
 
 struct store_settings {
     const char *url; /* sqlite:PATH */
@@ -36,6 +36,7 @@ struct store_loader {
     /* Out: the highest numbers ever used. */
     uint64_t last_room;
     uint64_t last_job;
+    bool needs_sweep; /* something expires, or was cleared */
 };
 
 struct store;
