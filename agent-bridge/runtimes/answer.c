@@ -71,6 +71,18 @@ int answer_add(struct answer *answer, struct slice value, struct arena *scratch,
     return append(answer, json_decode_string(slice_of(joined, length + 2), scratch), added);
 }
 
+int answer_complete(struct answer *answer, struct slice whole, struct slice *added)
+{
+    size_t length = answer->text.length;
+    *added = SLICE_EMPTY;
+    if (whole.length <= length ||
+        !slice_equals(slice_of(whole.data, length), buffer_slice(&answer->text))) {
+        return 0;
+    }
+    answer->pending_length = 0; /* it is in what follows */
+    return append(answer, slice_of(whole.data + length, whole.length - length), added);
+}
+
 int answer_finish(struct answer *answer, struct slice *added)
 {
     *added = SLICE_EMPTY;

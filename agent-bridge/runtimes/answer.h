@@ -30,6 +30,11 @@ void answer_deinit(struct answer *answer);
  */
 int answer_add(struct answer *answer, struct slice value, struct arena *scratch,
                struct slice *added);
+/*
+ * The whole text, as the end of the answer tells it again: what it has beyond the text so far is
+ * added, if it begins with that; else what was said counts.
+ */
+int answer_complete(struct answer *answer, struct slice whole, struct slice *added);
 /* At the end: what was held back. */
 int answer_finish(struct answer *answer, struct slice *added);
 

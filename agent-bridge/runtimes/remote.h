@@ -127,8 +127,13 @@ int remote_begin(struct remote_run *run);
 void remote_ask(struct remote_run *run, int64_t after);
 /* The next piece of the answer: a JSON string. */
 int remote_say(struct remote_run *run, struct slice value);
-/* The answer is complete; text, if not given, is what was said. */
+/* The answer is complete; its text is what was said. */
 void remote_done(struct remote_run *run, const struct runtime_reply *reply);
+/*
+ * Likewise, as ElizaOS writes it: {text, thought, actions, metadata, agentName}, all optional. One
+ * that says no text and whose action is IGNORE or NONE is an agent that does not want to answer.
+ */
+void remote_done_as_told(struct remote_run *run, struct slice object);
 /* why: a static text, for the log. */
 void remote_fail(struct remote_run *run, int error, const char *why);
 

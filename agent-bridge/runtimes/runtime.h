@@ -149,7 +149,9 @@ struct runtime_class {
 /* X(name): runtime_NAME is the class, defined in runtime_NAME.c. */
 #define RUNTIME_TABLE(X)                                                                           \
     X(eliza)                                                                                       \
-    X(openai)
+    X(openai)                                                                                      \
+    X(elizaos)                                                                                     \
+    X(http)
 
 #define X(name) extern const struct runtime_class runtime_##name;
 RUNTIME_TABLE(X)

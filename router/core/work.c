@@ -470,6 +470,21 @@ static void end_without_reply(struct router *router, struct job *job, enum job_s
     router_pend(router, PENDING_JOB_END)->job = job->number;
 }
 
+/* What viewers are told: a bridge's word for it when it is one about runs. */
+static int error_of_run(int64_t error)
+{
+    switch (error) {
+    case ERROR_AGENT_UNREACHABLE:
+    case ERROR_AGENT_BUSY:
+    case ERROR_AGENT_REFUSED:
+    case ERROR_TIMEOUT:
+    case ERROR_TOO_LARGE:
+        return (int)error;
+    default:
+        return ERROR_AGENT_FAILED;
+    }
+}
+
 void work_receive(struct peer *bridge, const struct bus_message *message)
 {
     struct router *router = bridge->router;
@@ -494,7 +509,7 @@ void work_receive(struct peer *bridge, const struct bus_message *message)
     case BUS_WORK_FAILED:
         job = current_job(bridge, message->work_failed.job, message->work_failed.attempt);
         if (job != NULL) {
-            end_without_reply(router, job, JOB_FAILED, ERROR_AGENT_FAILED);
+            end_without_reply(router, job, JOB_FAILED, error_of_run(message->work_failed.error));
         }
         break;
     case BUS_HISTORY:

@@ -246,6 +246,15 @@ describe('a chat completions server as the runtime', TEST_OPTIONS, () => {
         await elsewhere.stop();
     });
 
+    it('names what went wrong', async () => {
+        const room = randomUUID();
+        const client = await join(room);
+        server.answer = (_, response) => json(response, 403, {});
+        await client.send(room, 'Hello');
+        const complete = await client.event('messageComplete');
+        assert.match(JSON.stringify(complete), /agent_refused/);
+    });
+
     const HOSTILE = {
         'an empty answer': (_, response) => json(response, 200, ''),
         'a stream without text': (_, response) => stream(response, []),

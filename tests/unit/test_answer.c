@@ -66,6 +66,24 @@ static void a_backslash_that_is_escaped_is_no_escape(void **state)
     ASSERT_READS("\\|" REPLACEMENT "x|", "\"\\\\\\ud83d\"", "\"x\"");
 }
 
+static void the_whole_adds_what_was_not_said(void **state)
+{
+    struct answer answer = {0};
+    struct arena scratch;
+    struct slice added;
+    (void)state;
+    arena_init(&scratch);
+    assert_int_equal(answer_add(&answer, SLICE_LITERAL("\"one\\ud83d\""), &scratch, &added), 0);
+    assert_int_equal(answer_complete(&answer, SLICE_LITERAL("other"), &added), 0);
+    assert_int_equal(added.length, 0);
+    assert_int_equal(answer_complete(&answer, SLICE_LITERAL("one two"), &added), 0);
+    assert_true(slice_is(added, " two"));
+    assert_int_equal(answer_finish(&answer, &added), 0);
+    assert_true(slice_is(buffer_slice(&answer.text), "one two"));
+    answer_deinit(&answer);
+    arena_deinit(&scratch);
+}
+
 static void it_is_bounded(void **state)
 {
     static char text[ANSWER_MAX + 3];
@@ -111,6 +129,7 @@ int main(void)
         cmocka_unit_test(halves_of_a_character_are_joined),
         cmocka_unit_test(half_a_character_is_replaced),
         cmocka_unit_test(a_backslash_that_is_escaped_is_no_escape),
+        cmocka_unit_test(the_whole_adds_what_was_not_said),
         cmocka_unit_test(it_is_bounded),
         cmocka_unit_test(pieces_are_whole_characters),
     };
