@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "edge/auth/guard.h"
+#include "edge/client_kind.h"
 #include "edge/jsonp.h"
 #include "proto/base/buffer.h"
 #include "proto/base/clock.h"
@@ -244,8 +245,12 @@ static struct session_opening opening_of(struct engineio_http *self,
                                          const struct http_request *request,
                                          const struct parameters *parameters)
 {
+    struct slice t = SLICE_EMPTY;
+
+    http_query_get(request->query, "t", &self->arena, &t);
     struct session_opening opening = {
         .revision = parameters->revision,
+        .takes_offsets = client_takes_offsets(http_request_header(request, "User-Agent"), t),
         .wants_base64 = parameters->wants_base64,
         .remote_address = trusted_proxies_client(
             self->settings.trusted_proxies, request->remote_address,

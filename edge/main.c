@@ -250,6 +250,7 @@ static bool start_clients(struct application *application, char *reason, size_t 
     application->sessions =
         session_table_new(&options->session, &chat_socket_application, application->chat,
                           &application->ids, application->incarnation, clock_monotonic_ms());
+    chat_set_sessions(application->chat, application->sessions);
     application->rest =
         rest_new(&options->rest, application->chat, application->uplink, &application->ids);
     application->websockets =

@@ -26,6 +26,20 @@ static void render_closed(const struct session_counters *sessions, struct buffer
     }
 }
 
+static void render_refused_recoveries(const struct chat_counters *chat, struct buffer *out)
+{
+    static const char name[] = "elizamq_edge_recoveries_refused_total";
+    buffer_append_format(out,
+                         "# HELP %s Sockets that could not go on as the one before, by reason\n"
+                         "# TYPE %s counter\n",
+                         name, name);
+    for (int i = 0; i < CHAT_RECOVERY_REFUSALS; i++) {
+        buffer_append_format(out, "%s{reason=\"%s\"} %llu\n", name,
+                             chat_recovery_refusal_name((enum chat_recovery_refusal)i),
+                             (unsigned long long)chat->recoveries_refused[i]);
+    }
+}
+
 void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
 {
     const struct session_counters *sessions = session_table_counters(parts->sessions);
@@ -68,6 +82,7 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
         COUNTER("refused_total", chat->refused, "Events refused for any reason"),
         COUNTER("joins_total", chat->joins, "Joins recorded"),
         COUNTER("sends_total", chat->sends, "Messages handed to the router"),
+        COUNTER("recovered_total", chat->recovered, "Sockets that clients went on with"),
         COUNTER("deliveries_total", chat->deliveries, "Room events queued to sockets"),
         COUNTER("rendered_total", chat->rendered, "Packets rendered for them"),
         GAUGE("requests_waiting", uplink->waiting, "Requests waiting for the router"),
@@ -108,4 +123,5 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
     };
     metrics_render(table, sizeof(table) / sizeof(table[0]), "edge", out);
     render_closed(sessions, out);
+    render_refused_recoveries(chat, out);
 }

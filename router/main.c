@@ -59,6 +59,8 @@ static const struct option option_table[] = {
      "open questions to agents at most; beyond: overloaded"},
     {"replay-max", OPTION_INTEGER, AT(core.replay_max), "1000", 0, 10000, "MESSAGES",
      "messages a join with `since` replays at most"},
+    {"recovery-window", OPTION_DURATION, AT(core.recovery_window), "2m", 0, 86400000, "TIME",
+     "how long a client that lost its connection can go on where it was; 0: never"},
     {"batch-bytes-max", OPTION_SIZE, AT(core.batch_bytes_max), "64m", 65536, 1 << 30, "BYTES",
      "messages waiting for the store at most; beyond: overloaded"},
     {"bus-timeout", OPTION_DURATION, AT(bus_timeout), "3s", 500, 60000, "TIME",

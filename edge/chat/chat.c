@@ -26,6 +26,7 @@ void chat_destroy(struct chat **self)
         member_remove(room->members[0]); /* the last one takes the room along */
     }
     streams_destroy(chat);
+    buffer_deinit(&chat->lost);
     arena_deinit(&chat->arena);
     buffer_deinit(&chat->scratch);
     buffer_deinit(&chat->argument);
@@ -35,6 +36,11 @@ void chat_destroy(struct chat **self)
 void chat_set_uplink(struct chat *chat, struct uplink *uplink)
 {
     chat->uplink = uplink;
+}
+
+void chat_set_sessions(struct chat *chat, struct session_table *sessions)
+{
+    chat->sessions = sessions;
 }
 
 void chat_set_wall_clock(struct chat *chat, int64_t (*wall)(void *context), void *context)
@@ -147,8 +153,11 @@ uint64_t chat_synchronise(struct chat *chat, int64_t now)
 {
     uint64_t rooms = 0;
     struct chat_room *room, *next;
-    (void)now;
+    chat->is_caught_up = false;
+    offset_set_settled(chat, false);
     streams_break(chat);
+    recover_restart(chat, now);
+    sessions_say_lost(chat);
     HASH_ITER (hh, chat->rooms, room, next) {
         struct bus_list_builder list = {BUFFER_EMPTY, 0};
         struct bus_message message = {.type = BUS_ROOM_SYNC,

@@ -29,11 +29,24 @@ struct chat_settings {
     struct slice incarnation;        /* of this edge; borrowed */
 };
 
+/* Why a client that wanted to go on as another socket did not. */
+enum chat_recovery_refusal {
+    CHAT_RECOVERY_FORGED,     /* its pid or offset is none of ours, or says nothing */
+    CHAT_RECOVERY_UNKNOWN,    /* that socket is not known (any more) */
+    CHAT_RECOVERY_INCOMPLETE, /* not all that it missed can be had */
+    CHAT_RECOVERY_FORBIDDEN,  /* its token does not let it into all of its rooms */
+    CHAT_RECOVERY_LATE,       /* the cluster did not answer in time, or not at all */
+    CHAT_RECOVERY_REFUSALS
+};
+const char *chat_recovery_refusal_name(enum chat_recovery_refusal refusal);
+
 struct chat_counters {
     uint64_t events, faults, refused, joins, sends, signals;
     uint64_t unauthorized, limited;     /* sockets and events refused */
     uint64_t deliveries;                /* packets queued to sockets for room events */
     uint64_t rendered;                  /* packets made for them */
+    uint64_t recovered;                 /* sockets that clients went on with */
+    uint64_t recoveries_refused[CHAT_RECOVERY_REFUSALS]; /* they got new ones instead */
     size_t rooms, memberships, watches; /* now */
 };
 
@@ -41,12 +54,13 @@ struct chat *chat_new(const struct chat_settings *settings, struct id_source *id
 void chat_destroy(struct chat **chat);
 /* Both exist after the chat does and go before it: they call back into it. */
 void chat_set_uplink(struct chat *chat, struct uplink *uplink);
+void chat_set_sessions(struct chat *chat, struct session_table *sessions);
 void chat_set_wall_clock(struct chat *chat, int64_t (*wall)(void *context), void *context);
 
 /* What sits on the session layer: pass it to session_table_new() with the chat as context. */
 extern const struct socket_application chat_socket_application;
 
-/* Lets go of what is held back for senders that do not join; call every 50 ms or so. */
+/* Deadlines, and what is held back for senders that do not join; call every 50 ms or so. */
 void chat_tick(struct chat *chat, int64_t now);
 
 /* The uplink's upcalls. */

@@ -2,7 +2,7 @@
 
 void socket_emit_event(struct chat_socket *socket, const char *event, struct slice argument)
 {
-    struct packet *packet = chat_event_packet(event, argument);
+    struct packet *packet = chat_event_packet(event, argument, offset_of_event(socket->chat));
     socket_emit(socket->socket, packet);
     packet_release(&packet);
 }
@@ -50,11 +50,34 @@ static void announce_identity(struct chat *chat, struct chat_socket *from)
     socket_emit_event(from, "connection_established", buffer_slice(out));
 }
 
+void chat_connect(struct chat_socket *from)
+{
+    struct chat *chat = from->chat;
+    struct slice id = slice_of_string(socket_id(from->socket));
+    char pid[RECOVERY_PID_LENGTH + 1] = "";
+    from->is_kept = chat->has_keys && socket_takes_offsets(from->socket);
+    if (from->is_kept) {
+        struct bus_message message = {
+            .type = BUS_SESSION_OPEN,
+            .session_open = {.socket = id, .entity = chat_text(from->entity)}};
+        recovery_write_pid(&chat->keys, id, pid);
+        uplink_notify(chat->uplink, &message);
+    }
+    socket_accept(from->socket, slice_of_string(pid));
+    announce_identity(chat, from);
+}
+
+/* A member of the auth that is text, decoded into the arena; or empty. */
+static struct slice auth_text(struct chat *chat, struct slice auth, const char *name)
+{
+    struct slice raw = auth.length == 0 ? SLICE_EMPTY : json_get(auth, name);
+    return json_type(raw) == JSON_STRING ? json_decode_string(raw, &chat->arena) : SLICE_EMPTY;
+}
+
 static void on_connect(void *context, struct socket *socket, struct slice name_space,
                        struct slice auth, int64_t now)
 {
     struct chat *chat = context;
-    (void)now;
     if (!slice_is(name_space, "/")) {
         socket_refuse(socket, "Invalid namespace");
         return;
@@ -67,11 +90,8 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
         socket_refuse(socket, refusal);
         return;
     }
-    struct slice raw = auth.length == 0 ? SLICE_EMPTY : json_get(auth, "entityId");
-    struct slice entity = SLICE_EMPTY;
-    if (json_type(raw) == JSON_STRING) {
-        entity = json_decode_string(raw, &chat->arena);
-    }
+    struct slice entity = auth_text(chat, auth, "entityId");
+    struct slice pid = auth_text(chat, auth, "pid");
     if (identity != NULL) {
         entity = identity_subject(identity);
     }
@@ -87,10 +107,11 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
         uuid_random(chat->ids, guest);
         from->entity = memory_copy_string(guest, UUID_TEXT_LENGTH);
     }
-    arena_reset(&chat->arena);
     socket_set_data(socket, from);
-    socket_accept(socket);
-    announce_identity(chat, from);
+    if (pid.length == 0 || !recover_begin(from, pid, auth_text(chat, auth, "offset"), now)) {
+        chat_connect(from);
+    }
+    arena_reset(&chat->arena);
 }
 
 /*
@@ -113,9 +134,18 @@ static void on_disconnected(void *context, struct socket *socket, enum session_c
     if (from == NULL) {
         return;
     }
+    int64_t silence = silence_of(socket, reason, now);
+    recover_cancel(from, silence, now);
     chat_unfollow_all(from);
     uplink_forget_owner(chat->uplink, &from->requests);
-    chat_leave_all(from, reason == SESSION_CLOSE_CLIENT, silence_of(socket, reason, now), now);
+    chat_leave_all(from, reason == SESSION_CLOSE_CLIENT, silence, now);
+    if (from->is_kept) {
+        /* A DISCONNECT, and not only a transport that its client has closed. */
+        bool is_explicit =
+            reason == SESSION_CLOSE_CLIENT && !session_is_over(socket_session(socket));
+        session_ended(chat, slice_of_string(socket_id(socket)), is_explicit, now);
+        recovered_forget(from);
+    }
     socket_set_data(socket, NULL);
     identity_destroy(&from->identity);
     free(from->entity);

@@ -8,7 +8,7 @@ void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *pa
         if (except_entity.length > 0 && slice_equals(chat_text(member->entity), except_entity)) {
             continue;
         }
-        socket_emit(member->owner->socket, packet);
+        chat_emit(member->owner, packet);
         chat->counters.deliveries++;
     }
     chat->counters.rendered++;
@@ -19,7 +19,7 @@ void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *pa
 static struct packet *finish(struct chat *chat, const char *event)
 {
     buffer_append_char(&chat->argument, '}');
-    return chat_event_packet(event, buffer_slice(&chat->argument));
+    return chat_event_packet(event, buffer_slice(&chat->argument), offset_of_event(chat));
 }
 
 static struct buffer *begin(struct chat *chat, struct slice room)
@@ -41,7 +41,7 @@ static struct packet *render_message(struct chat *chat, const struct bus_room_me
         json_write_string_member(&chat->scratch, "clientMessageId", client_message_id);
     }
     return chat_broadcast_packet(&stamp, message->body, buffer_slice(&chat->scratch),
-                                 &chat->argument);
+                                 offset_of_message(chat), &chat->argument);
 }
 
 static struct packet *render_chunk(struct chat *chat, const struct bus_chunk *chunk)
@@ -112,7 +112,7 @@ static void control_asker(struct chat *chat, struct chat_room *room, struct slic
     for (uint32_t i = 0; i < room->count; i++) {
         struct chat_member *member = room->members[i];
         if (asker.length == 0 || slice_equals(chat_text(member->entity), asker)) {
-            socket_emit(member->owner->socket, packet);
+            chat_emit(member->owner, packet);
             chat->counters.deliveries++;
         }
     }
@@ -134,21 +134,6 @@ static void end_run(struct chat *chat, struct chat_room *room, const struct bus_
     control_asker(chat, room, reply->asker, reply->sender, "enable_input");
 }
 
-/* What happened to the room or to a message of it: to all alike. */
-static void broadcast_event(struct chat *chat, struct chat_room *room,
-                            const struct bus_room_message *event)
-{
-    struct packet *packet = chat_room_event_packet(event->body);
-    for (uint32_t i = 0; packet != NULL && i < room->count; i++) {
-        if (event->seq > room->members[i]->joined_seq) {
-            socket_emit(room->members[i]->owner->socket, packet);
-            chat->counters.deliveries++;
-        }
-    }
-    chat->counters.rendered++;
-    packet_release(&packet);
-}
-
 /* To every socket but that of the sender, which has its own copy; one sent again has no such socket. */
 static void broadcast_message(struct chat *chat, struct chat_room *room,
                               const struct bus_room_message *message,
@@ -162,7 +147,7 @@ static void broadcast_message(struct chat *chat, struct chat_room *room,
         struct chat_member *member = room->members[i];
         if (member->owner != sender && message->seq > member->joined_seq) {
             bool is_own = has_own && slice_equals(chat_text(member->entity), message->sender);
-            socket_emit(member->owner->socket, is_own ? own : packet);
+            chat_emit_message(member->owner, is_own ? own : packet, message->position);
             chat->counters.deliveries++;
         }
     }
@@ -181,16 +166,15 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
     if (is_repeated) {
         return; /* a catch-up overlapped what came live */
     }
+    if (room != NULL && chat->is_caught_up) {
+        offset_reach_position(chat, room_message->position);
+    }
     struct chat_socket *sender = send_echo(chat, room_message);
     stream_end(chat, room_message->id);
     if (room != NULL) {
         room_enter_epoch(room, room_message->epoch);
         room->last_seq = room_message->seq;
-        if (room_message->kind == BUS_KIND_EVENT) {
-            broadcast_event(chat, room, room_message);
-        } else {
-            broadcast_message(chat, room, room_message, sender);
-        }
+        broadcast_message(chat, room, room_message, sender);
         if (is_reply) {
             end_run(chat, room, room_message);
         }
@@ -257,6 +241,7 @@ void room_announce(struct chat *chat, struct chat_room *room, const struct bus_p
 static void deliver_presence(struct chat *chat, const struct bus_presence *presence)
 {
     struct chat_room *room = room_lookup(chat, presence->room);
+    offset_reach_stamp(chat, presence->stamp);
     if (room != NULL) {
         presence_change(chat, room, presence);
     }
@@ -313,11 +298,27 @@ static void deliver_receipt(struct chat *chat, const struct bus_receipt_note *no
     struct packet *packet = finish(chat, "messageAck");
     for (uint32_t i = 0; i < room->count; i++) {
         if (slice_equals(chat_text(room->members[i]->entity), note->author)) {
-            socket_emit(room->members[i]->owner->socket, packet);
+            chat_emit(room->members[i]->owner, packet);
             chat->counters.deliveries++;
         }
     }
     packet_release(&packet);
+}
+
+uint32_t render_run_end(struct chat *chat, const struct chat_room *room,
+                        const struct bus_stored_message *reply, struct packet *packets[3])
+{
+    struct slice id = chat_text(room->id);
+    packets[0] = render_thinking(chat, id, reply->sender, SLICE_EMPTY, false);
+    packets[1] = render_complete(chat, id, chat_text(room->server_id), reply->id,
+                                 reply->in_reply_to, reply->sender, SLICE_EMPTY);
+    packets[2] = render_control(chat, id, reply->sender, SLICE_LITERAL("enable_input"));
+    for (uint32_t i = 0; i < 3; i++) {
+        struct packet *plain = packet_share(packet_plain(packets[i]));
+        packet_release(&packets[i]);
+        packets[i] = plain;
+    }
+    return 3;
 }
 
 uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
@@ -346,9 +347,24 @@ uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
     }
 }
 
+static void deliver_cluster(struct chat *chat, const struct bus_cluster *cluster)
+{
+    if (cluster->secret.length > 0) {
+        recovery_keys_init(&chat->keys, cluster->secret);
+        chat->has_keys = true;
+        chat->is_offset_made = false;
+    }
+}
+
+static void deliver_caught_up(struct chat *chat, const struct bus_caught_up *caught_up, int64_t now)
+{
+    chat->is_caught_up = true;
+    offset_reach_position(chat, caught_up->position);
+    recover_continue(chat, now);
+}
+
 void chat_deliver(struct chat *chat, const struct bus_message *message, int64_t now)
 {
-    (void)now;
     switch (message->type) {
     case BUS_ROOM_MESSAGE:
         deliver_message(chat, message);
@@ -370,6 +386,19 @@ void chat_deliver(struct chat *chat, const struct bus_message *message, int64_t 
         break;
     case BUS_RECEIPT_NOTE:
         deliver_receipt(chat, &message->receipt_note);
+        break;
+    case BUS_CLUSTER:
+        deliver_cluster(chat, &message->cluster);
+        break;
+    case BUS_CAUGHT_UP:
+        deliver_caught_up(chat, &message->caught_up, now);
+        break;
+    case BUS_SETTLED:
+        offset_reach_stamp(chat, message->settled.stamp);
+        offset_set_settled(chat, true);
+        break;
+    case BUS_SESSION_TAKEN:
+        recover_taken(chat, message->session_taken.socket, now);
         break;
     default:
         break; /* PEERS is the relay's; the edge hands it there */

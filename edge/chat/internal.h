@@ -5,8 +5,9 @@
  *   join.c     joining and leaving              send.c        messages
  *   signal.c   typing, thinking, control, ack   deliver.c     bus messages to client events
  *   watch.c    runs followed from outside       presence.c    who is there, as sockets were told
- *   access.c   who is let in, and where
- *   stream.c   replies that are being written
+ *   access.c   who is let in, and where         offset.c      how far this edge's sockets have come
+ *   stream.c   replies that are being written   recover.c     sockets that go on as former ones
+ *   kept.c     sockets that can be recovered    missed.c      what one that is recovered has missed
  */
 #ifndef EDGE_CHAT_INTERNAL_H
 #define EDGE_CHAT_INTERNAL_H
@@ -24,6 +25,7 @@
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
 #include "proto/wire/chat_event.h"
+#include "proto/wire/recovery.h"
 
 struct chat_room;
 struct chat_member;
@@ -36,10 +38,12 @@ struct chat_socket {
     struct uplink_owner requests;
     struct chat_member *memberships;
     uint32_t membership_count;
+    bool is_kept;           /* the router keeps what is needed to recover it */
     struct follow *follows; /* questions asked in rooms it is not in */
     char *entity;           /* owns: who this socket is unless an event says otherwise */
     struct identity *identity;  /* owns: whom it may speak as, and where; NULL: not bound */
     struct rate_window events;  /* of settings.socket_rate */
+    struct recovery *recovery;  /* owns; NULL: it is not being recovered */
 };
 
 /* A socket in a room. */
@@ -83,6 +87,13 @@ struct follow {
     struct follow *held_prev, *held_next; /* chat->holding, by hold_until */
 };
 
+/* Sockets with an id that is not their session's: those that were recovered. */
+struct recovered_socket {
+    char id[SESSION_ID_LENGTH + 1];
+    struct chat_socket *socket;
+    UT_hash_handle hh;
+};
+
 struct watched {
     char question[UUID_TEXT_SIZE];
     struct chat_watch *watches;
@@ -102,6 +113,16 @@ struct chat {
     struct arena arena;     /* of one event */
     struct buffer scratch;  /* of one rendering */
     struct buffer argument; /* of one rendering */
+    struct session_table *sessions; /* borrows; NULL: none yet */
+    struct recovery *recoveries;    /* borrows: of its sockets, oldest first */
+    struct recovered_socket *recovered;
+    struct buffer lost; /* ids of kept sockets that ended while there was no router */
+    struct recovery_keys keys;
+    bool has_keys;               /* the cluster recovers sockets */
+    bool is_caught_up;           /* room messages come in order of their positions */
+    struct recovery_point point; /* how far all sockets of this edge have come */
+    bool is_offset_made;         /* `offset` says the point */
+    char offset[RECOVERY_OFFSET_LENGTH + 1];
     struct chat_counters counters;
 };
 
@@ -128,6 +149,8 @@ void member_remove(struct chat_member *member); /* frees an empty room too */
 struct slice chat_text(const char *text);       /* slice of an owned text, empty for NULL */
 
 /* connection.c */
+/* It is a new socket, whatever it was before. */
+void chat_connect(struct chat_socket *from);
 void call_refuse(const struct chat_call *call, struct chat_fault fault,
                  struct slice client_message_id, int64_t retry_after);
 /* Answers the ack, when one was asked for, with this JSON value. */
@@ -151,6 +174,17 @@ struct chat_fault chat_access(const struct chat_socket *from, struct slice room,
 /* join.c */
 void chat_handle_join(const struct chat_call *call);
 void chat_leave_all(struct chat_socket *socket, bool is_explicit, int64_t silence, int64_t now);
+/* False: nobody waits for it any more, and it was taken back. */
+bool join_is_awaited(struct chat *chat, const struct uplink_outcome *outcome);
+/* The socket is in the room from now on. */
+struct chat_member *join_record(struct chat_socket *from, const struct bus_joined *joined,
+                                const struct bus_join *join);
+/* room_joined for a socket that has joined by other means; one reference. */
+struct packet *render_room_joined(struct chat_socket *from, const struct bus_joined *joined);
+/* Renders a message that somebody missed; one reference. mark: `"replay":true`, or empty. */
+struct packet *render_missed(struct chat *chat, const struct bus_stored_message *message,
+                             uint64_t epoch, struct slice entity, struct slice mark,
+                             struct slice offset);
 
 /* send.c */
 void chat_handle_send(const struct chat_call *call, bool asks_agent);
@@ -164,6 +198,37 @@ void chat_handle_thinking(const struct chat_call *call);
 void chat_handle_control(const struct chat_call *call);
 void chat_handle_receipt(const struct chat_call *call);
 
+/* offset.c */
+/* Moves on; never back. */
+void offset_reach_position(struct chat *chat, uint64_t position);
+void offset_reach_stamp(struct chat *chat, uint64_t stamp);
+void offset_set_settled(struct chat *chat, bool is_settled);
+/* What packets made now carry: of a room's message, and of anything else. May be empty. */
+struct slice offset_of_message(struct chat *chat);
+struct slice offset_of_event(struct chat *chat);
+
+/* kept.c */
+/* Tells the router, or keeps it in mind while there is none. */
+void session_ended(struct chat *chat, struct slice socket_id, bool is_explicit, int64_t now);
+void sessions_say_lost(struct chat *chat);
+void recovered_remember(struct chat_socket *from); /* its id is not that of its session */
+struct chat_socket *recovered_find(struct chat *chat, struct slice id);
+void recovered_forget(struct chat_socket *from);
+
+/* recover.c */
+/* A client asks to go on; false: it does not ask in a way that could be granted. */
+bool recover_begin(struct chat_socket *from, struct slice pid, struct slice offset, int64_t now);
+void recover_cancel(struct chat_socket *from, int64_t silence, int64_t now); /* client gone */
+void recover_continue(struct chat *chat, int64_t now); /* the edge has caught up */
+void recover_restart(struct chat *chat, int64_t now);  /* the link is new: none goes on */
+void recover_tick(struct chat *chat, int64_t now);
+/* That socket goes on elsewhere: whoever has it here, or was about to, is closed. */
+void recover_taken(struct chat *chat, struct slice socket_id, int64_t now);
+/* A packet for a socket; one that is being recovered gets it after what it has missed. */
+void chat_emit(struct chat_socket *socket, struct packet *packet);
+/* The same for a room's message. */
+void chat_emit_message(struct chat_socket *socket, struct packet *packet, uint64_t position);
+
 /* deliver.c */
 /* To every socket of the room but those of `except` (a NULL filter: to all). */
 void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
@@ -173,6 +238,9 @@ void room_announce(struct chat *chat, struct chat_room *room, const struct bus_p
 /* What a follower sees of an event of its run: up to two packets, each with one reference. */
 uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
                              struct packet *packets[2]);
+/* What ends a run for a socket that missed its reply; three packets, one reference each. */
+uint32_t render_run_end(struct chat *chat, const struct chat_room *room,
+                        const struct bus_stored_message *reply, struct packet *packets[3]);
 
 /* presence.c */
 /* A join was answered; to be called before its socket is in the room. */

@@ -51,16 +51,17 @@ void chat_leave_all(struct chat_socket *socket, bool is_explicit, int64_t silenc
 
 /* --- rendering -------------------------------------------------------------------------------- */
 
-static void write_identity(struct buffer *out, const struct join_wait *wait, struct slice room)
+static void write_identity(struct buffer *out, const struct chat_socket *from, const char *agent_id,
+                           struct slice room)
 {
     char message[USER_ID_MAX + 96];
     int length = snprintf(message, sizeof(message), "Socket %s successfully joined channel %.*s.",
-                          socket_id(wait->from->socket), (int)room.length, room.data);
+                          socket_id(from->socket), (int)room.length, room.data);
     json_write_string_member(out, "message", slice_of(message, (size_t)length));
     json_write_string_member(out, "channelId", room);
     json_write_string_member(out, "roomId", room);
-    if (wait->agent_id != NULL) {
-        json_write_string_member(out, "agentId", chat_text(wait->agent_id));
+    if (agent_id != NULL) {
+        json_write_string_member(out, "agentId", chat_text(agent_id));
     }
 }
 
@@ -105,39 +106,61 @@ static void write_members(struct buffer *out, const struct chat_room *room,
     json_write_unsigned_member(out, "memberCount", member_count);
 }
 
-static void write_room_joined(struct buffer *out, const struct join_wait *wait,
-                              const struct bus_joined *joined, bool asked_replay)
+static void write_room_joined(struct buffer *out, const struct chat_socket *from,
+                              const char *agent_id, const struct bus_joined *joined,
+                              const uint32_t *replayed)
 {
-    write_identity(out, wait, joined->room);
+    write_identity(out, from, agent_id, joined->room);
     json_write_string_member(out, "serverId", joined->server_id);
     json_write_string_member(out, "messageServerId", joined->server_id);
     json_write_unsigned_member(out, "epoch", joined->epoch);
     json_write_unsigned_member(out, "seq", joined->last_seq);
-    write_members(out, room_lookup(wait->chat, joined->room), joined);
-    if (asked_replay) {
+    write_members(out, room_lookup(from->chat, joined->room), joined);
+    if (replayed != NULL) {
         json_write_key(out, "replay");
         buffer_append_char(out, '{');
-        json_write_unsigned_member(out, "count", joined->replay.count);
+        json_write_unsigned_member(out, "count", *replayed);
         json_write_boolean_member(out, "complete", joined->replay_complete);
         buffer_append_char(out, '}');
     }
 }
 
-static void emit_joined(const struct join_wait *wait, const struct bus_joined *joined,
-                        bool asked_replay)
+struct packet *render_room_joined(struct chat_socket *from, const struct bus_joined *joined)
 {
-    struct buffer *out = &wait->chat->scratch;
+    struct buffer *out = &from->chat->scratch;
     buffer_clear(out);
     buffer_append_char(out, '{');
-    write_identity(out, wait, joined->room);
+    write_room_joined(out, from, NULL, joined, NULL);
     buffer_append_char(out, '}');
-    socket_emit_event(wait->from, "channel_joined", buffer_slice(out));
+    return chat_event_packet("room_joined", buffer_slice(out), SLICE_EMPTY);
+}
+
+static void emit_with(struct chat_socket *from, const char *event, struct slice argument,
+                      struct slice offset)
+{
+    struct packet *packet = chat_event_packet(event, argument, offset);
+    socket_emit(from->socket, packet);
+    packet_release(&packet);
+}
+
+/* Only the last packet of a join's answer says that its client has got it. */
+static void emit_joined(const struct join_wait *wait, const struct bus_joined *joined,
+                        const uint32_t *replayed)
+{
+    struct buffer *out = &wait->chat->scratch;
+    bool is_last = replayed == NULL || *replayed == 0;
+    buffer_clear(out);
+    buffer_append_char(out, '{');
+    write_identity(out, wait->from, wait->agent_id, joined->room);
+    buffer_append_char(out, '}');
+    emit_with(wait->from, "channel_joined", buffer_slice(out), SLICE_EMPTY);
 
     buffer_clear(out);
     buffer_append_char(out, '{');
-    write_room_joined(out, wait, joined, asked_replay);
+    write_room_joined(out, wait->from, wait->agent_id, joined, replayed);
     buffer_append_char(out, '}');
-    socket_emit_event(wait->from, "room_joined", buffer_slice(out));
+    emit_with(wait->from, "room_joined", buffer_slice(out),
+              is_last ? offset_of_event(wait->chat) : SLICE_EMPTY);
     if (wait->has_ack_id) {
         out->length--;
         json_write_boolean_member(out, "success", true);
@@ -146,39 +169,76 @@ static void emit_joined(const struct join_wait *wait, const struct bus_joined *j
     }
 }
 
-/* What the client missed, oldest first, each marked as a replay. */
+struct packet *render_missed(struct chat *chat, const struct bus_stored_message *message,
+                             uint64_t epoch, struct slice entity, struct slice mark,
+                             struct slice offset)
+{
+    struct chat_stamp stamp = {message->id, message->seq, epoch, message->created_at};
+    bool is_own = slice_equals(message->sender, entity) && message->client_message_id.length > 0 &&
+                  message->client_message_id.data[0] != '~';
+    struct buffer extra = BUFFER_EMPTY;
+    buffer_append_slice(&extra, mark);
+    if (is_own) {
+        json_write_string_member(&extra, "clientMessageId", message->client_message_id);
+    }
+    struct packet *packet =
+        chat_broadcast_packet(&stamp, message->body, buffer_slice(&extra), offset, &chat->scratch);
+    buffer_deinit(&extra);
+    return packet;
+}
+
+/* How many of the replayed messages are not newer than that. */
+static uint32_t count_through(const struct bus_list *replay, uint64_t through)
+{
+    struct msgpack_reader reader = bus_list_read(replay);
+    struct bus_stored_message element;
+    uint32_t count = 0;
+    while (bus_list_next(&reader, BUS_ELEMENT_STORED, &element)) {
+        count += element.seq <= through;
+    }
+    return count;
+}
+
+/* The first so many that the client missed, oldest first, each marked as a replay. */
 static void emit_replay(const struct join_wait *wait, const struct bus_joined *joined,
-                        struct slice entity)
+                        struct slice entity, uint32_t left)
 {
     struct chat *chat = wait->chat;
     struct msgpack_reader reader = bus_list_read(&joined->replay);
     struct bus_stored_message element;
-    struct buffer extra = BUFFER_EMPTY;
-    while (bus_list_next(&reader, BUS_ELEMENT_STORED, &element)) {
-        struct chat_stamp stamp = {element.id, element.seq, joined->epoch, element.created_at};
-        bool is_own = slice_equals(element.sender, entity) &&
-                      element.client_message_id.length > 0 &&
-                      element.client_message_id.data[0] != '~';
-        buffer_clear(&extra);
-        buffer_append_string(&extra, "\"replay\":true");
-        if (is_own) {
-            json_write_string_member(&extra, "clientMessageId", element.client_message_id);
-        }
-        struct packet *packet =
-            element.kind == BUS_KIND_EVENT
-                ? chat_room_event_packet(element.body)
-                : chat_broadcast_packet(&stamp, element.body, buffer_slice(&extra), &chat->scratch);
-        if (packet == NULL) {
-            continue;
-        }
+    while (left > 0 && bus_list_next(&reader, BUS_ELEMENT_STORED, &element)) {
+        struct slice offset = --left == 0 ? offset_of_message(chat) : SLICE_EMPTY;
+        struct packet *packet = render_missed(chat, &element, joined->epoch, entity,
+                                              SLICE_LITERAL("\"replay\":true"), offset);
         socket_emit(wait->from->socket, packet);
         packet_release(&packet);
         chat->counters.deliveries++;
     }
-    buffer_deinit(&extra);
+}
+
+/* All that the router had said before has been passed on. */
+static void join_reach(struct chat *chat, const struct bus_joined *joined)
+{
+    offset_reach_stamp(chat, joined->stamp);
+    if (chat->is_caught_up) {
+        offset_reach_position(chat, joined->position);
+    }
 }
 
 /* --- the join --------------------------------------------------------------------------------- */
+
+struct chat_member *join_record(struct chat_socket *from, const struct bus_joined *joined,
+                                const struct bus_join *join)
+{
+    struct chat *chat = from->chat;
+    struct chat_room *room =
+        room_make(chat, joined->room, joined->server_id, joined->epoch, joined->last_seq);
+    presence_joined(chat, room, joined);
+    struct chat_member *member = member_add(room, from, join->entity, join->name);
+    member->joined_seq = joined->last_seq;
+    join_reach(chat, joined);
+    return member;
+}
 
 /* Returns the sequence number up to which the socket has everything that it is to have. */
 static uint64_t record_membership(const struct join_wait *wait, const struct bus_joined *joined,
@@ -206,18 +266,28 @@ static uint64_t record_membership(const struct join_wait *wait, const struct bus
     return joined->last_seq;
 }
 
+bool join_is_awaited(struct chat *chat, const struct uplink_outcome *outcome)
+{
+    const struct bus_join *join = &outcome->sent->join;
+    int error = outcome->answer == NULL ? outcome->error : (int)outcome->answer->joined.error;
+    if (outcome->is_with_router) {
+        take_back(chat, join, join->request);
+    } else if (error == 0 && outcome->is_forgotten) {
+        take_back(chat, join, 0);
+    }
+    if (outcome->is_forgotten && join->socket.length > 0) {
+        session_ended(chat, join->socket, false, outcome->now); /* it may have begun it anew */
+    }
+    return !outcome->is_forgotten;
+}
+
 static void on_joined(void *context, const struct uplink_outcome *outcome)
 {
     struct join_wait *wait = context;
     const struct bus_join *join = &outcome->sent->join;
     const struct bus_joined *joined = outcome->answer == NULL ? NULL : &outcome->answer->joined;
     int error = joined == NULL ? outcome->error : (int)joined->error;
-    if (outcome->is_with_router) {
-        take_back(wait->chat, join, join->request);
-    } else if (error == 0 && outcome->is_forgotten) {
-        take_back(wait->chat, join, 0);
-    }
-    if (outcome->is_forgotten) {
+    if (!join_is_awaited(wait->chat, outcome)) {
         join_wait_destroy(wait);
         return;
     }
@@ -232,10 +302,15 @@ static void on_joined(void *context, const struct uplink_outcome *outcome)
     } else {
         bool asked_replay = join->since != BUS_SINCE_NOTHING;
         wait->chat->counters.joins++;
+        const struct chat_member *former = member_of(wait->from, joined->room);
+        /* Whoever is there already has had everything live that came after its first join. */
+        uint32_t replayed =
+            count_through(&joined->replay, former == NULL ? UINT64_MAX : former->joined_seq);
         struct bus_joined told = *joined;
+        join_reach(wait->chat, joined);
         told.last_seq = record_membership(wait, joined, join);
-        emit_joined(wait, &told, asked_replay);
-        emit_replay(wait, joined, join->entity);
+        emit_joined(wait, &told, asked_replay ? &replayed : NULL);
+        emit_replay(wait, joined, join->entity, replayed);
         chat_follow_joined(wait->from, joined->room, asked_replay && joined->replay_complete);
     }
     join_wait_destroy(wait);
@@ -284,7 +359,8 @@ void chat_handle_join(const struct chat_call *call)
                  .since_seq = join.since_seq,
                  .since_epoch = join.since_epoch,
                  .since_time = join.since_time,
-                 .since_id = join.since_id}};
+                 .since_id = join.since_id,
+                 .socket = from->is_kept ? slice_of_string(socket_id(from->socket)) : SLICE_EMPTY}};
     int error = uplink_request(chat->uplink, &message, &message.join.request, on_joined, wait,
                                &from->requests, call->now);
     if (error != 0) {

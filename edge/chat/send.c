@@ -27,8 +27,8 @@ static void emit_echo(struct send_wait *wait, const struct chat_stamp *stamp, st
         buffer_append_string(&extra, "\"clientMessageId\":");
         json_write_string(&extra, chat_text(wait->client_message_id));
     }
-    struct packet *packet =
-        chat_broadcast_packet(stamp, body, buffer_slice(&extra), &chat->scratch);
+    struct packet *packet = chat_broadcast_packet(stamp, body, buffer_slice(&extra),
+                                                  offset_of_message(chat), &chat->scratch);
     socket_emit(wait->from->socket, packet);
     packet_release(&packet);
     buffer_deinit(&extra);

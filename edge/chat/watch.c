@@ -165,6 +165,7 @@ void chat_follow_joined(struct chat_socket *socket, struct slice room, bool was_
 
 void chat_tick(struct chat *chat, int64_t now)
 {
+    recover_tick(chat, now);
     while (chat->holding != NULL && chat->holding->hold_until <= now) {
         struct follow *follow = chat->holding;
         release(follow, true);

@@ -100,6 +100,7 @@ struct session {
     bool is_pong_extended : 1; /* another packet has moved that deadline already */
     bool is_post_begun : 1;    /* head of a POST seen, body on its way */
     bool wants_base64 : 1;     /* binary data goes out as text */
+    bool takes_offsets : 1;    /* gets packets with their suffix */
 
     char id[SESSION_ID_LENGTH + 1];
     char remote_address[REMOTE_ADDRESS_SIZE];

@@ -92,6 +92,11 @@ void session_new_id(struct session_table *table, char out[SESSION_ID_LENGTH + 1]
     id_random_text(table->ids, out + INCARNATION_LENGTH, SESSION_ID_LENGTH - INCARNATION_LENGTH);
 }
 
+bool session_is_over(const struct session *session)
+{
+    return !session_is_open(session);
+}
+
 bool session_is_open(const struct session *session)
 {
     return session->state < SESSION_CLOSING;
@@ -158,6 +163,7 @@ static struct session *session_new(struct session_table *table,
     session->engineio = engineio_codec(opening->revision);
     session->socketio = socketio_codec(opening->revision + 1);
     session->wants_base64 = opening->wants_base64;
+    session->takes_offsets = opening->takes_offsets && session->socketio->revision >= 5;
     outbox_init(&session->outbox);
     session_new_id(table, session->id);
     memcpy(session->remote_address, opening->remote_address, address_length);

@@ -119,6 +119,9 @@ void sockets_end(struct session *session, enum session_close_reason reason)
 static void send_packet(struct session *session, struct packet *packet)
 {
     assert(packet->attachment_count == 0 || !packet->is_volatile);
+    if (!session->takes_offsets) {
+        packet = packet_plain(packet);
+    }
     if (session->parser == PARSER_MSGPACK && packet->kind == PACKET_TEXT) {
         session_queue(session, socketio_msgpack_packet(packet));
         return;
@@ -384,7 +387,18 @@ void session_send(struct session *session, struct packet *packet)
     session_queue(session, packet);
 }
 
-void socket_accept(struct socket *socket)
+bool socket_takes_offsets(const struct socket *socket)
+{
+    return socket->session->takes_offsets;
+}
+
+void socket_set_id(struct socket *socket, struct slice id)
+{
+    assert(socket->state == SOCKET_PENDING && id.length == SESSION_ID_LENGTH);
+    memcpy(socket->id, id.data, SESSION_ID_LENGTH);
+}
+
+void socket_accept(struct socket *socket, struct slice private_id)
 {
     struct session *session = socket->session;
     struct buffer *scratch = session_scratch(session->table);
@@ -397,7 +411,7 @@ void socket_accept(struct socket *socket)
     session->connect_deadline = 0;
     heartbeat_schedule(session);
     session->socketio->write_connect(scratch, socket->name_space,
-                                     slice_of(socket->id, SESSION_ID_LENGTH));
+                                     slice_of(socket->id, SESSION_ID_LENGTH), private_id);
     send_scratch(session);
 }
 
@@ -413,6 +427,13 @@ void socket_refuse(struct socket *socket, const char *message)
 void socket_emit(struct socket *socket, struct packet *packet)
 {
     if (socket->state == SOCKET_ACCEPTED) {
+        send_packet(socket->session, packet);
+    }
+}
+
+void socket_emit_missed(struct socket *socket, struct packet *packet)
+{
+    if (socket->state == SOCKET_PENDING) {
         send_packet(socket->session, packet);
     }
 }

@@ -46,8 +46,12 @@ struct socket_application {
 /* Queues a rendered packet for an application of message(); takes a reference of its own. */
 void session_send(struct session *session, struct packet *packet);
 
-/* Accepts a pending connect: CONNECT answer with the socket's id. */
-void socket_accept(struct socket *socket);
+/* Accepts a pending connect: CONNECT answer with the socket's id, and a private id unless empty. */
+void socket_accept(struct socket *socket, struct slice private_id);
+/* Can its client be told offsets, and so go on with another socket later? */
+bool socket_takes_offsets(const struct socket *socket);
+/* A pending one goes on as another: SESSION_ID_LENGTH characters. */
+void socket_set_id(struct socket *socket, struct slice id);
 /* Refuses it: CONNECT_ERROR with the message; the session stays. disconnected() is not called. */
 void socket_refuse(struct socket *socket, const char *message);
 
@@ -57,6 +61,8 @@ void socket_refuse(struct socket *socket, const char *message);
  * a socket that is not accepted, or over.
  */
 void socket_emit(struct socket *socket, struct packet *packet);
+/* The same on a pending socket: what a recovered client has missed comes before the CONNECT. */
+void socket_emit_missed(struct socket *socket, struct packet *packet);
 /* Answers an event that asked for it; arguments: raw JSON values joined by commas. */
 void socket_acknowledge(struct socket *socket, uint64_t ack_id, struct slice arguments);
 /*

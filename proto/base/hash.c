@@ -29,16 +29,16 @@ static inline void mix(struct state *s)
 }
 
 /* The one secret of the process: made before main(), only read afterwards. */
-static uint64_t key[2];
+static uint64_t process_key[2];
 
 __attribute__((constructor)) static void make_key(void)
 {
-    if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key)) {
+    if (getrandom(process_key, sizeof(process_key), 0) != (ssize_t)sizeof(process_key)) {
         __builtin_trap(); /* without it the tables could be aimed at */
     }
 }
 
-uint32_t hash_keyed(const void *data, size_t length)
+uint32_t hash_with_key(const uint64_t key[2], const void *data, size_t length)
 {
     const unsigned char *at = data;
     struct state s = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
@@ -64,4 +64,9 @@ uint32_t hash_keyed(const void *data, size_t length)
     mix(&s);
     uint64_t hash = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
     return (uint32_t)(hash ^ hash >> 32);
+}
+
+uint32_t hash_keyed(const void *data, size_t length)
+{
+    return hash_with_key(process_key, data, length);
 }

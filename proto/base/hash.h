@@ -11,6 +11,8 @@
 
 /* SipHash-1-3 under a random key of this process, folded to 32 bits. */
 uint32_t hash_keyed(const void *data, size_t length);
+/* The same under a key that several processes share. */
+uint32_t hash_with_key(const uint64_t key[2], const void *data, size_t length);
 
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = hash_keyed((keyptr), (size_t)(keylen)))
 #include <uthash.h>

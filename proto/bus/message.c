@@ -62,27 +62,15 @@ static const struct field stored_fields[] = {
     ID(bus_stored_message, id),          U(bus_stored_message, seq),
     U(bus_stored_message, kind),         I(bus_stored_message, created_at),
     ID(bus_stored_message, sender),      ID(bus_stored_message, client_message_id),
-    ID(bus_stored_message, in_reply_to), PAYLOAD(bus_stored_message, body)};
+    ID(bus_stored_message, in_reply_to), PAYLOAD(bus_stored_message, body),
+    U(bus_stored_message, position)};
 static const struct field agent_fields[] = {ID(bus_agent, id), NAME(bus_agent, name),
                                             PAYLOAD(bus_agent, details)};
 static const struct field peer_fields[] = {ID(bus_peer, incarnation), NAME(bus_peer, address)};
 static const struct field text_fields[] = {NAME(bus_text, text)};
-
-static const struct field record_row_fields[] = {
-    ID(bus_record_row, id),        ID(bus_record_row, owner),     U(bus_record_row, number),
-    U(bus_record_row, revision),   I(bus_record_row, created_at), I(bus_record_row, updated_at),
-    I(bus_record_row, expires_at), PAYLOAD(bus_record_row, body)};
-static const struct field channel_row_fields[] = {ID(bus_channel_row, id),
-                                                  ID(bus_channel_row, server_id),
-                                                  NAME(bus_channel_row, name),
-                                                  NAME(bus_channel_row, type),
-                                                  NAME(bus_channel_row, source_type),
-                                                  PAYLOAD(bus_channel_row, metadata),
-                                                  I(bus_channel_row, created_at),
-                                                  I(bus_channel_row, updated_at)};
-static const struct field known_agent_fields[] = {
-    ID(bus_known_agent, id), NAME(bus_known_agent, name), U(bus_known_agent, bridges),
-    PAYLOAD(bus_known_agent, details)};
+static const struct field session_room_fields[] = {
+    ID(bus_session_room, room),    ID(bus_session_room, entity), NAME(bus_session_room, name),
+    U(bus_session_room, position), U(bus_session_room, stamp),   B(bus_session_room, was_replayed)};
 
 static const struct field hello_fields[] = {U(bus_hello, role), ID(bus_hello, incarnation),
                                             NAME(bus_hello, name), NAME(bus_hello, peer_address),
@@ -91,11 +79,11 @@ static const struct field room_sync_fields[] = {ID(bus_room_sync, room), U(bus_r
                                                 U(bus_room_sync, last_seq),
                                                 LIST(bus_room_sync, members, BUS_ELEMENT_MEMBER)};
 static const struct field sync_done_fields[] = {U(bus_sync_done, rooms)};
-static const struct field join_fields[] = {U(bus_join, request),    ID(bus_join, room),
-                                           ID(bus_join, entity),    NAME(bus_join, name),
-                                           ID(bus_join, server_id), U(bus_join, since),
-                                           U(bus_join, since_seq),  U(bus_join, since_epoch),
-                                           I(bus_join, since_time), ID(bus_join, since_id)};
+static const struct field join_fields[] = {
+    U(bus_join, request),   ID(bus_join, room),       ID(bus_join, entity),
+    NAME(bus_join, name),   ID(bus_join, server_id),  U(bus_join, since),
+    U(bus_join, since_seq), U(bus_join, since_epoch), I(bus_join, since_time),
+    ID(bus_join, since_id), ID(bus_join, socket)};
 static const struct field leave_fields[] = {ID(bus_leave, room), ID(bus_leave, entity),
                                             B(bus_leave, is_explicit), U(bus_leave, silence),
                                             U(bus_leave, request)};
@@ -117,57 +105,17 @@ static const struct field history_fields[] = {U(bus_history, request), ID(bus_hi
 static const struct field members_fields[] = {U(bus_members, request), ID(bus_members, room),
                                               U(bus_members, offset), U(bus_members, limit)};
 static const struct field channel_put_fields[] = {
-    U(bus_channel_put, request),        ID(bus_channel_put, id),
-    ID(bus_channel_put, server_id),     NAME(bus_channel_put, name),
-    NAME(bus_channel_put, type),        PAYLOAD(bus_channel_put, metadata),
-    NAME(bus_channel_put, source_type), LIST(bus_channel_put, participants, BUS_ELEMENT_TEXT)};
-static const struct field record_put_fields[] = {
-    U(bus_record_put, request),   NAME(bus_record_put, collection), ID(bus_record_put, id),
-    ID(bus_record_put, owner),    U(bus_record_put, expected),      I(bus_record_put, expires_at),
-    PAYLOAD(bus_record_put, body)};
-static const struct field record_get_fields[] = {
-    U(bus_record_get, request), NAME(bus_record_get, collection), ID(bus_record_get, id)};
-static const struct field record_list_fields[] = {
-    U(bus_record_list, request), NAME(bus_record_list, collection),
-    ID(bus_record_list, owner),  U(bus_record_list, after),
-    U(bus_record_list, limit),   B(bus_record_list, is_descending)};
-static const struct field record_delete_fields[] = {
-    U(bus_record_delete, request), NAME(bus_record_delete, collection), ID(bus_record_delete, id)};
-static const struct field channel_get_fields[] = {
-    U(bus_channel_get, request), ID(bus_channel_get, room), B(bus_channel_get, wants_participants)};
-static const struct field channel_change_fields[] = {
-    U(bus_channel_change, request),
-    ID(bus_channel_change, room),
-    ID(bus_channel_change, id),
-    NAME(bus_channel_change, name),
-    PAYLOAD(bus_channel_change, metadata),
-    B(bus_channel_change, sets_participants),
-    LIST(bus_channel_change, participants, BUS_ELEMENT_TEXT),
-    ID(bus_channel_change, added),
-    ID(bus_channel_change, removed)};
-static const struct field channel_list_fields[] = {
-    U(bus_channel_list, request), ID(bus_channel_list, server_id), U(bus_channel_list, before),
-    U(bus_channel_list, limit)};
-static const struct field room_event_fields[] = {
-    U(bus_room_event, request),    ID(bus_room_event, room),       ID(bus_room_event, id),
-    U(bus_room_event, action),     ID(bus_room_event, message_id), PAYLOAD(bus_room_event, body),
-    PAYLOAD(bus_room_event, event)};
-static const struct field message_get_fields[] = {U(bus_message_get, request),
-                                                  ID(bus_message_get, id)};
-static const struct field search_fields[] = {
-    U(bus_search, request), ID(bus_search, room),  ID(bus_search, sender), NAME(bus_search, text),
-    I(bus_search, after),   I(bus_search, before), U(bus_search, limit),   U(bus_search, offset)};
-static const struct field submit_fields[] = {U(bus_submit, request),      ID(bus_submit, room),
-                                             ID(bus_submit, id),          ID(bus_submit, sender),
-                                             ID(bus_submit, in_reply_to), ID(bus_submit, server_id),
-                                             PAYLOAD(bus_submit, body)};
-static const struct field agents_get_fields[] = {U(bus_agents_get, request)};
+    U(bus_channel_put, request),        ID(bus_channel_put, server_id),
+    NAME(bus_channel_put, name),        NAME(bus_channel_put, type),
+    PAYLOAD(bus_channel_put, metadata), LIST(bus_channel_put, participants, BUS_ELEMENT_TEXT)};
 static const struct field joined_fields[] = {
     U(bus_joined, request),         I(bus_joined, error),
     ID(bus_joined, room),           U(bus_joined, epoch),
     U(bus_joined, last_seq),        ID(bus_joined, server_id),
     U(bus_joined, member_count),    LIST(bus_joined, members, BUS_ELEMENT_MEMBER),
-    B(bus_joined, replay_complete), LIST(bus_joined, replay, BUS_ELEMENT_STORED)};
+    B(bus_joined, replay_complete), LIST(bus_joined, replay, BUS_ELEMENT_STORED),
+    U(bus_joined, position),        U(bus_joined, stamp),
+    U(bus_joined, changed_at)};
 static const struct field send_done_fields[] = {
     U(bus_send_done, request),      I(bus_send_done, error),    ID(bus_send_done, message_id),
     U(bus_send_done, seq),          U(bus_send_done, epoch),    I(bus_send_done, created_at),
@@ -185,10 +133,11 @@ static const struct field room_message_fields[] = {ID(bus_room_message, room),
                                                    ID(bus_room_message, origin),
                                                    U(bus_room_message, origin_request),
                                                    ID(bus_room_message, client_message_id),
-                                                   PAYLOAD(bus_room_message, body)};
-static const struct field presence_fields[] = {ID(bus_presence, room), B(bus_presence, is_joined),
-                                               ID(bus_presence, entity), NAME(bus_presence, name),
-                                               U(bus_presence, member_count)};
+                                                   PAYLOAD(bus_room_message, body),
+                                                   U(bus_room_message, position)};
+static const struct field presence_fields[] = {
+    ID(bus_presence, room),   B(bus_presence, is_joined),    ID(bus_presence, entity),
+    NAME(bus_presence, name), U(bus_presence, member_count), U(bus_presence, stamp)};
 static const struct field presence_list_fields[] = {
     ID(bus_presence_list, room), LIST(bus_presence_list, members, BUS_ELEMENT_MEMBER)};
 static const struct field chunk_fields[] = {ID(bus_chunk, room),     ID(bus_chunk, reply),
@@ -221,20 +170,18 @@ static const struct field channel_fields[] = {U(bus_channel, request),
                                               I(bus_channel, updated_at),
                                               LIST(bus_channel, participants, BUS_ELEMENT_TEXT)};
 static const struct field peers_fields[] = {LIST(bus_peers, peers, BUS_ELEMENT_PEER)};
-static const struct field record_fields[] = {U(bus_record, request),    I(bus_record, error),
-                                             ID(bus_record, id),        ID(bus_record, owner),
-                                             U(bus_record, number),     U(bus_record, revision),
-                                             I(bus_record, created_at), I(bus_record, updated_at),
-                                             I(bus_record, expires_at), PAYLOAD(bus_record, body)};
-static const struct field records_page_fields[] = {
-    U(bus_records_page, request), I(bus_records_page, error), U(bus_records_page, total),
-    B(bus_records_page, is_complete), LIST(bus_records_page, records, BUS_ELEMENT_RECORD)};
-static const struct field channels_page_fields[] = {
-    U(bus_channels_page, request), I(bus_channels_page, error), U(bus_channels_page, next),
-    LIST(bus_channels_page, channels, BUS_ELEMENT_CHANNEL)};
-static const struct field agents_page_fields[] = {
-    U(bus_agents_page, request), I(bus_agents_page, error),
-    LIST(bus_agents_page, agents, BUS_ELEMENT_KNOWN_AGENT)};
+static const struct field session_open_fields[] = {ID(bus_session_open, socket),
+                                                   ID(bus_session_open, entity)};
+static const struct field session_end_fields[] = {ID(bus_session_end, socket),
+                                                  B(bus_session_end, is_explicit)};
+static const struct field recover_fields[] = {U(bus_recover, request), ID(bus_recover, socket)};
+static const struct field cluster_fields[] = {PAYLOAD(bus_cluster, secret)};
+static const struct field caught_up_fields[] = {U(bus_caught_up, position)};
+static const struct field settled_fields[] = {U(bus_settled, stamp)};
+static const struct field recovered_fields[] = {
+    U(bus_recovered, request), I(bus_recovered, error), ID(bus_recovered, entity),
+    LIST(bus_recovered, rooms, BUS_ELEMENT_SESSION_ROOM)};
+static const struct field session_taken_fields[] = {ID(bus_session_taken, socket)};
 static const struct field register_agents_fields[] = {
     U(bus_register_agents, credit), LIST(bus_register_agents, agents, BUS_ELEMENT_AGENT)};
 static const struct field work_chunk_fields[] = {U(bus_work_chunk, job), U(bus_work_chunk, attempt),
@@ -284,9 +231,8 @@ static const struct layout *element_layout(enum bus_element element)
         [BUS_ELEMENT_AGENT] = {"agent", agent_fields, COUNT(agent_fields)},
         [BUS_ELEMENT_PEER] = {"peer", peer_fields, COUNT(peer_fields)},
         [BUS_ELEMENT_TEXT] = {"text", text_fields, COUNT(text_fields)},
-        [BUS_ELEMENT_RECORD] = {"record", record_row_fields, COUNT(record_row_fields)},
-        [BUS_ELEMENT_CHANNEL] = {"channel", channel_row_fields, COUNT(channel_row_fields)},
-        [BUS_ELEMENT_KNOWN_AGENT] = {"agent", known_agent_fields, COUNT(known_agent_fields)},
+        [BUS_ELEMENT_SESSION_ROOM] = {"session_room", session_room_fields,
+                                      COUNT(session_room_fields)},
     };
     return &layouts[element];
 }
@@ -342,9 +288,6 @@ static bool read_list(struct msgpack_reader *reader, enum bus_element element,
         struct bus_agent agent;
         struct bus_peer peer;
         struct bus_text text;
-        struct bus_record_row record;
-        struct bus_channel_row channel;
-        struct bus_known_agent known_agent;
     } scratch;
     const char *start = (const char *)reader->at;
     for (uint32_t i = 0; i < list->count; i++) {

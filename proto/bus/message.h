@@ -43,8 +43,6 @@ struct bus_member {
     uint64_t connections; /* sockets of this entity in the room */
 };
 
-enum { BUS_KIND_EVENT = 2 }; /* of the store's message kinds: what is shown under its own name */
-
 struct bus_stored_message {
     struct slice id;
     uint64_t seq;
@@ -54,6 +52,17 @@ struct bus_stored_message {
     struct slice client_message_id;
     struct slice in_reply_to;
     struct slice body;
+    uint64_t position;
+};
+
+/* A room that a recovered socket is in. */
+struct bus_session_room {
+    struct slice room;
+    struct slice entity;
+    struct slice name;
+    uint64_t position;  /* what came after it is to be replayed, unless the client has it */
+    uint64_t stamp;     /* of the join: a client that has come so far has been told of it */
+    bool was_replayed;  /* the join had `since` */
 };
 
 struct bus_agent {
@@ -71,36 +80,6 @@ struct bus_text {
     struct slice text;
 };
 
-/* A record as it is listed; see router/store/record.h. */
-struct bus_record_row {
-    struct slice id;
-    struct slice owner;
-    uint64_t number;
-    uint64_t revision;
-    int64_t created_at;
-    int64_t updated_at;
-    int64_t expires_at;
-    struct slice body;
-};
-
-struct bus_channel_row {
-    struct slice id;
-    struct slice server_id;
-    struct slice name;
-    struct slice type;
-    struct slice source_type;
-    struct slice metadata; /* raw JSON object */
-    int64_t created_at;
-    int64_t updated_at;
-};
-
-struct bus_known_agent {
-    struct slice id;
-    struct slice name;
-    uint64_t bridges;     /* that run it now */
-    struct slice details; /* raw JSON object */
-};
-
 /* --- edge to router --------------------------------------------------------------------------- */
 
 /* After (re)connecting: what this edge holds of a room. */
@@ -114,7 +93,13 @@ struct bus_sync_done {
     uint64_t rooms;
 };
 
-enum bus_since { BUS_SINCE_NOTHING, BUS_SINCE_SEQ, BUS_SINCE_ID, BUS_SINCE_TIME };
+enum bus_since {
+    BUS_SINCE_NOTHING,
+    BUS_SINCE_SEQ,
+    BUS_SINCE_ID,
+    BUS_SINCE_TIME,
+    BUS_SINCE_POSITION /* since_seq is one */
+};
 
 struct bus_join {
     uint64_t request;
@@ -127,6 +112,7 @@ struct bus_join {
     uint64_t since_epoch; /* 0: any */
     int64_t since_time;
     struct slice since_id;
+    struct slice socket; /* whose membership is kept for its recovery; empty: it is not kept */
 };
 struct bus_leave {
     struct slice room;
@@ -180,110 +166,27 @@ struct bus_members {
 };
 struct bus_channel_put {
     uint64_t request;
-    struct slice id; /* made unless it is there already; then it is answered as it is */
     struct slice server_id;
     struct slice name;
     struct slice type;
     struct slice metadata;        /* raw JSON object */
-    struct slice source_type;
     struct bus_list participants; /* bus_text */
 };
 
-/* Records: what REST keeps. The store decides, in the order of commits. */
-struct bus_record_put {
-    uint64_t request;
-    struct slice collection;
-    struct slice id;
-    struct slice owner;
-    uint64_t expected;  /* revision; 0: there is none yet; UINT64_MAX: any or none */
-    int64_t expires_at; /* wall ms; 0: never */
-    struct slice body;
+/* A socket that can be recovered has come into being. */
+struct bus_session_open {
+    struct slice socket;
+    struct slice entity;
 };
-struct bus_record_get {
-    uint64_t request;
-    struct slice collection;
-    struct slice id;
+/* It has lost its transport, or (for good) the client has ended it. */
+struct bus_session_end {
+    struct slice socket;
+    bool is_explicit;
 };
-struct bus_record_list {
+/* A client wants to go on as that socket. */
+struct bus_recover {
     uint64_t request;
-    struct slice collection;
-    struct slice owner; /* empty: everybody's */
-    uint64_t after;     /* number of a record; 0: from the first, or the last when descending */
-    uint64_t limit;
-    bool is_descending;
-};
-struct bus_record_delete {
-    uint64_t request;
-    struct slice collection;
-    struct slice id;
-};
-
-struct bus_channel_get {
-    uint64_t request;
-    struct slice room;
-    bool wants_participants;
-};
-/* What is empty stays as it is. The room is told with channelUpdated. */
-struct bus_channel_change {
-    uint64_t request;
-    struct slice room;
-    struct slice id; /* of the event: makes the change idempotent */
-    struct slice name;
-    struct slice metadata;
-    bool sets_participants;
-    struct bus_list participants; /* bus_text */
-    struct slice added;           /* to the participants */
-    struct slice removed;
-};
-struct bus_channel_list {
-    uint64_t request;
-    struct slice server_id;
-    uint64_t before; /* what the page before said is next; 0: from the newest on */
-    uint64_t limit;
-};
-
-enum bus_room_action {
-    BUS_ROOM_TELLS,           /* nothing but the event */
-    BUS_ROOM_DELETES_MESSAGE, /* message_id */
-    BUS_ROOM_EDITS_MESSAGE,   /* message_id gets that body */
-    BUS_ROOM_CLEARS,          /* all messages so far */
-    BUS_ROOM_IS_DELETED
-};
-struct bus_room_event {
-    uint64_t request;
-    struct slice room;
-    struct slice id; /* makes it idempotent */
-    uint64_t action; /* enum bus_room_action */
-    struct slice message_id;
-    struct slice body;
-    struct slice event; /* name, a space, JSON object; see BUS.md, "Events of a room" */
-};
-struct bus_message_get {
-    uint64_t request;
-    struct slice id;
-};
-struct bus_search {
-    uint64_t request;
-    struct slice room;   /* empty: all */
-    struct slice sender; /* empty: all */
-    struct slice text;   /* empty: all */
-    int64_t after;
-    int64_t before;
-    uint64_t limit;
-    uint64_t offset;
-};
-/* A message of an agent that runs elsewhere, under the id that it has given it. */
-struct bus_submit {
-    uint64_t request;
-    struct slice room;
-    struct slice id;
-    struct slice sender;
-    struct slice in_reply_to;
-    struct slice server_id;
-    struct slice body;
-};
-struct bus_agents_get {
-    uint64_t request;
+    struct slice socket;
 };
 
 /* --- router to edge --------------------------------------------------------------------------- */
@@ -299,6 +202,9 @@ struct bus_joined {
     struct bus_list members; /* bus_member, at most presence_limit */
     bool replay_complete;
     struct bus_list replay; /* bus_stored_message, oldest first */
+    uint64_t position;      /* every message up to here was broadcast before this join */
+    uint64_t stamp;         /* see BUS.md, "Recovery" */
+    uint64_t changed_at;    /* stamp of the room's last change of presence */
 };
 struct bus_send_done {
     uint64_t request;
@@ -326,6 +232,7 @@ struct bus_room_message {
     uint64_t origin_request; /* that edge's bus_send.request */
     struct slice client_message_id; /* only when sent again from the store: the sender's own */
     struct slice body;
+    uint64_t position; /* rises from message to message, over all rooms */
 };
 struct bus_presence {
     struct slice room;
@@ -333,6 +240,7 @@ struct bus_presence {
     struct slice entity;
     struct slice name;
     uint64_t member_count;
+    uint64_t stamp;
 };
 /* Everybody who is in a room: an edge tells its sockets what they do not know yet. */
 struct bus_presence_list {
@@ -402,36 +310,27 @@ struct bus_channel {
 struct bus_peers {
     struct bus_list peers; /* bus_peer: every edge with a relay address */
 };
-/* Answers record_put (without body) and record_get. */
-struct bus_record {
-    uint64_t request;
-    int64_t error; /* CONFLICT: another revision is there */
-    struct slice id;
-    struct slice owner;
-    uint64_t number;
-    uint64_t revision;
-    int64_t created_at;
-    int64_t updated_at;
-    int64_t expires_at;
-    struct slice body;
+/* What all edges share; comes first on every link. */
+struct bus_cluster {
+    struct slice secret; /* RECOVERY_SECRET_LENGTH bytes */
 };
-struct bus_records_page {
-    uint64_t request;
-    int64_t error;
-    uint64_t total; /* of the collection, with those that have expired and are not swept yet */
-    bool is_complete;
-    struct bus_list records; /* bus_record_row */
+/* This edge has been sent all that its rooms were behind: what comes now comes in order. */
+struct bus_caught_up {
+    uint64_t position;
 };
-struct bus_channels_page {
-    uint64_t request;
-    int64_t error;
-    uint64_t next; /* 0: these are the last */
-    struct bus_list channels; /* bus_channel_row, newest first */
+/* This edge knows again who is in its rooms, as of this stamp. */
+struct bus_settled {
+    uint64_t stamp;
 };
-struct bus_agents_page {
+struct bus_recovered {
     uint64_t request;
-    int64_t error;
-    struct bus_list agents; /* bus_known_agent, in order of first registration */
+    int64_t error; /* not a session, ended too long ago, or no store: nothing is recovered */
+    struct slice entity;
+    struct bus_list rooms; /* bus_session_room */
+};
+/* A socket of this edge goes on elsewhere. */
+struct bus_session_taken {
+    struct slice socket;
 };
 
 /* --- bridge to router ------------------------------------------------------------------------- */
@@ -526,14 +425,9 @@ struct bus_hello {
     X(HISTORY, history, 17)                                                                        \
     X(MEMBERS, members, 18)                                                                        \
     X(CHANNEL_PUT, channel_put, 19)                                                                \
-    X(RECORD_PUT, record_put, 32)                                                                  \
-    X(RECORD_GET, record_get, 33)                                                                  \
-    X(RECORD_LIST, record_list, 34)                                                                \
-    X(RECORD_DELETE, record_delete, 35)                                                            \
-    X(CHANNEL_GET, channel_get, 36)                                                                \
-    X(CHANNEL_CHANGE, channel_change, 37)                                                          \
-    X(CHANNEL_LIST, channel_list, 38)                                                              \
-    X(ROOM_EVENT, room_event, 39)                                                                  \
+    X(SESSION_OPEN, session_open, 20)                                                              \
+    X(SESSION_END, session_end, 21)                                                                \
+    X(RECOVER, recover, 22)                                                                        \
     X(JOINED, joined, 40)                                                                          \
     X(SEND_DONE, send_done, 41)                                                                    \
     X(ROOM_MESSAGE, room_message, 42)                                                              \
@@ -547,10 +441,11 @@ struct bus_hello {
     X(CHANNEL, channel, 50)                                                                        \
     X(PEERS, peers, 51)                                                                            \
     X(PRESENCE_LIST, presence_list, 52)                                                            \
-    X(RECORD, record, 63)                                                                          \
-    X(RECORDS_PAGE, records_page, 64)                                                              \
-    X(CHANNELS_PAGE, channels_page, 65)                                                            \
-    X(AGENTS_PAGE, agents_page, 66)                                                                \
+    X(CLUSTER, cluster, 53)                                                                        \
+    X(CAUGHT_UP, caught_up, 54)                                                                    \
+    X(SETTLED, settled, 55)                                                                        \
+    X(RECOVERED, recovered, 56)                                                                    \
+    X(SESSION_TAKEN, session_taken, 57)                                                            \
     X(REGISTER, register_agents, 70)                                                               \
     X(WORK_CHUNK, work_chunk, 71)                                                                  \
     X(WORK_DONE, work_done, 72)                                                                    \
@@ -560,11 +455,7 @@ struct bus_hello {
     X(WORK_CANCEL, work_cancel, 82)                                                                \
     X(RELAY_REQUEST, relay_request, 90)                                                            \
     X(RELAY_RESPONSE, relay_response, 91)                                                          \
-    X(RELAY_GONE, relay_gone, 92)                                                                  \
-    X(MESSAGE_GET, message_get, 110)                                                               \
-    X(SEARCH, search, 111)                                                                         \
-    X(SUBMIT, submit, 112)                                                                         \
-    X(AGENTS_GET, agents_get, 113)
+    X(RELAY_GONE, relay_gone, 92)
 
 enum bus_type {
 #define X(name, member, number) BUS_##name = (number),
@@ -595,9 +486,7 @@ enum bus_element {
     BUS_ELEMENT_AGENT,
     BUS_ELEMENT_PEER,
     BUS_ELEMENT_TEXT,
-    BUS_ELEMENT_RECORD,
-    BUS_ELEMENT_CHANNEL,
-    BUS_ELEMENT_KNOWN_AGENT
+    BUS_ELEMENT_SESSION_ROOM
 };
 
 /* A list under construction; owns its buffer. */

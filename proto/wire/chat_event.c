@@ -1,5 +1,6 @@
 #include "proto/wire/chat_event.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "proto/base/clock.h"
@@ -390,41 +391,52 @@ void chat_write_broadcast(const struct chat_stamp *stamp, struct slice members, 
     buffer_append_char(out, '}');
 }
 
-struct packet *chat_event_packet(const char *event, struct slice argument)
+struct slice chat_offset_suffix(struct slice offset, char out[CHAT_SUFFIX_SIZE])
 {
-    const struct slice parts[] = {SLICE_LITERAL("42[\""), slice_of_string(event),
-                                  SLICE_LITERAL("\","), argument, SLICE_LITERAL("]")};
-    return packet_new(PACKET_TEXT, parts, COUNT(parts));
+    if (offset.length == 0) {
+        return SLICE_EMPTY;
+    }
+    int length = snprintf(out, CHAT_SUFFIX_SIZE, ",\"%.*s\"", (int)offset.length, offset.data);
+    assert(length < CHAT_SUFFIX_SIZE);
+    return slice_of(out, (size_t)length);
+}
+
+static struct packet *event_packet(struct slice head, struct slice argument, struct slice offset)
+{
+    char text[CHAT_SUFFIX_SIZE];
+    const struct slice parts[] = {head, argument, chat_offset_suffix(offset, text),
+                                  SLICE_LITERAL("]")};
+    struct packet *packet = packet_new(PACKET_TEXT, parts, COUNT(parts));
+    packet->suffix_length = (uint8_t)parts[2].length;
+    return packet;
+}
+
+struct packet *chat_event_packet(const char *event, struct slice argument, struct slice offset)
+{
+    char head[64];
+    int length = snprintf(head, sizeof(head), "42[\"%s\",", event);
+    assert(length < (int)sizeof(head));
+    return event_packet(slice_of(head, (size_t)length), argument, offset);
 }
 
 struct packet *chat_broadcast_packet(const struct chat_stamp *stamp, struct slice body,
-                                     struct slice extra, struct buffer *scratch)
+                                     struct slice extra, struct slice offset,
+                                     struct buffer *scratch)
 {
     struct chat_body parts;
     chat_read_body(body, &parts);
     buffer_clear(scratch);
     chat_write_broadcast(stamp, parts.members, extra, scratch);
     if (parts.count == 0) {
-        return chat_event_packet("messageBroadcast", buffer_slice(scratch));
+        return event_packet(SLICE_LITERAL("42[\"messageBroadcast\","), buffer_slice(scratch),
+                            offset);
     }
     char head[32];
     int length = snprintf(head, sizeof(head), "45%zu-[\"messageBroadcast\",", parts.count);
-    const struct slice text[] = {slice_of(head, (size_t)length), buffer_slice(scratch),
-                                 SLICE_LITERAL("]")};
-    struct packet *packet = packet_new(PACKET_TEXT, text, COUNT(text));
+    struct packet *packet =
+        event_packet(slice_of(head, (size_t)length), buffer_slice(scratch), offset);
     packet_attach(packet, parts.binaries, parts.count);
     return packet;
-}
-
-struct packet *chat_room_event_packet(struct slice body)
-{
-    char event[CHAT_EVENT_NAME_MAX + 1];
-    struct slice name, argument;
-    if (!chat_read_event(body, &name, &argument) || name.length > CHAT_EVENT_NAME_MAX) {
-        return NULL;
-    }
-    snprintf(event, sizeof(event), "%.*s", (int)name.length, name.data);
-    return chat_event_packet(event, argument);
 }
 
 void chat_write_error(bool is_ack, struct chat_fault what, struct slice client_message_id,

@@ -29,7 +29,6 @@ enum chat_type {
 
 enum {
     CHAT_NAME_MAX = 256,      /* bytes of a display name, source, status or action */
-    CHAT_EVENT_NAME_MAX = 63, /* bytes of the name of a room's event */
 };
 
 /* What is wrong with a payload: an error of error.h, and the field it is about (NULL: the whole).
@@ -132,17 +131,21 @@ struct chat_stamp {
 void chat_write_broadcast(const struct chat_stamp *stamp, struct slice members, struct slice extra,
                           struct buffer *out);
 
-/* Packets 42["event",argument] for the default namespace; one reference for the caller. */
-struct packet *chat_event_packet(const char *event, struct slice argument);
+/*
+ * Packets 42["event",argument,"offset"] for the default namespace; one reference for the caller.
+ * The offset is the packet's suffix (packet.h); without one there is none.
+ */
+struct packet *chat_event_packet(const char *event, struct slice argument, struct slice offset);
+/* The suffix that an offset is: ,"offset" */
+enum { CHAT_SUFFIX_SIZE = 32 };
+struct slice chat_offset_suffix(struct slice offset, char out[CHAT_SUFFIX_SIZE]);
 /*
  * The messageBroadcast of a message, with the binary values of its body as attachments. scratch is
  * cleared and holds the argument afterwards.
  */
 struct packet *chat_broadcast_packet(const struct chat_stamp *stamp, struct slice body,
-                                     struct slice extra, struct buffer *scratch);
-
-/* The packet of a room's event, from its body; NULL: it is none. */
-struct packet *chat_room_event_packet(struct slice body);
+                                     struct slice extra, struct slice offset,
+                                     struct buffer *scratch);
 
 /* {"error":…,"code":…,"field":…,"clientMessageId":…}, with success:false in front for acks. */
 void chat_write_error(bool is_ack, struct chat_fault fault, struct slice client_message_id,

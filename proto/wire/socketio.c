@@ -215,17 +215,23 @@ static void write_head(struct buffer *out, enum socketio_type type, struct slice
     }
 }
 
-static void v5_write_connect(struct buffer *out, struct slice name_space, struct slice sid)
+static void v5_write_connect(struct buffer *out, struct slice name_space, struct slice sid,
+                             struct slice pid)
 {
     write_head(out, SOCKETIO_CONNECT, name_space);
     buffer_append_char(out, '{');
     json_write_string_member(out, "sid", sid);
+    if (pid.length > 0) {
+        json_write_string_member(out, "pid", pid);
+    }
     buffer_append_char(out, '}');
 }
 
-static void v4_write_connect(struct buffer *out, struct slice name_space, struct slice sid)
+static void v4_write_connect(struct buffer *out, struct slice name_space, struct slice sid,
+                             struct slice pid)
 {
     (void)sid;
+    (void)pid;
     write_head(out, SOCKETIO_CONNECT, name_space);
 }
 

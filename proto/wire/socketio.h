@@ -64,8 +64,9 @@ struct socketio_codec {
     int (*decode)(struct slice text, struct socketio_packet *out);
     /* Clients ask to connect to the main namespace (5), or are connected to it unasked (4). */
     bool asks_for_main;
-    /* {"sid":…} in 5, nothing in 4, whose clients know the session's id. */
-    void (*write_connect)(struct buffer *out, struct slice name_space, struct slice sid);
+    /* {"sid":…,"pid":…} in 5 (pid may be empty), nothing in 4, whose clients know the session. */
+    void (*write_connect)(struct buffer *out, struct slice name_space, struct slice sid,
+                          struct slice pid);
     /* {"message":…} in 5, a string in 4. */
     void (*write_connect_error)(struct buffer *out, struct slice name_space, const char *message);
 };

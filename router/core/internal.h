@@ -5,9 +5,8 @@
  *   router.c    entry points, batches, flush       peers.c     links to edges and bridges
  *   room.c      rooms and attachments              presence.c  members, grace, joins and leaves
  *   send.c      messages: order, idempotence       replay.c    what a joiner or an edge missed
- *   work.c      agents and jobs                    lookup.c    history, search, members, receipts
- *   channels.c  rooms as REST sees them            events.c    what happens to rooms and messages
- *   records.c   what REST keeps in the store
+ *   work.c      agents and jobs                    lookup.c    history, members, receipts, channels
+ *   sessions.c  sockets that can be recovered
  */
 #ifndef ROUTER_CORE_INTERNAL_H
 #define ROUTER_CORE_INTERNAL_H
@@ -23,6 +22,7 @@
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
 #include "router/core/dedupe.h"
+#include "proto/wire/recovery.h"
 #include "proto/base/version.h"
 #include "router/core/router.h"
 
@@ -74,6 +74,9 @@ struct peer {
     struct attachment *attachments; /* of an edge: its rooms */
     struct attachment *owed;        /* of these, borrows: those that get a PRESENCE_LIST */
     bool is_synchronised;           /* of an edge: SYNC_DONE came */
+    bool is_caught_up;              /* and it was told CAUGHT_UP, or SETTLED */
+    bool is_settled;
+    size_t catching_up;             /* of its attachments */
     uint64_t credit;                /* of a bridge */
     uint64_t working;               /* jobs it has now */
     bool is_dead;                   /* to be freed at the end of the entry point */
@@ -108,7 +111,6 @@ struct presence {
 /* An entity in a room: one, however many tabs and edges. */
 struct member {
     struct heap_entry leaving; /* set while it has no connection left and the grace period runs */
-    bool is_participant;       /* it has sent something, and that is noted */
     struct room *room;
     struct text entity;
     struct text name;
@@ -129,6 +131,8 @@ struct room {
     uint64_t assigned;  /* last sequence number given */
     uint64_t published; /* last one broadcast */
     int64_t last_at;    /* created_at of the last message: never falls */
+    uint64_t published_position; /* nothing was broadcast after it */
+    uint64_t changed_at;         /* stamp of the last change of presence that was announced */
     struct text server_id;
     struct text name;
     struct text type;
@@ -136,8 +140,6 @@ struct room {
     struct text metadata;
     int64_t created_at;
     int64_t updated_at;
-    int64_t deleted_at;          /* 0: it is there; else only its line of numbers is */
-    const struct agent *answers; /* of those without a list: the agent that is noted */
     bool is_stored; /* its row is committed, or in a batch */
     bool has_participants;
     struct participant *participants;
@@ -223,8 +225,15 @@ enum pending_kind {
     PENDING_JOB_END,
     PENDING_CHANNEL,
     PENDING_HISTORY,
-    PENDING_RECORD,
-    PENDING_RECORD_GONE
+    PENDING_JOIN, /* of a socket that can be recovered: its row */
+    PENDING_CLAIM /* of a session that is to be recovered */
+};
+
+/* A join whose answer carries this stamp, or a later one: until then nobody is told of so late a
+ * stamp, so that whoever has been told of it has been told of the join. */
+struct unanswered_join {
+    uint64_t stamp;
+    struct unanswered_join *prev, *next; /* router->unanswered, in order of stamps */
 };
 
 /* Waits for its batch. Done in order when the batch is committed. */
@@ -242,9 +251,10 @@ struct pending {
     uint64_t job;         /* JOB_END, and a MESSAGE that is a reply */
     uint64_t room_number; /* HISTORY */
     uint64_t limit;       /* HISTORY */
-    bool is_new;  /* CHANNEL: nobody knows it before it is committed */
-    const struct record_outcome *record; /* borrows from the batch: RECORD, RECORD_GONE */
-    int64_t at;                          /* wall ms: RECORD */
+    uint64_t link_id;                   /* JOIN, CLAIM: of the edge that asked */
+    struct buffer asked;                /* JOIN: the message; CLAIM: the socket */
+    struct unanswered_join *unanswered; /* owns; JOIN */
+    bool is_cancelled;                  /* JOIN */
     struct pending *next;
 };
 
@@ -259,14 +269,8 @@ enum question_kind {
     QUESTION_CATCH_UP, /* an edge that missed messages of a room */
     QUESTION_HISTORY,
     QUESTION_RECEIPT,
-    QUESTION_JOB, /* the body of a question for a bridge */
-    QUESTION_SEARCH,
-    QUESTION_MESSAGE,
-    QUESTION_SUBMIT,  /* whether an id is taken; replay keeps the message that wants it */
-    QUESTION_CHANNEL, /* who takes part in it */
-    QUESTION_CHANNELS,
-    QUESTION_RECORD,
-    QUESTION_RECORDS
+    QUESTION_SESSION, /* one that was claimed */
+    QUESTION_JOB /* the body of a question for a bridge */
 };
 
 /* Waits for a page of the store; key is the query's token. */
@@ -284,6 +288,7 @@ struct question {
     struct bus_list_builder replay; /* JOIN: what was found so far */
     bool is_forward;                /* HISTORY: the oldest ones after a time */
     bool is_cancelled;              /* JOIN: its edge does not want it any more */
+    struct unanswered_join *unanswered; /* owns; JOIN; NULL: not kept */
     uint64_t through;               /* JOIN, CATCH_UP: the pages so far hold all up to this seq */
     UT_hash_handle hh;
 };
@@ -307,8 +312,6 @@ struct router {
     struct work_queue *ready;
     struct question *questions;
     struct heap leaving; /* members in their grace period */
-    bool needs_sweep;    /* something in the store expires, or was cleared */
-    int64_t swept_at;
     struct dedupe *dedupe;
 
     struct open_batch open;       /* fills */
@@ -317,6 +320,13 @@ struct router {
     uint64_t last_room;
     uint64_t last_job;
     uint64_t last_token;
+    uint64_t last_position;      /* given to a message */
+    uint64_t published_position; /* of the last one broadcast */
+    uint64_t last_stamp;
+    struct unanswered_join *unanswered;
+    struct buffer secret;
+    int64_t sweep_until; /* until then there may be sessions to drop */
+    int64_t swept_at;
     size_t question_bytes;
     size_t member_count;
     size_t edge_count;
@@ -338,6 +348,9 @@ struct slice router_encode(struct router *router, const struct bus_message *mess
 
 /* peers.c */
 struct peer *peer_by_incarnation(struct router *router, struct slice incarnation);
+struct peer *peer_by_link(struct router *router, uint64_t link_id);
+/* Nothing of its rooms is missing any more: says so, once. */
+void peer_consider_caught_up(struct peer *peer);
 void peer_receive(struct router *router, enum router_side side, struct slice routing_id,
                   struct slice frame);
 /* Sends to one peer; one that cannot take it is given up and has to synchronise anew. */
@@ -358,13 +371,6 @@ void room_destroy(struct router *router, struct room *room);
 void room_store(struct router *router, struct room *room); /* puts its row into the open batch */
 /* False: it is on the list already. */
 bool room_add_participant(struct room *room, struct slice id);
-bool room_remove_participant(struct room *room, struct slice id); /* false: it is not on the list */
-void room_forget_participants(struct room *room);
-void room_changed(struct router *router, struct room *room); /* its row goes to the store anew */
-/* Something is said in it: one that was deleted begins a new life. */
-void room_revive(struct router *router, struct room *room);
-/* Somebody speaks in a room without a list: the store notes who, so that REST can tell. */
-void room_note_participant(struct router *router, struct room *room, struct slice id);
 /* Somebody left: a room that nobody is in and nothing was ever said in need not be kept. */
 void room_consider(struct router *router, struct room *room);
 void rooms_reap(struct router *router);
@@ -379,6 +385,10 @@ void room_publish(struct router *router, struct room *room, const struct bus_mes
 void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync);
 void presence_receive_join(struct peer *peer, const struct bus_message *message);
 void presence_receive_leave(struct peer *peer, const struct bus_leave *leave);
+/* A join that was found good; its answer ends *unanswered, which is taken over. */
+void presence_begin_join(struct peer *peer, struct room *room, const struct bus_message *message,
+                         struct unanswered_join **unanswered);
+void presence_refuse_join(struct peer *peer, const struct bus_message *message, int error);
 /* Records the member and answers the join. */
 struct admission {
     uint64_t request;
@@ -401,18 +411,35 @@ bool room_has_entity_on(const struct attachment *attachment, struct slice entity
 void send_receive(struct peer *peer, const struct bus_message *message);
 void send_committed(struct router *router, struct pending *pending, int result);
 void send_reply(struct router *router, struct job *job, struct slice body);
-/* Gives a message its place in the room and puts it into the open batch. */
-const struct message_record *send_append(struct router *router, struct room *room,
-                                         struct message_record *record);
-void send_answer_duplicate(struct peer *peer, uint64_t request, uint64_t trace,
-                           const struct dedupe_entry *entry);
 
 /* replay.c */
-void replay_begin_join(struct peer *peer, struct room *room, const struct bus_message *message);
+void replay_begin_join(struct peer *peer, struct room *room, const struct bus_message *message,
+                       struct unanswered_join **unanswered);
 /* The edge does not want the answer any more. False: that join is not waiting for the store. */
 bool replay_cancel_join(struct peer *peer, uint64_t request);
 void replay_begin_catch_up(struct attachment *attachment);
 void replay_answered(struct router *router, struct question *question, struct store_page *page);
+
+/* sessions.c */
+bool sessions_are_kept(const struct router *router);
+/* A number that rises with the wall clock, and always. */
+uint64_t clock_after(uint64_t last, int64_t wall);
+uint64_t stamp_next(struct router *router);
+uint64_t stamp_told(const struct router *router); /* the latest that may be told */
+void unanswered_end(struct router *router, struct unanswered_join **join);
+void sessions_load_secret(struct router *router, struct slice secret);
+void sessions_loaded(struct router *router);
+void sessions_greet(struct peer *peer);
+void sessions_lose_edge(struct router *router, struct slice edge); /* empty: all of them */
+void sessions_find_edge(struct peer *peer);
+void sessions_tick(struct router *router);
+/* Writes the row of a join, which goes on when it is committed. */
+void sessions_keep_join(struct peer *peer, struct room *room, const struct bus_message *message);
+bool sessions_cancel_join(struct peer *peer, uint64_t request); /* as replay_cancel_join() */
+bool sessions_receive(struct peer *peer, const struct bus_message *message);
+void sessions_committed(struct router *router, struct pending *pending, int result);
+void sessions_answered(struct router *router, struct question *question,
+                       const struct store_page *page);
 
 /* work.c */
 void work_receive(struct peer *peer, const struct bus_message *message);
@@ -453,20 +480,6 @@ void lookup_answered(struct router *router, struct question *question, struct st
  */
 void lookup_receive_of_bridge(struct peer *peer, const struct bus_message *message);
 void lookup_history_due(struct router *router, const struct pending *pending);
-
-/* channels.c, events.c, records.c: receive is false when the message is not theirs. */
-bool channels_receive(struct peer *peer, const struct bus_message *message);
-void channels_answered(struct router *router, struct question *question, struct store_page *page);
-void channels_stored(struct router *router, struct pending *pending, int result);
-bool events_receive(struct peer *peer, const struct bus_message *message);
-struct room *events_room(struct router *router, struct slice id); /* one that is there, or NULL */
-/* channelUpdated, with the row as it is now. */
-void events_say_updated(struct router *router, struct room *room, struct slice id);
-void events_submit_answered(struct router *router, const struct question *question,
-                            const struct store_page *page);
-bool records_receive(struct peer *peer, const struct bus_message *message);
-void records_answered(struct router *router, const struct question *question,
-                      const struct store_page *page);
-void records_stored(struct router *router, const struct pending *pending, int result);
+void lookup_channel_stored(struct router *router, struct pending *pending, int result);
 
 #endif

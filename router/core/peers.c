@@ -29,6 +29,8 @@ static void deliver(void *context, struct link *link, const struct bus_message *
         break;
     case BUS_SYNC_DONE:
         peer->is_synchronised = true;
+        sessions_find_edge(peer);
+        peer_consider_caught_up(peer);
         log_info("edge_synchronised", "edge=%s rooms=%" PRIu64, peer->incarnation.data,
                  message->sync_done.rooms);
         break;
@@ -42,6 +44,9 @@ static void deliver(void *context, struct link *link, const struct bus_message *
         send_receive(peer, message);
         break;
     default:
+        if (sessions_receive(peer, message)) {
+            break;
+        }
         lookup_receive(peer, message);
         break;
     }
@@ -76,6 +81,26 @@ struct peer *peer_by_incarnation(struct router *router, struct slice incarnation
         }
     }
     return NULL;
+}
+
+struct peer *peer_by_link(struct router *router, uint64_t link_id)
+{
+    struct peer *peer;
+    HASH_FIND(hh, router->peers, &link_id, sizeof(link_id), peer);
+    return peer;
+}
+
+void peer_consider_caught_up(struct peer *peer)
+{
+    struct router *router = peer->router;
+    if (!peer->is_synchronised || peer->is_caught_up || peer->catching_up > 0 || peer->is_dead) {
+        return;
+    }
+    peer->is_caught_up = true;
+    struct bus_message message = {.type = BUS_CAUGHT_UP, .caught_up = {router->published_position}};
+    if (sessions_are_kept(router)) {
+        peer_send(peer, &message);
+    }
 }
 
 static struct peer *peer_new(struct router *router, enum router_side side, uint64_t link_id,
@@ -151,7 +176,11 @@ static void receive_hello(struct router *router, enum router_side side, struct s
                  peer->name.data, peer->address.data);
     }
     remember_route(peer, routing_id);
+    bool is_known = link_is_open(&peer->link);
     link_accept(&peer->link, header->link, router->time.now);
+    if (side == ROUTER_SIDE_EDGES && !is_known) {
+        sessions_greet(peer);
+    }
     if (side == ROUTER_SIDE_EDGES) {
         peers_announce(router);
     }
@@ -220,6 +249,7 @@ void peer_drop(struct peer *peer, const char *why)
     if (peer->side == ROUTER_SIDE_EDGES) {
         router->edge_count--;
         router->counters.edges_lost++;
+        sessions_lose_edge(router, text_slice(&peer->incarnation));
         presence_drop_edge(peer, peer->link.heard_at);
     } else {
         router->bridge_count--;

@@ -65,6 +65,7 @@ static uint64_t connections_of(const struct member *member)
 static void announce(struct router *router, struct member *member, bool is_joined)
 {
     struct room *room = member->room;
+    room->changed_at = stamp_next(router);
     if (presence_count(room) > (size_t)router->settings.presence_limit) {
         return;
     }
@@ -74,7 +75,8 @@ static void announce(struct router *router, struct member *member, bool is_joine
                      .is_joined = is_joined,
                      .entity = text_slice(&member->entity),
                      .name = text_slice(&member->name),
-                     .member_count = presence_count(room) - (is_joined ? 0 : 1)}};
+                     .member_count = presence_count(room) - (is_joined ? 0 : 1),
+                     .stamp = stamp_told(router)}};
     router->counters.presence_events++;
     room_publish(router, room, &message, NULL);
 }
@@ -205,19 +207,36 @@ void presence_receive_join(struct peer *peer, const struct bus_message *message)
     if (room != NULL) {
         room_consider(router, room); /* should nobody enter it after all */
     }
+    struct unanswered_join *none = NULL;
     if (error != 0) {
-        struct bus_message answer = {
-            .type = BUS_JOINED,
-            .trace = message->trace,
-            .joined = {.request = join->request, .error = error, .room = join->room}};
-        router->counters.refused++;
-        peer_send(peer, &answer);
-        return;
+        presence_refuse_join(peer, message, error);
+    } else if (join->socket.length > 0 && sessions_are_kept(router)) {
+        sessions_keep_join(peer, room, message);
+    } else {
+        presence_begin_join(peer, room, message, &none);
     }
+}
+
+void presence_refuse_join(struct peer *peer, const struct bus_message *message, int error)
+{
+    const struct bus_join *join = &message->join;
+    struct bus_message answer = {
+        .type = BUS_JOINED,
+        .trace = message->trace,
+        .joined = {.request = join->request, .error = error, .room = join->room}};
+    peer->router->counters.refused++;
+    peer_send(peer, &answer);
+}
+
+void presence_begin_join(struct peer *peer, struct room *room, const struct bus_message *message,
+                         struct unanswered_join **unanswered)
+{
+    const struct bus_join *join = &message->join;
     if (join->since != BUS_SINCE_NOTHING) {
-        replay_begin_join(peer, room, message);
+        replay_begin_join(peer, room, message, unanswered);
         return;
     }
+    unanswered_end(peer->router, unanswered);
     struct admission admission = {.request = join->request,
                                   .trace = message->trace,
                                   .entity = join->entity,
@@ -248,7 +267,10 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
                                             .member_count = presence_count(room),
                                             .members = bus_list_of(&members),
                                             .replay_complete = admission->replay_complete,
-                                            .replay = admission->replay}};
+                                            .replay = admission->replay,
+                                            .position = router->published_position,
+                                            .stamp = stamp_told(router),
+                                            .changed_at = room->changed_at}};
     peer_send(peer, &answer);
     buffer_deinit(&members.bytes);
 }
@@ -256,7 +278,8 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
 void presence_receive_leave(struct peer *peer, const struct bus_leave *leave)
 {
     struct router *router = peer->router;
-    if (leave->request != 0 && replay_cancel_join(peer, leave->request)) {
+    if (leave->request != 0 &&
+        (replay_cancel_join(peer, leave->request) || sessions_cancel_join(peer, leave->request))) {
         return;
     }
     struct room *room = room_find(router, leave->room);
@@ -322,6 +345,13 @@ static void send_lists(struct peer *peer)
             peer_send(peer, &message);
         }
         buffer_deinit(&members.bytes);
+    }
+    if (peer->owed == NULL && !peer->is_settled && !peer->is_dead) {
+        struct bus_message message = {.type = BUS_SETTLED, .settled = {stamp_told(router)}};
+        peer->is_settled = true;
+        if (sessions_are_kept(router)) {
+            peer_send(peer, &message);
+        }
     }
 }
 

@@ -6,13 +6,6 @@
  * nothing is missing; an edge that missed frames of a room is sent them, and turned live likewise.
  */
 
-static struct peer *peer_by_link(struct router *router, uint64_t link_id)
-{
-    struct peer *peer;
-    HASH_FIND(hh, router->peers, &link_id, sizeof(link_id), peer);
-    return peer;
-}
-
 static void admit(struct router *router, struct question *question, bool complete)
 {
     struct peer *peer = peer_by_link(router, question->link_id);
@@ -21,6 +14,7 @@ static void admit(struct router *router, struct question *question, bool complet
         return; /* the edge is gone, and its client with it; or it has asked again */
     }
     router->counters.replays++;
+    unanswered_end(router, &question->unanswered);
     struct admission admission = {.request = question->request,
                                   .trace = question->trace,
                                   .entity = text_slice(&question->entity),
@@ -32,7 +26,8 @@ static void admit(struct router *router, struct question *question, bool complet
     presence_admit(peer, room, &admission);
 }
 
-void replay_begin_join(struct peer *peer, struct room *room, const struct bus_message *message)
+void replay_begin_join(struct peer *peer, struct room *room, const struct bus_message *message,
+                       struct unanswered_join **unanswered)
 {
     const struct bus_join *join = &message->join;
     struct router *router = peer->router;
@@ -43,12 +38,19 @@ void replay_begin_join(struct peer *peer, struct room *room, const struct bus_me
     /* Whoever has nothing of a line misses nothing of another one but its whole beginning. */
     bool is_other_epoch = join->since == BUS_SINCE_SEQ && join->since_seq > 0 &&
                           join->since_epoch != 0 && join->since_epoch != room->epoch;
-    bool is_future = join->since == BUS_SINCE_SEQ && join->since_seq > room->assigned;
-    if (is_other_epoch || is_future) {
+    bool is_position = join->since == BUS_SINCE_POSITION;
+    bool is_future = join->since == BUS_SINCE_SEQ
+                         ? join->since_seq > room->assigned
+                         : is_position && join->since_seq > router->last_position;
+    /* Mostly a socket comes back before anything was said. */
+    bool is_nothing = is_position && !is_future && join->since_seq >= room->published_position;
+    if (is_other_epoch || is_future || is_nothing) {
+        unanswered_end(router, unanswered);
         struct admission admission = {.request = join->request,
                                       .trace = message->trace,
                                       .entity = join->entity,
-                                      .name = join->name};
+                                      .name = join->name,
+                                      .replay_complete = is_nothing};
         presence_admit(peer, room, &admission);
         return;
     }
@@ -56,6 +58,9 @@ void replay_begin_join(struct peer *peer, struct room *room, const struct bus_me
     case BUS_SINCE_ID:
         query.type = STORE_QUERY_AFTER_ID;
         memcpy(query.id, join->since_id.data, join->since_id.length);
+        break;
+    case BUS_SINCE_POSITION:
+        query.type = STORE_QUERY_AFTER_POSITION;
         break;
     case BUS_SINCE_TIME:
         query.type = STORE_QUERY_AFTER_TIME;
@@ -73,6 +78,8 @@ void replay_begin_join(struct peer *peer, struct room *room, const struct bus_me
     question->name = text_copy(join->name);
     question->trace = message->trace;
     question->through = room->published; /* all of it is in the store: the page will have it */
+    question->unanswered = *unanswered;
+    *unanswered = NULL;
 }
 
 bool replay_cancel_join(struct peer *peer, uint64_t request)
@@ -98,7 +105,8 @@ static struct bus_stored_message element_of(const struct message_record *record)
                                        .sender = record->sender,
                                        .client_message_id = record->client_message_id,
                                        .in_reply_to = record->in_reply_to,
-                                       .body = record->body};
+                                       .body = record->body,
+                                       .position = record->position};
 }
 
 /* Asks for what came after, keeping what was collected. */
@@ -118,6 +126,8 @@ static void ask_on(struct router *router, struct question *question, struct room
     next->trace = question->trace;
     next->replay = question->replay;
     next->through = room->published;
+    next->unanswered = question->unanswered;
+    question->unanswered = NULL;
     question->entity = question->name = (struct text){NULL, 0};
     question->replay = (struct bus_list_builder){BUFFER_EMPTY, 0};
 }
@@ -163,6 +173,7 @@ void replay_begin_catch_up(struct attachment *attachment)
     question->room = attachment->room->number;
     question->link_id = attachment->peer->link_id;
     question->through = attachment->room->published;
+    attachment->peer->catching_up += !attachment->is_catching_up;
     attachment->is_catching_up = true;
 }
 
@@ -185,18 +196,19 @@ static void catch_up_answered(struct router *router, const struct question *ques
         if (record->seq > room->published) {
             break;
         }
-        struct bus_message message = {.type = BUS_ROOM_MESSAGE,
-                                      .room_message = {.room = text_slice(&room->id),
-                                                       .epoch = room->epoch,
-                                                       .seq = record->seq,
-                                                       .id = record->id,
-                                                       .kind = record->kind,
-                                                       .created_at = record->created_at,
-                                                       .sender = record->sender,
-                                                       .in_reply_to = record->in_reply_to,
-                                                       .client_message_id =
-                                                           record->client_message_id,
-                                                       .body = record->body}};
+        struct bus_message message = {
+            .type = BUS_ROOM_MESSAGE,
+            .room_message = {.room = text_slice(&room->id),
+                             .epoch = room->epoch,
+                             .seq = record->seq,
+                             .id = record->id,
+                             .kind = record->kind,
+                             .created_at = record->created_at,
+                             .sender = record->sender,
+                             .in_reply_to = record->in_reply_to,
+                             .client_message_id = record->client_message_id,
+                             .body = record->body,
+                             .position = record->position}};
         peer_send(peer, &message);
         if (peer->is_dead) {
             return;
@@ -210,6 +222,8 @@ static void catch_up_answered(struct router *router, const struct question *ques
         replay_begin_catch_up(attachment);
     } else {
         attachment->is_catching_up = false;
+        peer->catching_up--;
+        peer_consider_caught_up(peer);
     }
 }
 

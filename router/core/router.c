@@ -2,8 +2,7 @@
 
 enum {
     QUESTIONS_MAX = 10000, /* of edges, asked of the store and not answered; beyond: overloaded */
-    WORK_PAUSE_MS = 200,   /* after a failed commit no work is given out for this long */
-    SWEEP_MS = 10000       /* between two bounded sweeps of what has expired or was cleared */
+    WORK_PAUSE_MS = 200    /* after a failed commit no work is given out for this long */
 };
 
 const struct router_settings router_default_settings = {
@@ -16,6 +15,7 @@ const struct router_settings router_default_settings = {
     .room_members_max = 100000,
     .jobs_max = 100000,
     .replay_max = 1000,
+    .recovery_window = 120000,
     .batch_bytes_max = 64 << 20,
     .link = {.heartbeat = 500,
              .timeout = 3000,
@@ -36,23 +36,27 @@ struct router *router_new(const struct router_settings *settings,
     router->time = now;
     router->started_at = now.now;
     router->bridge_seen_at = -1;
+    router->last_stamp = clock_after(0, now.wall);
+    router->sweep_until = now.now - 1;
     router->dedupe = dedupe_new(ids, settings->dedupe_window, settings->dedupe_limit);
     heap_init(&router->leaving);
     return router;
 }
 
-static void pending_destroy(struct pending *pending)
+static void pending_destroy(struct router *router, struct pending *pending)
 {
+    unanswered_end(router, &pending->unanswered);
     free(pending->origin.data);
+    buffer_deinit(&pending->asked);
     free(pending);
 }
 
-static void open_batch_destroy(struct open_batch *open)
+static void open_batch_destroy(struct router *router, struct open_batch *open)
 {
     while (open->first != NULL) {
         struct pending *pending = open->first;
         open->first = pending->next;
-        pending_destroy(pending);
+        pending_destroy(router, pending);
     }
     store_batch_destroy(&open->batch);
 }
@@ -66,6 +70,7 @@ static void question_destroy(struct router *router, struct question *question)
         room_consider(router, room);
     }
     HASH_DEL(router->questions, question);
+    unanswered_end(router, &question->unanswered);
     free(question->origin.data);
     free(question->entity.data);
     free(question->name.data);
@@ -95,12 +100,13 @@ void router_destroy(struct router **self)
     HASH_ITER (hh, router->questions, question, next_question) {
         question_destroy(router, question);
     }
-    open_batch_destroy(&router->open);
+    open_batch_destroy(router, &router->open);
     router->with_store.batch = NULL; /* the store's */
-    open_batch_destroy(&router->with_store);
+    open_batch_destroy(router, &router->with_store);
     dedupe_destroy(&router->dedupe);
     heap_deinit(&router->leaving);
     buffer_deinit(&router->scratch);
+    buffer_deinit(&router->secret);
     free(router->incarnation.data);
     free(router);
 }
@@ -109,7 +115,14 @@ void router_destroy(struct router **self)
 
 static void load_room(void *context, const struct room_record *record)
 {
-    room_new(context, record)->is_stored = true;
+    struct room *room = room_new(context, record);
+    room->is_stored = true;
+    room->published_position = UINT64_MAX; /* the store knows */
+}
+
+static void load_secret(void *context, struct slice secret)
+{
+    sessions_load_secret(context, secret);
 }
 
 static void load_participant(void *context, uint64_t number, struct slice id)
@@ -168,6 +181,7 @@ struct store_loader router_loader(struct router *router, struct instant now)
                                  .agent = load_agent,
                                  .open_job = load_job,
                                  .recent = load_recent,
+                                 .secret = load_secret,
                                  .recent_since = now.wall - router->settings.dedupe_window};
 }
 
@@ -175,8 +189,9 @@ void router_loaded(struct router *router, const struct store_loader *loader)
 {
     router->last_room = loader->last_room;
     router->last_job = loader->last_job;
-    router->needs_sweep = loader->needs_sweep;
-    router->swept_at = router->time.now;
+    router->last_position = loader->last_position;
+    router->published_position = loader->last_position;
+    sessions_loaded(router);
 }
 
 /* --- batches and questions -------------------------------------------------------------------- */
@@ -291,17 +306,17 @@ void router_committed(struct router *router, struct store_batch *batch, int resu
             work_job_ended(router, pending, result);
             break;
         case PENDING_CHANNEL:
-            channels_stored(router, pending, result);
-            break;
-        case PENDING_RECORD:
-        case PENDING_RECORD_GONE:
-            records_stored(router, pending, result);
+            lookup_channel_stored(router, pending, result);
             break;
         case PENDING_HISTORY:
             lookup_history_due(router, pending);
             break;
+        case PENDING_JOIN:
+        case PENDING_CLAIM:
+            sessions_committed(router, pending, result);
+            break;
         }
-        pending_destroy(pending);
+        pending_destroy(router, pending);
     }
     router->with_store.last = NULL;
     if (result != 0) {
@@ -326,23 +341,13 @@ void router_answered(struct router *router, struct store_page *page, struct inst
             break;
         case QUESTION_HISTORY:
         case QUESTION_RECEIPT:
-        case QUESTION_SEARCH:
-        case QUESTION_MESSAGE:
             lookup_answered(router, question, page);
+            break;
+        case QUESTION_SESSION:
+            sessions_answered(router, question, page);
             break;
         case QUESTION_JOB:
             work_question_read(router, question, page);
-            break;
-        case QUESTION_SUBMIT:
-            events_submit_answered(router, question, page);
-            break;
-        case QUESTION_CHANNEL:
-        case QUESTION_CHANNELS:
-            channels_answered(router, question, page);
-            break;
-        case QUESTION_RECORD:
-        case QUESTION_RECORDS:
-            records_answered(router, question, page);
             break;
         }
         question_destroy(router, question);
@@ -350,15 +355,6 @@ void router_answered(struct router *router, struct store_page *page, struct inst
     store_page_destroy(&page);
     peers_reap(router);
     rooms_reap(router);
-}
-
-/* Records that have expired are not seen any more: their rows may wait. */
-static void sweep(struct router *router)
-{
-    if (router->needs_sweep && router->time.now - router->swept_at >= SWEEP_MS) {
-        router->swept_at = router->time.now;
-        store_batch_sweep(router_batch(router), router->time.wall);
-    }
 }
 
 void router_tick(struct router *router, struct instant now)
@@ -373,8 +369,8 @@ void router_tick(struct router *router, struct instant now)
         }
     }
     presence_tick(router);
+    sessions_tick(router);
     dedupe_expire(router->dedupe, now.wall);
-    sweep(router);
     peers_reap(router);
     rooms_reap(router);
 }

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "proto/base/error.h"
 #include "proto/base/memory.h"
 
 struct store_batch *store_batch_new(uint64_t number)
@@ -89,11 +88,6 @@ void store_batch_add_participant(struct store_batch *batch, uint64_t room, struc
     put_participants(batch, STORE_ADD_PARTICIPANT, room, &id, 1);
 }
 
-void store_batch_remove_participant(struct store_batch *batch, uint64_t room, struct slice id)
-{
-    put_participants(batch, STORE_REMOVE_PARTICIPANT, room, &id, 1);
-}
-
 const struct message_record *store_batch_add_message(struct store_batch *batch,
                                                      const struct message_record *message)
 {
@@ -142,78 +136,90 @@ void store_batch_put_agent(struct store_batch *batch, const struct agent_record 
     copy(batch, &own->details);
 }
 
-static void change_message(struct store_batch *batch, enum store_operation_type type,
-                           const struct message_record *change)
+void store_batch_put_secret(struct store_batch *batch, struct slice secret)
 {
-    struct message_record *own = &add(batch, type)->message;
+    struct slice *own = &add(batch, STORE_PUT_SECRET)->secret;
 
-    assert(change->room > 0);
-    *own = *change;
-    copy(batch, &own->id);
-    copy(batch, &own->body);
+    assert(secret.length > 0);
+    *own = secret;
+    copy(batch, own);
 }
 
-void store_batch_replace_message(struct store_batch *batch, uint64_t room, struct slice id,
-                                 struct slice body)
-{
-    struct message_record change = {.room = room, .id = id, .body = body};
-
-    assert(id.length > 0);
-    change_message(batch, STORE_REPLACE_MESSAGE, &change);
-}
-
-void store_batch_delete_message(struct store_batch *batch, uint64_t room, struct slice id)
-{
-    struct message_record change = {.room = room, .id = id};
-
-    assert(id.length > 0);
-    change_message(batch, STORE_DELETE_MESSAGE, &change);
-}
-
-void store_batch_clear_room(struct store_batch *batch, uint64_t room, uint64_t through_seq)
-{
-    struct message_record change = {.room = room, .seq = through_seq};
-
-    change_message(batch, STORE_CLEAR_ROOM, &change);
-}
-
-static const struct record_outcome *add_record(struct store_batch *batch,
-                                               enum store_operation_type type,
-                                               const struct named_record *record,
-                                               uint64_t expected)
+static void add_session(struct store_batch *batch, enum store_operation_type type,
+                        const struct session_record *session, int64_t oldest, size_t limit)
 {
     struct store_operation *operation = add(batch, type);
-    struct named_record *own = &operation->put.record;
 
-    assert(record->collection.length > 0 && record->collection.length <= RECORD_COLLECTION_MAX);
-    assert(record->id.length > 0 && record->body.length <= RECORD_BODY_MAX);
-    *own = *record;
-    copy(batch, &own->collection);
-    copy(batch, &own->id);
-    copy(batch, &own->owner);
-    copy(batch, &own->body);
-    operation->put.expected = expected;
-    operation->put.outcome = arena_allocate(&batch->arena, sizeof(*operation->put.outcome));
-    *operation->put.outcome = (struct record_outcome){.error = ERROR_STORE};
-    return operation->put.outcome;
+    operation->session = *session;
+    operation->oldest = oldest;
+    operation->limit = limit;
+    copy(batch, &operation->session.id);
+    copy(batch, &operation->session.entity);
+    copy(batch, &operation->session.edge);
+    copy(batch, &operation->session.former);
 }
 
-const struct record_outcome *store_batch_put_record(struct store_batch *batch,
-                                                    const struct named_record *record,
-                                                    uint64_t expected)
+void store_batch_open_session(struct store_batch *batch, const struct session_record *session)
 {
-    return add_record(batch, STORE_PUT_RECORD, record, expected);
+    assert(session->id.length > 0 && session->edge.length > 0);
+    add_session(batch, STORE_OPEN_SESSION, session, 0, 0);
 }
 
-const struct record_outcome *store_batch_delete_record(struct store_batch *batch,
-                                                       struct slice collection, struct slice id)
+void store_batch_add_membership(struct store_batch *batch,
+                                const struct membership_record *membership)
 {
-    struct named_record record = {.collection = collection, .id = id};
+    struct membership_record *own = &add(batch, STORE_ADD_MEMBERSHIP)->membership;
 
-    return add_record(batch, STORE_DELETE_RECORD, &record, RECORD_REVISION_ANY);
+    assert(membership->session.length > 0 && membership->room.length > 0);
+    *own = *membership;
+    copy(batch, &own->session);
+    copy(batch, &own->room);
+    copy(batch, &own->entity);
+    copy(batch, &own->name);
 }
 
-void store_batch_sweep(struct store_batch *batch, int64_t before)
+void store_batch_end_session(struct store_batch *batch, struct slice id, struct slice edge,
+                             int64_t ended_at)
 {
-    add(batch, STORE_SWEEP)->sweep_before = before;
+    struct session_record session = {.id = id, .edge = edge, .ended_at = ended_at};
+
+    assert(ended_at != 0);
+    add_session(batch, STORE_END_SESSION, &session, 0, 0);
+}
+
+void store_batch_drop_session(struct store_batch *batch, struct slice id, struct slice edge)
+{
+    struct session_record session = {.id = id, .edge = edge};
+
+    add_session(batch, STORE_DROP_SESSION, &session, 0, 0);
+}
+
+void store_batch_claim_session(struct store_batch *batch, struct slice id, struct slice edge,
+                               int64_t oldest)
+{
+    struct session_record session = {.id = id, .edge = edge};
+
+    add_session(batch, STORE_CLAIM_SESSION, &session, oldest, 0);
+}
+
+void store_batch_lose_edge(struct store_batch *batch, struct slice edge, int64_t ended_at)
+{
+    struct session_record session = {.edge = edge, .ended_at = ended_at};
+
+    assert(ended_at != 0);
+    add_session(batch, STORE_LOSE_EDGE, &session, 0, 0);
+}
+
+void store_batch_find_edge(struct store_batch *batch, struct slice edge)
+{
+    struct session_record session = {.edge = edge};
+
+    add_session(batch, STORE_FIND_EDGE, &session, 0, 0);
+}
+
+void store_batch_sweep_sessions(struct store_batch *batch, int64_t oldest, size_t limit)
+{
+    struct session_record session = {.ended_at = 0};
+
+    add_session(batch, STORE_SWEEP_SESSIONS, &session, oldest, limit);
 }

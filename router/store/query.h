@@ -15,28 +15,19 @@ enum store_query_type {
     STORE_QUERY_AFTER_SEQ, /* messages of a room with seq > after_seq, ascending, at most limit */
     STORE_QUERY_AFTER_ID,  /* the same, after the message with that id; found says if it is there */
     STORE_QUERY_AFTER_TIME, /* the same, with created_at > after_ms */
+    STORE_QUERY_AFTER_POSITION, /* the same, with position > after_seq */
     STORE_QUERY_HISTORY,    /* newest first: created_at < before_ms (0: no bound) and > after_ms (0:
                                none), at most limit; with after_ms the oldest ones after it */
     STORE_QUERY_MESSAGE,    /* the message with that id, in any room */
-    STORE_QUERY_ID_TAKEN,   /* found: a message or event has that id, shown or not */
     STORE_QUERY_PARTICIPANTS, /* ids of a room's list, in order of being added; limit 0: all */
-    STORE_QUERY_SEARCH, /* newest first: messages (of room, if not 0) with text in their text,
-                           sender, times and limit as given, the first `skip` left out */
-    STORE_QUERY_ROOMS,  /* of server `id`, newest first, with number < before_number (0: all) */
-    STORE_QUERY_RECORD, /* the one with that collection and id */
-    STORE_QUERY_RECORDS /* of the collection, of `owner` if there is one, in order of creation from
-                           after_number on (0: from that end); also how many the collection has */
+    STORE_QUERY_SESSION /* that session and its memberships; found says if it is there */
 };
 
 /*
  * A page also ends, with complete false, once its bodies are over this; it has at least one message
  * then, so that whoever pages on gets everything.
  */
-enum {
-    STORE_PAGE_BYTES_MAX = 8 * 1024 * 1024,
-    STORE_SEARCH_ROWS_MAX = 20000, /* looked at by one search; complete tells if that was all */
-    STORE_SEARCH_TEXT_MAX = 512    /* bytes */
-};
+enum { STORE_PAGE_BYTES_MAX = 8 * 1024 * 1024 };
 
 struct store_query {
     enum store_query_type type;
@@ -46,15 +37,7 @@ struct store_query {
     int64_t before_ms;
     int64_t after_ms;
     size_t limit;
-    char id[USER_ID_MAX + 1]; /* NUL-terminated id of a message, server or record */
-    char collection[RECORD_COLLECTION_MAX + 1];
-    char owner[USER_ID_MAX + 1]; /* of records, or sender of messages; empty: any */
-    char text[STORE_SEARCH_TEXT_MAX + 1];
-    size_t skip;
-    uint64_t before_number;
-    uint64_t after_number;
-    bool is_descending;
-    int64_t now_ms; /* records that have expired by then are not there */
+    char id[USER_ID_MAX + 1]; /* NUL-terminated message id */
 };
 
 struct store_page {
@@ -67,11 +50,9 @@ struct store_page {
     size_t count;
     struct slice *ids; /* STORE_QUERY_PARTICIPANTS */
     size_t id_count;
-    struct room_record *rooms; /* STORE_QUERY_ROOMS */
-    size_t room_count;
-    struct named_record *records; /* STORE_QUERY_RECORD, STORE_QUERY_RECORDS */
-    size_t record_count;
-    uint64_t total; /* STORE_QUERY_RECORDS */
+    struct session_record session; /* STORE_QUERY_SESSION */
+    struct membership_record *memberships;
+    size_t membership_count;
     struct arena arena;
 };
 

@@ -32,11 +32,12 @@ struct store_loader {
     void (*open_job)(void *context, const struct job_record *job); /* in order of number */
     /* Messages newer than recent_since, oldest first: for idempotence. Body is empty. */
     void (*recent)(void *context, const struct message_record *message);
+    void (*secret)(void *context, struct slice secret); /* not called before there is one */
     int64_t recent_since; /* wall ms */
     /* Out: the highest numbers ever used. */
     uint64_t last_room;
     uint64_t last_job;
-    bool needs_sweep; /* something expires, or was cleared */
+    uint64_t last_position;
 };
 
 struct store;

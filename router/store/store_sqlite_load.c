@@ -8,7 +8,19 @@ static int load_rooms(struct store_sqlite *self, struct store_loader *loader)
     int rc = SQLITE_OK;
 
     while (sqlite_row_next(&row, &rc)) {
-        struct room_record room = sqlite_row_room(&row);
+        struct room_record room = {
+            .number = sqlite_row_number(&row, 0),
+            .id = sqlite_row_id(&row, 1),
+            .epoch = sqlite_row_number(&row, 2),
+            .server_id = sqlite_row_id(&row, 3),
+            .name = sqlite_row_bytes(&row, 4),
+            .type = sqlite_row_bytes(&row, 5),
+            .source_type = sqlite_row_bytes(&row, 6),
+            .metadata = sqlite_row_bytes(&row, 7),
+            .has_participants = sqlite_row_number(&row, 8) != 0,
+            .created_at = sqlite_row_time(&row, 9),
+            .updated_at = sqlite_row_time(&row, 10),
+        };
         int64_t last_seq = 0;
         bool found;
 
@@ -113,11 +125,23 @@ static int load_last_numbers(struct store_sqlite *self, struct store_loader *loa
     loader->last_room = (uint64_t)room;
     loader->last_job = (uint64_t)job;
     if (rc == SQLITE_OK) {
-        int64_t clears = 0;
-        int64_t expires = 0;
+        int64_t number = 0;
+        int64_t position = 0;
 
-        rc = sqlite_row_first(self->statements[STATEMENT_NEEDS_SWEEP], &found, &clears, &expires);
-        loader->needs_sweep = clears + expires > 0;
+        rc = sqlite_row_first(self->statements[STATEMENT_NEWEST_POSITION], &found, &number,
+                              &position);
+        loader->last_position = found ? (uint64_t)position : 0;
+    }
+    return rc;
+}
+
+static int load_secret(struct store_sqlite *self, struct store_loader *loader)
+{
+    struct sqlite_row row = sqlite_row_of(self, STATEMENT_SECRET);
+    int rc = SQLITE_OK;
+
+    while (sqlite_row_next(&row, &rc)) {
+        loader->secret(loader->context, sqlite_row_bytes(&row, 0));
     }
     return rc;
 }
@@ -144,6 +168,9 @@ int store_sqlite_load(struct store *store, struct store_loader *loader)
     }
     if (rc == SQLITE_OK) {
         rc = load_last_numbers(self, loader);
+    }
+    if (rc == SQLITE_OK && loader->secret != NULL) {
+        rc = load_secret(self, loader);
     }
     if (rc != SQLITE_OK) {
         log_error("store_load_failed", "file=%s code=%d reason=%s", self->path, rc,

@@ -6,21 +6,32 @@
 
 enum { FIRST_PAGE_CAPACITY = 16 };
 
+/* Two things by which a room's messages can be found: neither falls within a room. */
+struct measure {
+    enum store_sqlite_statement last;       /* seq and value of the room's last message */
+    enum store_sqlite_statement first_from; /* of the first one from a seq on */
+};
+static const struct measure by_time = {STATEMENT_LAST_SEQ, STATEMENT_FIRST_SEQ_FROM};
+static const struct measure by_position = {STATEMENT_LAST_POSITION, STATEMENT_FIRST_POSITION_FROM};
+
 /*
- * The seq at which the room's messages have reached `time`: all with created_at >= time are at or
- * behind it, all others before it. created_at never falls within a room, so bisection finds it;
- * sequence numbers may have gaps, so each probe looks for the first message from there on.
+ * The seq at which the room's messages have reached `value`: all with that much are at or behind
+ * it, all others before it. Bisection finds it; sequence numbers may have gaps, so each probe looks
+ * for the first message from there on.
  */
-static int find_time(struct store_sqlite *self, uint64_t room, int64_t time, int64_t *seq)
+static int find(struct store_sqlite *self, const struct measure *measure, uint64_t room,
+                int64_t value, int64_t *seq)
 {
-    sqlite3_stmt *probe = self->statements[STATEMENT_FIRST_SEQ_FROM];
+    sqlite3_stmt *probe = self->statements[measure->first_from];
     int64_t low = 0;
     int64_t high = 0;
-    int64_t created_at = 0;
+    int64_t measured = 0;
     bool found;
-    int rc = sqlite_row_last_message(self, room, &found, &high, &created_at);
+    int rc;
 
-    if (rc == SQLITE_OK && found && created_at < time) {
+    sqlite3_bind_int64(self->statements[measure->last], 1, (int64_t)room);
+    rc = sqlite_row_first(self->statements[measure->last], &found, &high, &measured);
+    if (rc == SQLITE_OK && found && measured < value) {
         low = ++high;
     }
     sqlite3_bind_int64(probe, 1, (int64_t)room);
@@ -29,8 +40,8 @@ static int find_time(struct store_sqlite *self, uint64_t room, int64_t time, int
         int64_t at = 0;
 
         sqlite3_bind_int64(probe, 2, middle);
-        rc = sqlite_row_first(probe, &found, &at, &created_at);
-        if (!found || created_at >= time) {
+        rc = sqlite_row_first(probe, &found, &at, &measured);
+        if (!found || measured >= value) {
             high = middle;
         } else {
             low = at + 1;
@@ -40,8 +51,8 @@ static int find_time(struct store_sqlite *self, uint64_t room, int64_t time, int
     return rc;
 }
 
-void *sqlite_page_grow(struct arena *arena, void *items, size_t count, size_t *capacity,
-                       size_t size)
+/* An array with room for one more item than count; a page's arrays are small and end with it. */
+static void *grow(struct arena *arena, void *items, size_t count, size_t *capacity, size_t size)
 {
     size_t more = *capacity == 0 ? FIRST_PAGE_CAPACITY : *capacity * 2;
     void *grown;
@@ -57,22 +68,6 @@ void *sqlite_page_grow(struct arena *arena, void *items, size_t count, size_t *c
     return grown;
 }
 
-void sqlite_page_add_message(struct store_page *page, const struct message_record *message,
-                             size_t *capacity)
-{
-    struct message_record *own;
-
-    page->messages = sqlite_page_grow(&page->arena, page->messages, page->count, capacity,
-                                      sizeof(*page->messages));
-    own = &page->messages[page->count++];
-    *own = *message;
-    own->id = arena_copy(&page->arena, message->id);
-    own->sender = arena_copy(&page->arena, message->sender);
-    own->client_message_id = arena_copy(&page->arena, message->client_message_id);
-    own->in_reply_to = arena_copy(&page->arena, message->in_reply_to);
-    own->body = arena_copy(&page->arena, message->body);
-}
-
 /* Steps through a statement of messages until limit, the page's bound in bytes, or the end. */
 static int read_messages(struct sqlite_row *row, size_t limit, struct store_page *page)
 {
@@ -83,6 +78,7 @@ static int read_messages(struct sqlite_row *row, size_t limit, struct store_page
     page->complete = true;
     while (sqlite_row_next(row, &rc)) {
         struct message_record message;
+        struct message_record *own;
 
         if (page->count == limit || bytes > STORE_PAGE_BYTES_MAX) {
             page->complete = false;
@@ -90,39 +86,28 @@ static int read_messages(struct sqlite_row *row, size_t limit, struct store_page
         }
         message = sqlite_row_message(row, true);
         bytes += message.body.length;
-        sqlite_page_add_message(page, &message, &capacity);
+        page->messages =
+            grow(&page->arena, page->messages, page->count, &capacity, sizeof(*page->messages));
+        own = &page->messages[page->count++];
+        *own = message;
+        own->id = arena_copy(&page->arena, message.id);
+        own->sender = arena_copy(&page->arena, message.sender);
+        own->client_message_id = arena_copy(&page->arena, message.client_message_id);
+        own->in_reply_to = arena_copy(&page->arena, message.in_reply_to);
+        own->body = arena_copy(&page->arena, message.body);
     }
     return rc;
 }
 
-int store_sqlite_first_kept(struct store_sqlite *self, uint64_t room, int64_t *seq)
-{
-    sqlite3_stmt *statement = self->statements[STATEMENT_CLEARED];
-    int64_t through = 0;
-    int64_t unused = 0;
-    bool found;
-    int rc;
-
-    sqlite3_bind_int64(statement, 1, (int64_t)room);
-    rc = sqlite_row_first(statement, &found, &through, &unused);
-    *seq = found ? through + 1 : 0;
-    return rc;
-}
-
-/* Messages with from <= seq < until that were not cleared, of one end of that range. */
+/* Messages with from <= seq < until, of one end of that range. */
 static int read_between(struct store_sqlite *self, enum store_sqlite_statement statement,
                         const struct store_query *query, int64_t from, int64_t until,
                         struct store_page *page)
 {
     struct sqlite_row row = sqlite_row_of(self, statement);
-    int64_t kept = 0;
-    int rc = store_sqlite_first_kept(self, query->room, &kept);
 
-    if (rc != SQLITE_OK) {
-        return rc;
-    }
     sqlite3_bind_int64(row.statement, 1, (int64_t)query->room);
-    sqlite3_bind_int64(row.statement, 2, from > kept ? from : kept);
+    sqlite3_bind_int64(row.statement, 2, from);
     sqlite3_bind_int64(row.statement, 3, until);
     return read_messages(&row, query->limit, page);
 }
@@ -158,18 +143,18 @@ static int read_history(struct store_sqlite *self, const struct store_query *que
 
     page->found = true;
     if (query->after_ms != 0) {
-        rc = find_time(self, query->room, time_after(query->after_ms), &from);
+        rc = find(self, &by_time, query->room, time_after(query->after_ms), &from);
     }
     if (rc == SQLITE_OK && query->before_ms != 0) {
-        rc = find_time(self, query->room, query->before_ms, &until);
+        rc = find(self, &by_time, query->room, query->before_ms, &until);
     }
     if (rc != SQLITE_OK) {
         return rc;
     }
     if (query->after_ms == 0) {
-        return read_between(self, STATEMENT_NEWEST_SHOWN, query, from, until, page);
+        return read_between(self, STATEMENT_NEWEST_BETWEEN, query, from, until, page);
     }
-    rc = read_between(self, STATEMENT_OLDEST_SHOWN, query, from, until, page);
+    rc = read_between(self, STATEMENT_OLDEST_BETWEEN, query, from, until, page);
     reverse(page->messages, page->count);
     return rc;
 }
@@ -208,26 +193,8 @@ static int read_message(struct store_sqlite *self, const struct store_query *que
 
     bind_id(row.statement, query->id, packed);
     rc = read_messages(&row, 1, page);
-    if (rc == SQLITE_OK && page->count == 1) {
-        int64_t kept = 0;
-
-        rc = store_sqlite_first_kept(self, page->messages[0].room, &kept);
-        page->count = page->messages[0].seq >= (uint64_t)kept;
-    }
     page->found = page->count == 1;
     return rc;
-}
-
-static int read_id_taken(struct store_sqlite *self, const struct store_query *query,
-                         struct store_page *page)
-{
-    sqlite3_stmt *statement = self->statements[STATEMENT_ID_TAKEN];
-    unsigned char packed[PACKED_ID_LENGTH];
-    int64_t seq = 0;
-    int64_t room = 0;
-
-    bind_id(statement, query->id, packed);
-    return sqlite_row_first(statement, &page->found, &seq, &room);
 }
 
 static int read_participants(struct store_sqlite *self, const struct store_query *query,
@@ -245,55 +212,60 @@ static int read_participants(struct store_sqlite *self, const struct store_query
             page->complete = false;
             return sqlite_row_stop(&row);
         }
-        page->ids = sqlite_page_grow(&page->arena, page->ids, page->id_count, &capacity,
-                                     sizeof(*page->ids));
+        page->ids = grow(&page->arena, page->ids, page->id_count, &capacity, sizeof(*page->ids));
         page->ids[page->id_count++] = arena_copy(&page->arena, sqlite_row_id(&row, 0));
     }
     return rc;
 }
 
-static int read_rooms(struct store_sqlite *self, const struct store_query *query,
-                      struct store_page *page)
+static struct slice copy_id(struct store_page *page, struct sqlite_row *row, int column)
 {
-    struct sqlite_row row = sqlite_row_of(self, STATEMENT_ROOMS_OF_SERVER);
-    unsigned char packed[PACKED_ID_LENGTH];
+    return arena_copy(&page->arena, sqlite_row_id(row, column));
+}
+
+static int read_memberships(struct store_sqlite *self, const struct store_query *query,
+                            struct store_page *page)
+{
+    struct sqlite_row row = sqlite_row_of(self, STATEMENT_MEMBERSHIPS);
     size_t capacity = 0;
     int rc = SQLITE_OK;
 
-    page->found = true;
-    page->complete = true;
-    bind_id(row.statement, query->id, packed);
-    sqlite3_bind_int64(row.statement, 2,
-                       query->before_number == 0 ? INT64_MAX : (int64_t)query->before_number);
+    sqlite3_bind_text(row.statement, 1, query->id, -1, SQLITE_STATIC);
     while (sqlite_row_next(&row, &rc)) {
-        struct room_record *own;
-
-        if (page->room_count == query->limit) {
-            page->complete = false;
-            return sqlite_row_stop(&row);
-        }
-        page->rooms = sqlite_page_grow(&page->arena, page->rooms, page->room_count, &capacity,
-                                       sizeof(*page->rooms));
-        own = &page->rooms[page->room_count++];
-        *own = sqlite_row_room(&row);
-        own->id = arena_copy(&page->arena, own->id);
-        own->server_id = arena_copy(&page->arena, own->server_id);
-        own->name = arena_copy(&page->arena, own->name);
-        own->type = arena_copy(&page->arena, own->type);
-        own->source_type = arena_copy(&page->arena, own->source_type);
-        own->metadata = arena_copy(&page->arena, own->metadata);
+        page->memberships = grow(&page->arena, page->memberships, page->membership_count, &capacity,
+                                 sizeof(*page->memberships));
+        page->memberships[page->membership_count++] = (struct membership_record){
+            .session = page->session.id,
+            .room = copy_id(page, &row, 1),
+            .entity = copy_id(page, &row, 2),
+            .name = arena_copy(&page->arena, sqlite_row_bytes(&row, 3)),
+            .position = sqlite_row_number(&row, 4),
+            .stamp = sqlite_row_number(&row, 5),
+            .was_replayed = sqlite_row_number(&row, 6) != 0,
+        };
     }
     return rc;
 }
 
-static int search(struct store_sqlite *self, const struct store_query *query,
-                  struct store_page *page)
+static int read_session(struct store_sqlite *self, const struct store_query *query,
+                        struct store_page *page)
 {
-    int64_t kept = 0;
-    int rc = query->room == 0 ? SQLITE_OK : store_sqlite_first_kept(self, query->room, &kept);
+    struct sqlite_row row = sqlite_row_of(self, STATEMENT_SESSION);
+    int rc = SQLITE_OK;
 
-    page->found = true;
-    return rc == SQLITE_OK ? store_sqlite_search(self, query, kept, page) : rc;
+    page->complete = true;
+    sqlite3_bind_text(row.statement, 1, query->id, -1, SQLITE_STATIC);
+    while (sqlite_row_next(&row, &rc)) {
+        page->found = true;
+        page->session = (struct session_record){
+            .id = arena_copy(&page->arena, sqlite_row_bytes(&row, 0)),
+            .entity = copy_id(page, &row, 1),
+            .edge = arena_copy(&page->arena, sqlite_row_bytes(&row, 2)),
+            .former = arena_copy(&page->arena, sqlite_row_bytes(&row, 3)),
+            .ended_at = sqlite_row_time(&row, 4),
+        };
+    }
+    return rc == SQLITE_OK && page->found ? read_memberships(self, query, page) : rc;
 }
 
 static int answer(struct store_sqlite *self, const struct store_query *query,
@@ -309,24 +281,19 @@ static int answer(struct store_sqlite *self, const struct store_query *query,
     case STORE_QUERY_AFTER_ID:
         return read_after_id(self, query, page);
     case STORE_QUERY_AFTER_TIME:
-        rc = find_time(self, query->room, time_after(query->after_ms), &seq);
+        rc = find(self, &by_time, query->room, time_after(query->after_ms), &seq);
         return rc == SQLITE_OK ? read_after(self, query, seq, page) : rc;
+    case STORE_QUERY_AFTER_POSITION:
+        rc = find(self, &by_position, query->room, time_after((int64_t)query->after_seq), &seq);
+        return rc == SQLITE_OK ? read_after(self, query, seq, page) : rc;
+    case STORE_QUERY_SESSION:
+        return read_session(self, query, page);
     case STORE_QUERY_HISTORY:
         return read_history(self, query, page);
     case STORE_QUERY_MESSAGE:
         return read_message(self, query, page);
-    case STORE_QUERY_ID_TAKEN:
-        return read_id_taken(self, query, page);
     case STORE_QUERY_PARTICIPANTS:
         return read_participants(self, query, page);
-    case STORE_QUERY_SEARCH:
-        return search(self, query, page);
-    case STORE_QUERY_ROOMS:
-        return read_rooms(self, query, page);
-    case STORE_QUERY_RECORD:
-        return store_sqlite_read_record(self, query, page);
-    case STORE_QUERY_RECORDS:
-        return store_sqlite_read_records(self, query, page);
     }
     return SQLITE_MISUSE;
 }

@@ -66,40 +66,8 @@ struct message_record sqlite_row_message(struct sqlite_row *row, bool has_body)
         .client_message_id = sqlite_row_id(row, 5),
         .in_reply_to = sqlite_row_id(row, 6),
         .created_at = sqlite_row_time(row, 7),
-        .body = has_body ? sqlite_row_bytes(row, 8) : SLICE_EMPTY,
-    };
-}
-
-struct room_record sqlite_row_room(struct sqlite_row *row)
-{
-    return (struct room_record){
-        .number = sqlite_row_number(row, 0),
-        .id = sqlite_row_id(row, 1),
-        .epoch = sqlite_row_number(row, 2),
-        .server_id = sqlite_row_id(row, 3),
-        .name = sqlite_row_bytes(row, 4),
-        .type = sqlite_row_bytes(row, 5),
-        .source_type = sqlite_row_bytes(row, 6),
-        .metadata = sqlite_row_bytes(row, 7),
-        .has_participants = sqlite_row_number(row, 8) != 0,
-        .created_at = sqlite_row_time(row, 9),
-        .updated_at = sqlite_row_time(row, 10),
-        .deleted_at = sqlite_row_time(row, 11),
-    };
-}
-
-struct named_record sqlite_row_record(struct sqlite_row *row)
-{
-    return (struct named_record){
-        .collection = sqlite_row_bytes(row, 0),
-        .id = sqlite_row_id(row, 1),
-        .owner = sqlite_row_id(row, 2),
-        .body = sqlite_row_bytes(row, 3),
-        .number = sqlite_row_number(row, 4),
-        .revision = sqlite_row_number(row, 5),
-        .created_at = sqlite_row_time(row, 6),
-        .updated_at = sqlite_row_time(row, 7),
-        .expires_at = sqlite_row_time(row, 8),
+        .position = sqlite_row_number(row, 8),
+        .body = has_body ? sqlite_row_bytes(row, 9) : SLICE_EMPTY,
     };
 }
 

@@ -261,14 +261,8 @@ static void apply(struct memory_store *store, const struct store_operation *oper
     case STORE_PUT_AGENT:
         put_agent(store, &operation->agent);
         break;
-    case STORE_REMOVE_PARTICIPANT:
-    case STORE_REPLACE_MESSAGE:
-    case STORE_DELETE_MESSAGE:
-    case STORE_CLEAR_ROOM:
-    case STORE_PUT_RECORD:
-    case STORE_DELETE_RECORD:
-    case STORE_SWEEP:
-        break; /* the REST API's: nobody says them in a simulation */
+    default:
+        break; /* sessions: no client of the simulation is recovered */
     }
 }
 
@@ -399,13 +393,10 @@ struct store_page *memory_store_query(struct memory_store *store, const struct s
     case STORE_QUERY_MESSAGE:
         answer_message(store, page, query->id);
         break;
+    case STORE_QUERY_AFTER_POSITION:
+    case STORE_QUERY_SESSION:
     case STORE_QUERY_PARTICIPANTS:
-    case STORE_QUERY_ID_TAKEN:
-    case STORE_QUERY_SEARCH:
-    case STORE_QUERY_ROOMS:
-    case STORE_QUERY_RECORD:
-    case STORE_QUERY_RECORDS:
-        page->complete = true; /* asked by nobody in a simulation */
+        page->complete = true; /* asked by nobody yet */
         break;
     }
     return page;
@@ -467,6 +458,7 @@ void memory_store_load(struct memory_store *store, struct store_loader *loader)
     }
     HASH_SORT(store->messages, by_arrival);
     HASH_ITER(hh, store->messages, message, next_message) {
+        loader->last_position = message->record.position;
         if (message->record.created_at > loader->recent_since) {
             struct message_record recent = message->record;
             recent.body = SLICE_EMPTY;

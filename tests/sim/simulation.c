@@ -48,6 +48,7 @@ static void make_router(struct simulation *simulation)
     bool is_tight = simulation->world.profile->is_tight;
     actor_init(&simulation->router.actor, &actor_router_class, &simulation->world, "router", 1);
     *settings = router_default_settings;
+    settings->recovery_window = 0;
     settings->presence_grace = draw_of(simulation, graces, 6);
     settings->replay_max = draw_of(simulation, replays, 4);
     settings->link = link_settings(is_tight ? 96 << 10 : 64 << 20);

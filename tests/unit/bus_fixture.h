@@ -193,6 +193,22 @@ static inline void write_from_router(struct buffer *out, const struct bus_messag
         write_slice(out, " participants=", SLICE_EMPTY);
         write_texts(out, &m->channel.participants);
         break;
+    case BUS_RECOVERED: {
+        struct msgpack_reader reader = bus_list_read(&m->recovered.rooms);
+        struct bus_session_room room;
+        buffer_append_format(out, " #%" PRIu64, m->recovered.request);
+        write_error(out, m->recovered.error);
+        write_slice(out, " ", m->recovered.entity);
+        while (bus_list_next(&reader, BUS_ELEMENT_SESSION_ROOM, &room)) {
+            write_slice(out, " ", room.room);
+            write_slice(out, "/", room.entity);
+            buffer_append_string(out, room.was_replayed ? "/replayed" : "");
+        }
+        break;
+    }
+    case BUS_SESSION_TAKEN:
+        write_slice(out, " ", m->session_taken.socket);
+        break;
     case BUS_PEERS:
         write_peers(out, &m->peers.peers);
         break;
@@ -217,7 +233,8 @@ static inline void write_from_router(struct buffer *out, const struct bus_messag
 
 static inline void write_from_edge(struct buffer *out, const struct bus_message *m)
 {
-    static const char *const since[] = {"", " since=seq", " since=id", " since=time"};
+    static const char *const since[] = {"", " since=seq", " since=id", " since=time",
+                                        " since=position"};
     switch (m->type) {
     case BUS_ROOM_SYNC:
         write_slice(out, " ", m->room_sync.room);
@@ -231,7 +248,7 @@ static inline void write_from_edge(struct buffer *out, const struct bus_message 
         buffer_append_format(out, " #%" PRIu64, m->join.request);
         write_slice(out, " ", m->join.room);
         write_slice(out, " ", m->join.entity);
-        buffer_append_string(out, m->join.since < 4 ? since[m->join.since] : " ?");
+        buffer_append_string(out, m->join.since < 5 ? since[m->join.since] : " ?");
         break;
     case BUS_LEAVE:
         write_slice(out, " ", m->leave.room);
@@ -240,6 +257,15 @@ static inline void write_from_edge(struct buffer *out, const struct bus_message 
         if (m->leave.request > 0) {
             buffer_append_format(out, " #%" PRIu64, m->leave.request);
         }
+        break;
+    case BUS_SESSION_OPEN:
+        write_slice(out, " ", m->session_open.entity);
+        break;
+    case BUS_SESSION_END:
+        buffer_append_string(out, m->session_end.is_explicit ? " explicit" : "");
+        break;
+    case BUS_RECOVER:
+        buffer_append_format(out, " #%" PRIu64, m->recover.request);
         break;
     case BUS_SEND:
         buffer_append_format(out, " #%" PRIu64, m->send.request);

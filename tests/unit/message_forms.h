@@ -21,13 +21,13 @@
  * The grammar once more, independent of the codec's own table: per message the fields in the order
  * of message.h, each with its kind and where it lands.
  *   U unsigned  I signed  B boolean  T id  N name  P payload; lists of M member  S stored message
- *   A agent  E edge's address  X text  R record  C channel  K known agent
+ *   A agent  E edge's address  X text  R room of a session
  */
 struct field {
     char kind;
     size_t offset;
 };
-enum { FIELDS_MAX = 13 };
+enum { FIELDS_MAX = 14 };
 struct message_form {
     enum bus_type type;
     const char *name;
@@ -76,7 +76,7 @@ static const struct message_form forms[] = {
      "join",
      {U(join, request), T(join, room), T(join, entity), N(join, name), T(join, server_id),
       U(join, since), U(join, since_seq), U(join, since_epoch), I(join, since_time),
-      T(join, since_id)}},
+      T(join, since_id), T(join, socket)}},
     {13,
      "leave",
      {T(leave, room), T(leave, entity), B(leave, is_explicit), U(leave, silence),
@@ -99,43 +99,17 @@ static const struct message_form forms[] = {
     {18, "members", {U(members, request), T(members, room), U(members, offset), U(members, limit)}},
     {19,
      "channel_put",
-     {U(channel_put, request), T(channel_put, id), T(channel_put, server_id), N(channel_put, name),
-      N(channel_put, type), P(channel_put, metadata), N(channel_put, source_type),
-      L('X', channel_put, participants)}},
-    {32,
-     "record_put",
-     {U(record_put, request), N(record_put, collection), T(record_put, id), T(record_put, owner),
-      U(record_put, expected), I(record_put, expires_at), P(record_put, body)}},
-    {33, "record_get", {U(record_get, request), N(record_get, collection), T(record_get, id)}},
-    {34,
-     "record_list",
-     {U(record_list, request), N(record_list, collection), T(record_list, owner),
-      U(record_list, after), U(record_list, limit), B(record_list, is_descending)}},
-    {35,
-     "record_delete",
-     {U(record_delete, request), N(record_delete, collection), T(record_delete, id)}},
-    {36,
-     "channel_get",
-     {U(channel_get, request), T(channel_get, room), B(channel_get, wants_participants)}},
-    {37,
-     "channel_change",
-     {U(channel_change, request), T(channel_change, room), T(channel_change, id),
-      N(channel_change, name), P(channel_change, metadata), B(channel_change, sets_participants),
-      L('X', channel_change, participants), T(channel_change, added),
-      T(channel_change, removed)}},
-    {38,
-     "channel_list",
-     {U(channel_list, request), T(channel_list, server_id), U(channel_list, before),
-      U(channel_list, limit)}},
-    {39,
-     "room_event",
-     {U(room_event, request), T(room_event, room), T(room_event, id), U(room_event, action),
-      T(room_event, message_id), P(room_event, body), P(room_event, event)}},
+     {U(channel_put, request), T(channel_put, server_id), N(channel_put, name),
+      N(channel_put, type), P(channel_put, metadata), L('X', channel_put, participants)}},
+    {20, "session_open", {T(session_open, socket), T(session_open, entity)}},
+    {21, "session_end", {T(session_end, socket), B(session_end, is_explicit)}},
+    {22, "recover", {U(recover, request), T(recover, socket)}},
     {40,
      "joined",
      {U(joined, request), I(joined, error), T(joined, room), U(joined, epoch), U(joined, last_seq),
       T(joined, server_id), U(joined, member_count), L('M', joined, members),
-      B(joined, replay_complete), L('S', joined, replay)}},
+      B(joined, replay_complete), L('S', joined, replay), U(joined, position), U(joined, stamp),
+      U(joined, changed_at)}},
     {41,
      "send_done",
      {U(send_done, request), I(send_done, error), T(send_done, message_id), U(send_done, seq),
@@ -146,11 +120,12 @@ static const struct message_form forms[] = {
      {T(room_message, room), U(room_message, epoch), U(room_message, seq), T(room_message, id),
       U(room_message, kind), I(room_message, created_at), T(room_message, sender),
       T(room_message, in_reply_to), T(room_message, asker), T(room_message, origin),
-      U(room_message, origin_request), T(room_message, client_message_id), P(room_message, body)}},
+      U(room_message, origin_request), T(room_message, client_message_id), P(room_message, body),
+      U(room_message, position)}},
     {43,
      "presence",
      {T(presence, room), B(presence, is_joined), T(presence, entity), N(presence, name),
-      U(presence, member_count)}},
+      U(presence, member_count), U(presence, stamp)}},
     {44,
      "chunk",
      {T(chunk, room), T(chunk, reply), T(chunk, question), T(chunk, agent), U(chunk, index),
@@ -180,22 +155,13 @@ static const struct message_form forms[] = {
       L('X', channel, participants)}},
     {51, "peers", {L('E', peers, peers)}},
     {52, "presence_list", {T(presence_list, room), L('M', presence_list, members)}},
-    {63,
-     "record",
-     {U(record, request), I(record, error), T(record, id), T(record, owner), U(record, number),
-      U(record, revision), I(record, created_at), I(record, updated_at), I(record, expires_at),
-      P(record, body)}},
-    {64,
-     "records_page",
-     {U(records_page, request), I(records_page, error), U(records_page, total),
-      B(records_page, is_complete), L('R', records_page, records)}},
-    {65,
-     "channels_page",
-     {U(channels_page, request), I(channels_page, error), U(channels_page, next),
-      L('C', channels_page, channels)}},
-    {66,
-     "agents_page",
-     {U(agents_page, request), I(agents_page, error), L('K', agents_page, agents)}},
+    {53, "cluster", {P(cluster, secret)}},
+    {54, "caught_up", {U(caught_up, position)}},
+    {55, "settled", {U(settled, stamp)}},
+    {56,
+     "recovered",
+     {U(recovered, request), I(recovered, error), T(recovered, entity), L('R', recovered, rooms)}},
+    {57, "session_taken", {T(session_taken, socket)}},
     {70, "register_agents", {U(register_agents, credit), L('A', register_agents, agents)}},
     {71,
      "work_chunk",
@@ -218,16 +184,6 @@ static const struct message_form forms[] = {
      {U(relay_response, request), U(relay_response, status), N(relay_response, content_type),
       P(relay_response, body)}},
     {92, "relay_gone", {U(relay_gone, request)}},
-    {110, "message_get", {U(message_get, request), T(message_get, id)}},
-    {111,
-     "search",
-     {U(search, request), T(search, room), T(search, sender), N(search, text), I(search, after),
-      I(search, before), U(search, limit), U(search, offset)}},
-    {112,
-     "submit",
-     {U(submit, request), T(submit, room), T(submit, id), T(submit, sender), T(submit, in_reply_to),
-      T(submit, server_id), P(submit, body)}},
-    {113, "agents_get", {U(agents_get, request)}},
 };
 enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
 
@@ -238,13 +194,11 @@ static const struct {
     const char *fields;
     size_t grows; /* which field */
 } elements[] = {{'M', BUS_ELEMENT_MEMBER, "TNU", 1},
-                {'S', BUS_ELEMENT_STORED, "TUUITTTP", 7},
+                {'S', BUS_ELEMENT_STORED, "TUUITTTPU", 7},
                 {'A', BUS_ELEMENT_AGENT, "TNP", 1},
                 {'E', BUS_ELEMENT_PEER, "TN", 1},
                 {'X', BUS_ELEMENT_TEXT, "N", 0},
-              {'R', BUS_ELEMENT_RECORD, "TTUUIIIP", 7},
-              {'C', BUS_ELEMENT_CHANNEL, "TTNNNPII", 5},
-              {'K', BUS_ELEMENT_KNOWN_AGENT, "TNUP", 3}};
+                {'R', BUS_ELEMENT_SESSION_ROOM, "TTNUUB", 2}};
 
 static inline uint32_t count_of(const struct message_form *form)
 {
@@ -257,7 +211,7 @@ static inline uint32_t count_of(const struct message_form *form)
 
 static inline bool is_list(char kind)
 {
-    return strchr("MSAEXRCK", kind) != NULL;
+    return strchr("MSAEXR", kind) != NULL;
 }
 
 static inline size_t most_of(char kind)
@@ -290,6 +244,8 @@ static inline void write_element(struct buffer *out, char kind, size_t length)
         char field = elements[k].fields[i];
         if (field == 'U' || field == 'I') {
             msgpack_write_unsigned(out, 0);
+        } else if (field == 'B') {
+            msgpack_write_boolean(out, false);
         } else {
             write_long(out, field, i == elements[k].grows ? length : 0);
         }

@@ -434,6 +434,7 @@ static inline int fixture_setup(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     log_configure("test", LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
     fixture->settings = router_default_settings;
+    fixture->settings.recovery_window = 0;
     fixture->now = (struct instant){1000000, 1790000000000};
     fixture->random = 1;
     id_source_init(&fixture->ids);
@@ -466,6 +467,7 @@ static inline void restart_with(struct fixture *fixture, struct router_settings 
     assert_int_equal(fixture->peer_count, 0);
     router_destroy(&fixture->router);
     fixture->settings = settings;
+    fixture->settings.recovery_window = 0;
     start_router(fixture);
     fixture->now.now += FIXTURE_LONG;
     fixture->now.wall += FIXTURE_LONG;

@@ -72,7 +72,7 @@ static inline void fixture_connect(void *context, struct socket *socket, struct 
                          name_space.data, (int)auth.length, auth.length == 0 ? "" : auth.data);
     fixture->socket = socket;
     if (fixture->answer == FIXTURE_ACCEPT)
-        socket_accept(socket);
+        socket_accept(socket, SLICE_EMPTY);
     else if (fixture->answer == FIXTURE_REFUSE)
         socket_refuse(socket, "Not you");
 }

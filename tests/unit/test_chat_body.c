@@ -128,8 +128,8 @@ static void test_a_broadcast_carries_them_as_attachments(void **state)
     struct chat_stamp stamp = {SLICE_LITERAL("id"), 1, 2, 3};
     struct buffer body = body_of(&send);
     struct buffer scratch = BUFFER_EMPTY;
-    struct packet *packet = chat_broadcast_packet(&stamp, buffer_slice(&body),
-                                                  SLICE_LITERAL("\"replay\":true"), &scratch);
+    struct packet *packet = chat_broadcast_packet(
+        &stamp, buffer_slice(&body), SLICE_LITERAL("\"replay\":true"), SLICE_EMPTY, &scratch);
     (void)state;
     assert_memory_equal(packet_payload(packet).data, "451-[\"messageBroadcast\",{\"id\":\"id\",",
                         35);
@@ -139,7 +139,8 @@ static void test_a_broadcast_carries_them_as_attachments(void **state)
     assert_true(slice_equals(packet_payload(packet->attachments[0]), binaries[1]));
     assert_int_equal(packet->attachments[0]->kind, PACKET_BINARY);
     packet_release(&packet);
-    packet = chat_broadcast_packet(&stamp, SLICE_LITERAL("\"a\":1"), SLICE_EMPTY, &scratch);
+    packet =
+        chat_broadcast_packet(&stamp, SLICE_LITERAL("\"a\":1"), SLICE_EMPTY, SLICE_EMPTY, &scratch);
     assert_true(slice_is(packet_payload(packet), "42[\"messageBroadcast\",{\"id\":\"id\",\"seq\":1,"
                                                  "\"epoch\":2,\"createdAt\":3,\"a\":1}]"));
     packet_release(&packet);

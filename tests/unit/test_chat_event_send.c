@@ -234,7 +234,8 @@ static void test_an_error_names_code_field_and_message_and_never_more(void **sta
 
 static void test_an_event_is_a_socketio_packet(void **state)
 {
-    struct packet *packet = chat_event_packet("userTyping", SLICE_LITERAL("{\"a\":1}"));
+    struct packet *packet =
+        chat_event_packet("userTyping", SLICE_LITERAL("{\"a\":1}"), SLICE_EMPTY);
     (void)state;
     assert_slice(packet_payload(packet), "42[\"userTyping\",{\"a\":1}]");
     assert_int_equal(packet->kind, PACKET_TEXT);

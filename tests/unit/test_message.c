@@ -332,7 +332,8 @@ static void test_every_element_s_fields_land_in_their_members(void **state)
                                     SLICE_LITERAL("sender"),
                                     SLICE_LITERAL("client"),
                                     SLICE_LITERAL("reply"),
-                                    SLICE_LITERAL("body")},
+                                    SLICE_LITERAL("body"),
+                                    12},
                               out;
     struct bus_agent agent = {SLICE_LITERAL("a"), SLICE_LITERAL("n"), SLICE_LITERAL("{}")};
     struct bus_peer peer = {SLICE_LITERAL("edgeAB"), SLICE_LITERAL("tcp://h:1")};

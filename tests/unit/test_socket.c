@@ -47,12 +47,12 @@ static void test_the_answer_may_come_later(void **state)
     emit(socket, "42[\"early\"]");
     flush(fixture);
     assert_sent(self, "");
-    socket_accept(socket);
+    socket_accept(socket, SLICE_EMPTY);
     emit(socket, "42[\"hello\"]");
     flush(fixture);
     buffer_append_char(&self->sent, '\0');
     assert_string_equal(strstr(self->sent.data, "|42"), "|42[\"hello\"]|/");
-    socket_accept(socket);
+    socket_accept(socket, SLICE_EMPTY);
     socket_refuse(socket, "too late");
     assert_false(session_table_is_dirty(fixture->table));
 }

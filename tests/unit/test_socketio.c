@@ -321,15 +321,16 @@ static void encoders_write_whole_engineio_messages(void **state)
     struct buffer out = BUFFER_EMPTY;
 
     (void)state;
-    socketio_codec(5)->write_connect(&out, root, SLICE_LITERAL("wZX3oN0bSVIhsaknAAAI"));
+    socketio_codec(5)->write_connect(&out, root, SLICE_LITERAL("wZX3oN0bSVIhsaknAAAI"),
+                                     SLICE_EMPTY);
     assert_encoded(&out, "40{\"sid\":\"wZX3oN0bSVIhsaknAAAI\"}");
-    socketio_codec(5)->write_connect(&out, admin, SLICE_LITERAL("s"));
+    socketio_codec(5)->write_connect(&out, admin, SLICE_LITERAL("s"), SLICE_EMPTY);
     assert_encoded(&out, "40/admin,{\"sid\":\"s\"}");
     socketio_codec(5)->write_connect_error(&out, admin, "Not \"authorized\"");
     assert_encoded(&out, "44/admin,{\"message\":\"Not \\\"authorized\\\"\"}");
-    socketio_codec(4)->write_connect(&out, root, SLICE_LITERAL("s"));
+    socketio_codec(4)->write_connect(&out, root, SLICE_LITERAL("s"), SLICE_EMPTY);
     assert_encoded(&out, "40");
-    socketio_codec(4)->write_connect(&out, admin, SLICE_LITERAL("s"));
+    socketio_codec(4)->write_connect(&out, admin, SLICE_LITERAL("s"), SLICE_EMPTY);
     assert_encoded(&out, "40/admin,");
     socketio_codec(4)->write_connect_error(&out, admin, "Not \"authorized\"");
     assert_encoded(&out, "44/admin,\"Not \\\"authorized\\\"\"");

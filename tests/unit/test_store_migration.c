@@ -28,73 +28,49 @@ static int64_t ask_integer(const char *path, const char *sql)
 
 /* What a database of version i + 1 with one row in each table was made of. Frozen, like the steps.
  */
-static const char *const old_versions[STORE_SCHEMA_VERSION] = {
-    "CREATE TABLE room (number INTEGER PRIMARY KEY, id ANY NOT NULL UNIQUE,"
-    " epoch INTEGER NOT NULL, server_id ANY, name TEXT, type TEXT, source_type TEXT, metadata TEXT,"
-    " has_participants INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL)"
-    " STRICT;"
-    "CREATE TABLE participant (number INTEGER PRIMARY KEY, room INTEGER NOT NULL, id ANY NOT NULL,"
-    " UNIQUE (room, id)) STRICT;"
-    "CREATE TABLE message (number INTEGER PRIMARY KEY, room INTEGER NOT NULL,"
-    " seq INTEGER NOT NULL, id ANY NOT NULL, kind INTEGER NOT NULL, sender ANY,"
-    " client_message_id ANY, in_reply_to ANY, created_at INTEGER NOT NULL, body BLOB) STRICT;"
-    "CREATE UNIQUE INDEX message_by_room ON message (room, seq);"
-    "CREATE UNIQUE INDEX message_by_id ON message (id);"
-    "CREATE TABLE job (number INTEGER PRIMARY KEY, room INTEGER NOT NULL,"
-    " question_seq INTEGER NOT NULL, question ANY, agent ANY, reply ANY, asker_edge TEXT,"
-    " state INTEGER NOT NULL, created_at INTEGER NOT NULL, finished_at INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX job_open ON job (state) WHERE state = 0;"
-    "CREATE TABLE agent (id ANY PRIMARY KEY NOT NULL, name TEXT, details TEXT,"
-    " updated_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-    "INSERT INTO room VALUES (3, 'general', 77, NULL, 'General', 'GROUP', '', '{}', 1, 10, 20);"
-    "INSERT INTO participant VALUES (1, 3, x'018f00000000700080000000000000ab');"
-    "INSERT INTO message VALUES (1, 3, 9, x'018f00000000700080000000000000cd', 1, 'somebody', 'c1',"
-    " NULL, 15, x'7b7d');"
-    "INSERT INTO job VALUES (5, 3, 9, x'018f00000000700080000000000000cd', 'eliza', 'r', 'edge01',"
-    " 0, 15, 0);"
-    "INSERT INTO agent VALUES ('eliza', 'Eliza', '{}', 30);"
-    "PRAGMA application_id = 1164725585; PRAGMA user_version = 1; PRAGMA journal_mode = WAL",
-
-    "CREATE TABLE room (number INTEGER PRIMARY KEY, id ANY NOT NULL UNIQUE,"
-    " epoch INTEGER NOT NULL, server_id ANY, name TEXT, type TEXT, source_type TEXT, metadata TEXT,"
-    " has_participants INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,"
-    " deleted_at INTEGER NOT NULL DEFAULT 0) STRICT;"
-    "CREATE INDEX room_by_server ON room (server_id, number);"
-    "CREATE TABLE participant (number INTEGER PRIMARY KEY, room INTEGER NOT NULL, id ANY NOT NULL,"
-    " UNIQUE (room, id)) STRICT;"
-    "CREATE TABLE message (number INTEGER PRIMARY KEY, room INTEGER NOT NULL,"
-    " seq INTEGER NOT NULL, id ANY NOT NULL, kind INTEGER NOT NULL, sender ANY,"
-    " client_message_id ANY, in_reply_to ANY, created_at INTEGER NOT NULL, body BLOB) STRICT;"
-    "CREATE UNIQUE INDEX message_by_room ON message (room, seq);"
-    "CREATE UNIQUE INDEX message_by_id ON message (id);"
-    "CREATE TABLE job (number INTEGER PRIMARY KEY, room INTEGER NOT NULL,"
-    " question_seq INTEGER NOT NULL, question ANY, agent ANY, reply ANY, asker_edge TEXT,"
-    " state INTEGER NOT NULL, created_at INTEGER NOT NULL, finished_at INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX job_open ON job (state) WHERE state = 0;"
-    "CREATE TABLE agent (id ANY PRIMARY KEY NOT NULL, name TEXT, details TEXT,"
-    " updated_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE clearing (room INTEGER PRIMARY KEY, through INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE record (number INTEGER PRIMARY KEY AUTOINCREMENT, collection TEXT NOT NULL,"
-    " id ANY NOT NULL, owner ANY, body BLOB, revision INTEGER NOT NULL, created_at INTEGER NOT NULL,"
-    " updated_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, UNIQUE (collection, id)) STRICT;"
-    "CREATE INDEX record_by_collection ON record (collection, number);"
-    "CREATE INDEX record_by_owner ON record (collection, owner, number);"
-    "CREATE INDEX record_by_expiry ON record (expires_at) WHERE expires_at > 0;"
-    "CREATE TABLE record_count (collection TEXT PRIMARY KEY NOT NULL, count INTEGER NOT NULL)"
-    " STRICT, WITHOUT ROWID;"
-    "CREATE TRIGGER record_added AFTER INSERT ON record BEGIN"
-    " INSERT INTO record_count (collection, count) VALUES (new.collection, 1)"
-    " ON CONFLICT (collection) DO UPDATE SET count = count + 1; END;"
-    "CREATE TRIGGER record_removed AFTER DELETE ON record BEGIN"
-    " UPDATE record_count SET count = count - 1 WHERE collection = old.collection; END;"
-    "INSERT INTO room VALUES (3, 'general', 77, NULL, 'General', 'GROUP', '', '{}', 1, 10, 20, 0);"
-    "INSERT INTO participant VALUES (1, 3, x'018f00000000700080000000000000ab');"
-    "INSERT INTO message VALUES (1, 3, 9, x'018f00000000700080000000000000cd', 1, 'somebody', 'c1',"
-    " NULL, 15, x'7b7d');"
-    "INSERT INTO job VALUES (5, 3, 9, x'018f00000000700080000000000000cd', 'eliza', 'r', 'edge01',"
-    " 0, 15, 0);"
-    "INSERT INTO agent VALUES ('eliza', 'Eliza', '{}', 30);"
-    "PRAGMA application_id = 1164725585; PRAGMA user_version = 2; PRAGMA journal_mode = WAL"};
+#define VERSION_1                                                                                  \
+    "CREATE TABLE room (number INTEGER PRIMARY KEY, id ANY NOT NULL UNIQUE,"                       \
+    " epoch INTEGER NOT NULL, server_id ANY, name TEXT, type TEXT, source_type TEXT, metadata "    \
+    "TEXT,"                                                                                        \
+    " has_participants INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT "     \
+    "NULL)"                                                                                        \
+    " STRICT;"                                                                                     \
+    "CREATE TABLE participant (number INTEGER PRIMARY KEY, room INTEGER NOT NULL, id ANY NOT "     \
+    "NULL,"                                                                                        \
+    " UNIQUE (room, id)) STRICT;"                                                                  \
+    "CREATE TABLE message (number INTEGER PRIMARY KEY, room INTEGER NOT NULL,"                     \
+    " seq INTEGER NOT NULL, id ANY NOT NULL, kind INTEGER NOT NULL, sender ANY,"                   \
+    " client_message_id ANY, in_reply_to ANY, created_at INTEGER NOT NULL, body BLOB) STRICT;"     \
+    "CREATE UNIQUE INDEX message_by_room ON message (room, seq);"                                  \
+    "CREATE UNIQUE INDEX message_by_id ON message (id);"                                           \
+    "CREATE TABLE job (number INTEGER PRIMARY KEY, room INTEGER NOT NULL,"                         \
+    " question_seq INTEGER NOT NULL, question ANY, agent ANY, reply ANY, asker_edge TEXT,"         \
+    " state INTEGER NOT NULL, created_at INTEGER NOT NULL, finished_at INTEGER NOT NULL) STRICT;"  \
+    "CREATE INDEX job_open ON job (state) WHERE state = 0;"                                        \
+    "CREATE TABLE agent (id ANY PRIMARY KEY NOT NULL, name TEXT, details TEXT,"                    \
+    " updated_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"                                         \
+    "INSERT INTO room VALUES (3, 'general', 77, NULL, 'General', 'GROUP', '', '{}', 1, 10, 20);"   \
+    "INSERT INTO participant VALUES (1, 3, x'018f00000000700080000000000000ab');"                  \
+    "INSERT INTO message VALUES (1, 3, 9, x'018f00000000700080000000000000cd', 1, 'somebody', "    \
+    "'c1',"                                                                                        \
+    " NULL, 15, x'7b7d');"                                                                         \
+    "INSERT INTO job VALUES (5, 3, 9, x'018f00000000700080000000000000cd', 'eliza', 'r', "         \
+    "'edge01',"                                                                                    \
+    " 0, 15, 0);"                                                                                  \
+    "INSERT INTO agent VALUES ('eliza', 'Eliza', '{}', 30);"                                       \
+    "PRAGMA application_id = 1164725585; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;"
+#define VERSION_2                                                                                  \
+    VERSION_1                                                                                      \
+    "ALTER TABLE message ADD COLUMN position INTEGER NOT NULL DEFAULT 0;"                          \
+    "CREATE TABLE secret (value BLOB NOT NULL) STRICT;"                                            \
+    "CREATE TABLE session (id TEXT PRIMARY KEY NOT NULL, entity ANY, edge TEXT NOT NULL,"          \
+    " former TEXT, ended_at INTEGER NOT NULL, is_lost INTEGER NOT NULL) STRICT, WITHOUT ROWID;"    \
+    "CREATE INDEX session_ended ON session (ended_at) WHERE ended_at > 0;"                         \
+    "CREATE TABLE membership (session TEXT NOT NULL, room ANY NOT NULL, entity ANY, name TEXT,"    \
+    " position INTEGER NOT NULL, stamp INTEGER NOT NULL, was_replayed INTEGER NOT NULL,"           \
+    " PRIMARY KEY (session, room)) STRICT, WITHOUT ROWID;"                                         \
+    "PRAGMA user_version = 2;"
+static const char *const old_versions[STORE_SCHEMA_VERSION] = {VERSION_1, VERSION_2};
 
 static void every_old_version_is_opened_with_all_it_has(void **state)
 {

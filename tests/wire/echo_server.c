@@ -89,7 +89,7 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
         socket_refuse(socket, "Invalid namespace");
         return;
     }
-    socket_accept(socket);
+    socket_accept(socket, SLICE_EMPTY);
     emit(socket, "auth", auth.length == 0 ? SLICE_LITERAL("{}") : auth, false);
 }
 
