@@ -278,5 +278,8 @@ void bridge_say_goodbye(struct bridge *bridge, int64_t now)
 const struct bridge_counters *bridge_counters(struct bridge *bridge)
 {
     bridge->counters.retained = link_retained(&bridge->link);
+    bridge->counters.gaps = bridge->link.gaps;
+    bridge->counters.frames_resent = bridge->link.frames_resent;
+    bridge->counters.frames_held = bridge->link.frames_held;
     return &bridge->counters;
 }

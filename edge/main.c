@@ -9,6 +9,7 @@
 
 #include "edge/chat/chat.h"
 #include "edge/engineio_http.h"
+#include "edge/drain.h"
 #include "edge/front.h"
 #include "edge/http/server.h"
 #include "edge/metrics.h"
@@ -55,7 +56,8 @@ struct application {
     int64_t next_flush_us;
     enum stop_state stop;
     int64_t stop_deadline;
-    size_t close_per_tick;
+    struct drain drain;
+    struct isolation isolation;
 };
 
 static int64_t wall_clock(void *context)
@@ -167,7 +169,7 @@ static void render_metrics(void *context, struct buffer *out)
     struct application *application = context;
     struct edge_parts parts = {application->sessions, application->chat, application->uplink,
                                application->peers,    application->http, application->rest,
-                               &application->guard};
+                               &application->guard,   &application->isolation};
     edge_metrics_render(&parts, out);
 }
 
@@ -321,8 +323,6 @@ static void tear_down(struct application *application)
 /* --- events ----------------------------------------------------------------------------------- */
 
 enum {
-    DRAIN_PACE_MS = 3000,
-    CLOSE_PER_TICK_MIN = 20,
     FLUSH_HEAVY_US = 2000,
     FLUSH_PAUSE_MAX_US = 5000
 };
@@ -338,21 +338,39 @@ static void finish(struct application *application)
     process_finish(&application->process);
 }
 
-/* Draining: acknowledgements first, then the sessions in paced batches; clients come back
- * elsewhere. */
+/*
+ * Draining: sessions one after the other, each when it is not in the middle of something; requests
+ * over REST and streams to their end. Clients come back elsewhere.
+ */
 static void drain(struct application *application, int64_t now)
 {
-    bool is_waiting = uplink_counters(application->uplink)->waiting > 0 ||
-                      rest_counters(application->rest)->waiting > 0;
-    bool must_end = now >= application->stop_deadline;
-    if (is_waiting && !must_end) {
-        return;
-    }
-    size_t left = session_table_close_some(application->sessions,
-                                           must_end ? SIZE_MAX : application->close_per_tick, now);
-    if (left == 0 || must_end) { /* what is left lingers for a last poll */
+    struct session_table *sessions = application->sessions;
+    size_t due = drain_due(&application->drain, now, id_random_u64(&application->ids));
+    application->drain.closed +=
+        session_table_close_batch(sessions, due, true, SESSION_CLOSE_SERVER, now);
+    bool is_done = session_table_count(sessions) == 0 && /* one that is over lingers for its poll */
+                   uplink_counters(application->uplink)->waiting == 0 &&
+                   rest_counters(application->rest)->waiting == 0;
+    if (is_done || now >= application->stop_deadline) {
         finish(application);
     }
+}
+
+/* Cut off from the router for too long: clients are sent to look for a better edge. */
+static void move_on(struct application *application, int64_t now)
+{
+    struct isolation *isolation = &application->isolation;
+    uint64_t times = isolation->times;
+    size_t due = isolation_due(isolation, uplink_is_ready(application->uplink, now),
+                               session_table_count(application->sessions),
+                               application->options.isolation_timeout, now,
+                               id_random_u64(&application->ids));
+    if (isolation->times != times) {
+        log_warn("isolated", "sessions=%zu", isolation->drain.total);
+    }
+    /* If they are busy, then with waiting for the router. */
+    isolation_closed(isolation, session_table_close_batch(application->sessions, due, false,
+                                                          SESSION_CLOSE_ISOLATED, now));
 }
 
 static void tick(void *context)
@@ -366,6 +384,8 @@ static void tick(void *context)
     rest_tick(application->rest, now);
     if (application->stop == STOP_DRAINING) {
         drain(application, now);
+    } else {
+        move_on(application, now);
     }
 }
 
@@ -418,10 +438,7 @@ static void stop(void *context, bool hard)
         log_info("draining", "sessions=%zu", sessions);
         application->stop = STOP_DRAINING;
         application->stop_deadline = now + application->options.drain_timeout;
-        application->close_per_tick = sessions * PROCESS_TICK_MS / DRAIN_PACE_MS;
-        if (application->close_per_tick < CLOSE_PER_TICK_MIN) {
-            application->close_per_tick = CLOSE_PER_TICK_MIN;
-        }
+        drain_begin(&application->drain, sessions, application->options.drain_timeout / 2, now);
         http_server_stop_accepting(application->http);
     }
     if (hard) {

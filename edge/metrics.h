@@ -6,6 +6,7 @@
 
 #include "edge/auth/guard.h"
 #include "edge/chat/chat.h"
+#include "edge/drain.h"
 #include "edge/http/server.h"
 #include "edge/peer.h"
 #include "edge/rest/rest.h"
@@ -20,6 +21,7 @@ struct edge_parts {
     const struct http_server *http;
     const struct rest *rest;
     const struct guard *guard;
+    const struct isolation *isolation;
 };
 void edge_metrics_render(const struct edge_parts *parts, struct buffer *out);
 

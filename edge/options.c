@@ -127,6 +127,8 @@ static const struct option option_table[] = {
      "silence of the router after which this edge is not ready"},
     {"bus-buffer", OPTION_SIZE, AT(bus_buffer), "64m", 1 << 20, GIB, "BYTES",
      "unacknowledged bytes kept for the router"},
+    {"isolation-timeout", OPTION_DURATION, AT(isolation_timeout), "30s", 0, DAY, "TIME",
+     "away from the router for so long, clients are closed to find another edge; 0: never"},
     {"drain-timeout", OPTION_DURATION, AT(drain_timeout), "30s", 100, DAY, "TIME",
      "SIGTERM: hard stop after this time"},
 };

@@ -36,6 +36,7 @@ struct edge_options {
     int64_t bus_buffer;
     int64_t relays_max;
     int64_t send_buffer;
+    int64_t isolation_timeout;
     int64_t drain_timeout;
     struct engineio_http_settings engineio_http; /* what engineio was resolved to */
 };

@@ -340,5 +340,8 @@ const struct uplink_counters *uplink_counters(const struct uplink *uplink)
 {
     struct uplink_counters *counters = (struct uplink_counters *)&uplink->counters;
     counters->waiting = HASH_COUNT(uplink->requests);
+    counters->gaps = uplink->link.gaps;
+    counters->frames_resent = uplink->link.frames_resent;
+    counters->frames_held = uplink->link.frames_held;
     return counters;
 }

@@ -87,6 +87,7 @@ bool uplink_is_ready(const struct uplink *uplink, int64_t now);
 
 struct uplink_counters {
     uint64_t requests, answers, deadlines, refused, repeated, links_opened, frames_refused;
+    uint64_t gaps, frames_resent, frames_held; /* of the link, see link.h */
     size_t waiting; /* now */
     size_t bytes;   /* now */
 };

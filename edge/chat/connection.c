@@ -126,6 +126,26 @@ static int64_t silence_of(const struct socket *socket, enum session_close_reason
     return fell_silent && silence > 0 ? silence : 0;
 }
 
+/* An answer is to come to it, or a reply is being written before its eyes. */
+static bool is_busy(void *context, const struct socket *socket)
+{
+    const struct chat *chat = context;
+    const struct chat_socket *from = socket_data(socket);
+    const struct chat_member *member;
+    if (from == NULL) {
+        return false;
+    }
+    if (from->requests.count > 0 || from->follows != NULL) {
+        return true;
+    }
+    DL_FOREACH (from->memberships, member) {
+        if (stream_goes_on(chat, member->room->id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_disconnected(void *context, struct socket *socket, enum session_close_reason reason,
                             int64_t now)
 {
@@ -288,4 +308,5 @@ static void on_acknowledged(void *context, struct socket *socket,
 const struct socket_application chat_socket_application = {.connect = on_connect,
                                                            .event = on_event,
                                                            .acknowledged = on_acknowledged,
+                                                           .is_busy = is_busy,
                                                            .disconnected = on_disconnected};

@@ -265,6 +265,8 @@ void presence_others_end(struct presence_others *others);
 /* stream.c */
 /* May this piece of a reply be passed on? */
 bool stream_continues(struct chat *chat, const struct bus_chunk *chunk);
+/* Is a reply being written in that room, as far as its sockets here have seen? */
+bool stream_goes_on(const struct chat *chat, const char *room);
 void stream_end(struct chat *chat, struct slice reply);
 void streams_break(struct chat *chat); /* what came meanwhile was missed */
 void streams_destroy(struct chat *chat);

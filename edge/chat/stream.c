@@ -11,6 +11,7 @@ enum { STREAMS_MAX = 10000 }; /* an end that was missed must not keep its stream
 
 struct stream {
     char reply[UUID_TEXT_SIZE];
+    char *room; /* owns */
     uint64_t next; /* index of the piece that continues it */
     bool is_broken;
     UT_hash_handle hh; /* chat->streams, by reply, oldest first */
@@ -26,6 +27,7 @@ static struct stream *find(struct chat *chat, struct slice reply)
 static void drop(struct chat *chat, struct stream *stream)
 {
     HASH_DELETE(hh, chat->streams, stream);
+    free(stream->room);
     free(stream);
 }
 
@@ -36,6 +38,7 @@ static struct stream *begin(struct chat *chat, const struct bus_chunk *chunk)
         drop(chat, chat->streams);
     }
     memcpy(stream->reply, chunk->reply.data, UUID_TEXT_LENGTH);
+    stream->room = memory_copy_string(chunk->room.data, chunk->room.length);
     stream->next = chunk->index;
     HASH_ADD_KEYPTR(hh, chat->streams, stream->reply, UUID_TEXT_LENGTH, stream);
     return stream;
@@ -53,6 +56,16 @@ bool stream_continues(struct chat *chat, const struct bus_chunk *chunk)
     stream->is_broken = stream->is_broken || chunk->index != stream->next;
     stream->next = chunk->index + 1;
     return !stream->is_broken;
+}
+
+bool stream_goes_on(const struct chat *chat, const char *room)
+{
+    for (const struct stream *stream = chat->streams; stream != NULL; stream = stream->hh.next) {
+        if (!stream->is_broken && strcmp(stream->room, room) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void stream_end(struct chat *chat, struct slice reply)

@@ -178,6 +178,7 @@ void sockets_open(struct session *session, struct slice auth);
 /* An Engine.IO message: one Socket.IO packet, or one attachment. */
 void sockets_receive(struct session *session, struct slice message, bool is_binary);
 /* Ends every socket of an ended session. */
+bool sockets_are_busy(const struct session *session); /* the application says so of one */
 void sockets_end(struct session *session, enum session_close_reason reason);
 void sockets_reap(struct session_table *table);
 

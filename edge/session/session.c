@@ -18,6 +18,7 @@ const char *session_close_reason_name(enum session_close_reason reason)
         [SESSION_CLOSE_SLOW_CONSUMER] = "slow_consumer",
         [SESSION_CLOSE_CONNECT_TIMEOUT] = "connect_timeout",
         [SESSION_CLOSE_SERVER] = "server",
+        [SESSION_CLOSE_ISOLATED] = "isolated",
     };
 
     assert(reason < SESSION_CLOSE_REASONS);
@@ -264,8 +265,8 @@ struct session *session_find(struct session_table *table, struct slice sid)
 /* A polling client between two GETs is told with the next one when the end is orderly. */
 static bool tells_later(enum session_close_reason reason)
 {
-    return reason == SESSION_CLOSE_SERVER || reason == SESSION_CLOSE_CONNECT_TIMEOUT ||
-           reason == SESSION_CLOSE_PROTOCOL_ERROR;
+    return reason == SESSION_CLOSE_SERVER || reason == SESSION_CLOSE_ISOLATED ||
+           reason == SESSION_CLOSE_CONNECT_TIMEOUT || reason == SESSION_CLOSE_PROTOCOL_ERROR;
 }
 
 void session_end(struct session *session, enum session_close_reason reason)
@@ -465,18 +466,31 @@ bool session_table_is_full(const struct session_table *table)
     return session_table_count(table) >= session_table_limit(table);
 }
 
-size_t session_table_close_some(struct session_table *table, size_t most, int64_t now)
+static bool is_busy(const struct session *session)
+{
+    return session->outbox.count > 0 || session->is_post_begun || sockets_are_busy(session);
+}
+
+size_t session_table_close_batch(struct session_table *table, size_t most, bool spares_busy,
+                                 enum session_close_reason reason, int64_t now)
 {
     struct session *next;
+    size_t closed = 0;
 
-    for (struct session *session = table->sessions; session != NULL && most > 0; session = next) {
+    for (struct session *session = table->sessions; session != NULL && closed < most;
+         session = next) {
         next = session->hh.next;
-        if (!session_is_open(session)) {
-            continue;
+        if (session_is_open(session) && !(spares_busy && is_busy(session))) {
+            session_close(table, session, reason, now);
+            closed++;
         }
-        session_close(table, session, SESSION_CLOSE_SERVER, now);
-        most--;
     }
+    return closed;
+}
+
+size_t session_table_close_some(struct session_table *table, size_t most, int64_t now)
+{
+    session_table_close_batch(table, most, false, SESSION_CLOSE_SERVER, now);
     return session_table_count(table);
 }
 

@@ -51,7 +51,8 @@ enum session_close_reason {
     SESSION_CLOSE_TOO_LARGE,
     SESSION_CLOSE_SLOW_CONSUMER,
     SESSION_CLOSE_CONNECT_TIMEOUT,
-    SESSION_CLOSE_SERVER, /* we ended it: drain, router away */
+    SESSION_CLOSE_SERVER,   /* we ended it: drain */
+    SESSION_CLOSE_ISOLATED, /* we ended it: this edge is cut off from the router */
     SESSION_CLOSE_REASONS
 };
 const char *session_close_reason_name(enum session_close_reason reason);
@@ -166,6 +167,12 @@ bool session_table_is_full(const struct session_table *table); /* sessions_max i
 size_t session_table_limit(const struct session_table *table); /* sessions_max */
 /* Closes up to `most` sessions (drain: paced batches); returns how many are left. */
 size_t session_table_close_some(struct session_table *table, size_t most, int64_t now);
+/*
+ * The same for a reason; returns how many it closed. spares_busy: not those in the middle of
+ * something, with packets waiting to be written or a socket that the application calls busy.
+ */
+size_t session_table_close_batch(struct session_table *table, size_t most, bool spares_busy,
+                                 enum session_close_reason reason, int64_t now);
 
 /* About a session. */
 const char *session_id(const struct session *session);

@@ -108,6 +108,19 @@ static void end(struct socket *socket, enum session_close_reason reason)
     table->application->disconnected(table->application_context, socket, reason, table->now);
 }
 
+bool sockets_are_busy(const struct session *session)
+{
+    const struct session_table *table = session->table;
+
+    for (const struct socket *socket = session->sockets; socket != NULL; socket = socket->next) {
+        if (socket->state == SOCKET_ACCEPTED && table->application->is_busy != NULL &&
+            table->application->is_busy(table->application_context, socket)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sockets_end(struct session *session, enum session_close_reason reason)
 {
     while (session->sockets != NULL) {

@@ -38,6 +38,8 @@ struct socket_application {
     /* The client's acknowledgement of an event emitted with an ack id. */
     void (*acknowledged)(void *context, struct socket *socket, const struct socketio_packet *packet,
                          int64_t now);
+    /* Does the client wait for something of this socket? May be NULL: never. */
+    bool (*is_busy)(void *context, const struct socket *socket);
     /* The socket is over, for any reason; the pointer is invalid afterwards. */
     void (*disconnected)(void *context, struct socket *socket, enum session_close_reason reason,
                          int64_t now);

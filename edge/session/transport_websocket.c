@@ -30,6 +30,7 @@ static int close_code(enum session_close_reason reason)
     case SESSION_CLOSE_CONNECT_TIMEOUT:
         return CLOSE_POLICY;
     case SESSION_CLOSE_SERVER:
+    case SESSION_CLOSE_ISOLATED:
         return CLOSE_GOING_AWAY;
     case SESSION_CLOSE_TRANSPORT:
     case SESSION_CLOSE_PING_TIMEOUT:

@@ -217,6 +217,7 @@ void link_flush(struct link *link, int64_t now)
         struct link_frame *frame = link->unsent;
         if (!transmit(link, LINK_DATA, frame->sequence, slice_of(frame->body, frame->length),
                       now)) {
+            link->frames_held++;
             return;
         }
         if (frame->sequence <= link->sent_sequence) {

@@ -104,6 +104,7 @@ struct link {
     uint64_t acknowledged;     /* the last acknowledge we sent */
 
     uint64_t frames_sent, frames_received, frames_resent, frames_repeated, gaps, refused;
+    uint64_t frames_held; /* times that the transport took no DATA frame */
 };
 
 void link_init(struct link *link, const struct link_settings *settings,

@@ -335,7 +335,8 @@ struct router {
     bool store_failed;      /* the last commit failed */
     int64_t work_paused_until; /* a failed commit is not followed by the same work at once */
     struct buffer scratch;  /* one encoded message */
-    struct router_counters counters;
+    struct router_counters counters; /* those of links: of the peers that are gone */
+    struct router_counters totals;   /* as they are read */
 };
 
 /* router.c */
@@ -357,6 +358,7 @@ void peer_receive(struct router *router, enum router_side side, struct slice rou
 void peer_send_encoded(struct peer *peer, struct slice message);
 void peer_send(struct peer *peer, const struct bus_message *message);
 void peer_drop(struct peer *peer, const char *why); /* its members enter their grace period */
+void peer_count_link(const struct peer *peer, struct router_counters *counters); /* adds it up */
 void peers_reap(struct router *router);
 void peers_announce(struct router *router); /* PEERS to all edges */
 

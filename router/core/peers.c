@@ -234,6 +234,13 @@ void peer_send(struct peer *peer, const struct bus_message *message)
     peer_send_encoded(peer, router_encode(peer->router, message));
 }
 
+void peer_count_link(const struct peer *peer, struct router_counters *counters)
+{
+    counters->link_gaps += peer->link.gaps;
+    counters->frames_resent += peer->link.frames_resent;
+    counters->frames_held += peer->link.frames_held;
+}
+
 void peer_drop(struct peer *peer, const char *why)
 {
     struct router *router = peer->router;
@@ -241,6 +248,7 @@ void peer_drop(struct peer *peer, const char *why)
         return;
     }
     peer->is_dead = true;
+    peer_count_link(peer, &router->counters);
     HASH_DELETE(hh, router->peers, peer);
     peer->next_dead = router->dead;
     router->dead = peer;

@@ -419,7 +419,12 @@ bool router_is_ready(const struct router *router, const char **reason)
 
 const struct router_counters *router_counters(struct router *router)
 {
-    struct router_counters *counters = &router->counters;
+    struct router_counters *counters = &router->totals;
+    struct peer *peer, *next;
+    *counters = router->counters;
+    HASH_ITER (hh, router->peers, peer, next) {
+        peer_count_link(peer, counters);
+    }
     counters->rooms = HASH_COUNT(router->rooms);
     counters->members = router->member_count;
     counters->edges = router->edge_count;

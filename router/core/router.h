@@ -56,6 +56,7 @@ struct router_counters {
     uint64_t messages, duplicates, replies, refused, presence_events, signals, chunks;
     uint64_t room_frames;    /* room events handed to edges, one per edge */
     uint64_t frames_refused; /* malformed, of another version, or for an unknown link */
+    uint64_t link_gaps, frames_resent, frames_held; /* of all links, see link.h */
     uint64_t dedupe_evicted, jobs_made, jobs_redelivered, jobs_finished, jobs_late;
     uint64_t edges_lost, bridges_lost, links_overflowed, commits, commit_failures, replays;
     uint64_t recoveries, recoveries_refused; /* sockets that clients went on with, or could not */

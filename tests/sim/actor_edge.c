@@ -80,10 +80,11 @@ static void drain(struct actor_edge *self)
 {
     int64_t now = now_of(self);
     bool must_end = self->actor.world->now >= self->stop_deadline;
-    if (uplink_counters(self->uplink)->waiting > 0 && !must_end) {
-        return;
-    }
-    if (session_table_close_some(self->sessions, must_end ? SIZE_MAX : CLOSE_PER_TICK, now) == 0) {
+    session_table_close_batch(self->sessions, must_end ? SIZE_MAX : CLOSE_PER_TICK, !must_end,
+                              SESSION_CLOSE_SERVER, now);
+    bool is_done = session_table_count(self->sessions) == 0 &&
+                   uplink_counters(self->uplink)->waiting == 0;
+    if (is_done || must_end) {
         session_table_flush(self->sessions, now);
         uplink_say_goodbye(self->uplink, now);
         actor_kill(&self->actor);

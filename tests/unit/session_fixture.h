@@ -30,6 +30,7 @@ struct fixture {
     int64_t now;
     enum fixture_answer answer; /* to a CONNECT */
     struct socket *socket;      /* the latest that asked to connect */
+    struct socket *busy;        /* the application calls this one so */
     struct buffer upcalls;      /* one line each */
     void (*on_event)(struct fixture *fixture, struct socket *socket,
                      const struct socketio_packet *packet);
@@ -112,10 +113,17 @@ static inline void fixture_disconnected(void *context, struct socket *socket,
         fixture->on_disconnected(fixture, socket);
 }
 
+static inline bool fixture_is_busy(void *context, const struct socket *socket)
+{
+    const struct fixture *fixture = context;
+    return socket == fixture->busy;
+}
+
 static const struct socket_application fixture_application = {
     .connect = fixture_connect,
     .event = fixture_event,
     .acknowledged = fixture_acknowledged,
+    .is_busy = fixture_is_busy,
     .disconnected = fixture_disconnected,
 };
 

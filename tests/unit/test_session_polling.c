@@ -356,6 +356,32 @@ static void test_drain_closes_in_batches(void **state)
     }
 }
 
+static void test_who_waits_for_something_is_closed_later(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_websocket *busy = fake_websocket_new(fixture);
+    struct fake_websocket *unwritten = fake_websocket_new(fixture);
+    struct fake_websocket *idle = fake_websocket_new(fixture);
+
+    fixture->busy = join_websocket(fixture, busy);
+    struct socket *socket = join_websocket(fixture, unwritten);
+    join_websocket(fixture, idle);
+    emit(socket, "42");
+    assert_int_equal(session_table_close_batch(fixture->table, 3, true, SESSION_CLOSE_ISOLATED,
+                                               fixture->now),
+                     1);
+    assert_closed(idle, 1001);
+    assert_upcalls(fixture, "disconnected isolated\n");
+    flush(fixture);
+    fixture->busy = NULL;
+    assert_int_equal(session_table_close_batch(fixture->table, 3, true, SESSION_CLOSE_SERVER,
+                                               fixture->now),
+                     2);
+    assert_closed(busy, 1001);
+    assert_closed(unwritten, 1001);
+    assert_upcalls(fixture, "disconnected server\ndisconnected server\n");
+}
+
 static void test_a_polling_client_that_falls_behind_is_cut(void **state)
 {
     struct fixture *fixture = *state;
@@ -401,6 +427,7 @@ int main(void)
         FIXTURE_TEST(test_our_close_is_told_to_the_next_get),
         FIXTURE_TEST(test_a_closed_session_does_not_linger_for_ever),
         FIXTURE_TEST(test_drain_closes_in_batches),
+        FIXTURE_TEST(test_who_waits_for_something_is_closed_later),
         FIXTURE_TEST(test_a_polling_client_that_falls_behind_is_cut),
     };
 
