@@ -349,6 +349,12 @@ static void handle_session(struct engineio_http *self, struct http_exchange *htt
     session_post(self->sessions, session, body_of(self, request, parameters), exchange, now);
 }
 
+static bool can_move(const struct engineio_http *self, struct slice sid)
+{
+    return is_foreign(self, sid) && self->relay != NULL && self->relay->can_move != NULL &&
+           self->relay->can_move(self->relay_context, sid);
+}
+
 /* A request that names a session. */
 static void handle_sid(struct engineio_http *self, struct http_exchange *http,
                        const struct http_request *request, const struct parameters *parameters,
@@ -359,9 +365,11 @@ static void handle_sid(struct engineio_http *self, struct http_exchange *http,
         request->method == HTTP_GET_METHOD || request->method == HTTP_POST_METHOD;
     struct session *session = session_find(self->sessions, parameters->sid);
 
-    if (is_foreign(self, parameters->sid) && parameters->transport == TRANSPORT_POLLING &&
-        is_polling_method) {
+    if (session == NULL && is_foreign(self, parameters->sid) &&
+        parameters->transport == TRANSPORT_POLLING && is_polling_method) {
         handle_relay(self, http, request, parameters);
+    } else if (session == NULL && is_upgrade && can_move(self, parameters->sid)) {
+        handle_upgrade(self, http, request, parameters);
     } else if (session == NULL) {
         answer_error(http, ENGINEIO_ERROR_UNKNOWN_SID);
     } else if (parameters->revision != session_revision(session) || !is_polling_method) {

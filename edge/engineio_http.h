@@ -38,6 +38,11 @@ struct relay_operations {
     bool (*relay)(void *context, const struct relay_request *request,
                   struct poll_exchange *exchange);
     void (*gone)(void *context, struct poll_exchange *exchange);
+    /*
+     * Is there an owner of that session from which it could move to a WebSocket here? The WebSocket
+     * itself goes to websocket_server_set_guests(). NULL: sessions do not move.
+     */
+    bool (*can_move)(void *context, struct slice sid);
 };
 
 /* Named as Socket.IO names its options. Texts are borrowed. */

@@ -13,6 +13,7 @@
 #include "edge/front.h"
 #include "edge/http/server.h"
 #include "edge/metrics.h"
+#include "edge/move.h"
 #include "edge/options.h"
 #include "edge/peer.h"
 #include "edge/peer_sockets.h"
@@ -43,6 +44,7 @@ struct application {
     struct bus_socket *router;
     struct peer_sockets *peer_sockets;
     struct peers *peers;
+    struct moves *moves;
     struct rest *rest;
     struct websocket_server *websockets;
     struct engineio_http engineio;
@@ -84,6 +86,8 @@ static void uplink_deliver(void *context, const struct bus_message *message, int
     struct application *application = context;
     if (message->type == BUS_PEERS) {
         peers_update(application->peers, &message->peers, now);
+    } else if (message->type == BUS_MARKED) {
+        moves_marked(application->moves, message->marked.move, now);
     } else {
         chat_deliver(application->chat, message, now);
     }
@@ -108,6 +112,9 @@ static void peers_connect(void *context, struct slice incarnation, struct slice 
 static void peers_disconnect(void *context, struct slice incarnation)
 {
     struct application *application = context;
+    if (application->moves != NULL) {
+        moves_edge_gone(application->moves, incarnation, clock_monotonic_ms());
+    }
     peer_sockets_disconnect(application->peer_sockets, incarnation);
 }
 
@@ -118,7 +125,7 @@ static bool peers_transmit(void *context, struct slice incarnation, struct slice
     return peer_sockets_transmit(application->peer_sockets, incarnation, header, body);
 }
 
-static bool peers_answer(void *context, struct slice routing_id, struct slice header,
+static bool peers_answer_back(void *context, struct slice routing_id, struct slice header,
                          struct slice body)
 {
     struct application *application = context;
@@ -138,8 +145,16 @@ static void peers_gone(void *context, struct poll_exchange *exchange, int64_t no
     session_exchange_gone(application->sessions, exchange, now);
 }
 
+static void peers_move(void *context, struct slice routing_id, const struct bus_message *message,
+                       int64_t now)
+{
+    struct application *application = context;
+    moves_receive(application->moves, routing_id, message, now);
+}
+
 static const struct peers_operations peers_operations = {
-    peers_connect, peers_disconnect, peers_transmit, peers_answer, peers_serve, peers_gone};
+    peers_connect, peers_disconnect,  peers_transmit, peers_answer_back,
+    peers_serve,   peers_gone,        peers_move};
 
 static bool relay(void *context, const struct relay_request *request,
                   struct poll_exchange *exchange)
@@ -154,7 +169,20 @@ static void relay_gone(void *context, struct poll_exchange *exchange)
     peers_exchange_gone(application->peers, exchange);
 }
 
-static const struct relay_operations relay_operations = {relay, relay_gone};
+static bool can_move(void *context, struct slice sid)
+{
+    struct application *application = context;
+    return application->options.session.allow_upgrades && peers_knows(application->peers, sid);
+}
+
+static const struct relay_operations relay_operations = {relay, relay_gone, can_move};
+
+static bool begin_move(void *context, struct slice sid, int revision, struct websocket *websocket,
+                       int64_t now)
+{
+    struct application *application = context;
+    return moves_begin(application->moves, sid, revision, websocket, now);
+}
 
 static bool is_ready(void *context, const char **reason)
 {
@@ -167,9 +195,9 @@ static bool is_ready(void *context, const char **reason)
 static void render_metrics(void *context, struct buffer *out)
 {
     struct application *application = context;
-    struct edge_parts parts = {application->sessions, application->chat, application->uplink,
-                               application->peers,    application->http, application->rest,
-                               &application->guard,   &application->isolation};
+    struct edge_parts parts = {application->sessions, application->chat,  application->uplink,
+                               application->peers,    application->moves, application->http,
+                               application->rest,     &application->guard, &application->isolation};
     edge_metrics_render(&parts, out);
 }
 
@@ -253,6 +281,12 @@ static bool start_clients(struct application *application, char *reason, size_t 
         session_table_new(&options->session, &chat_socket_application, application->chat,
                           &application->ids, application->incarnation, clock_monotonic_ms());
     chat_set_sessions(application->chat, application->sessions);
+    struct moves_settings moves = {.incarnation = slice_of_string(application->incarnation),
+                                   .upgrade_timeout = options->session.upgrade_timeout,
+                                   .moves_max = options->relays_max,
+                                   .held_max = options->session.outbox_max_bytes};
+    application->moves = moves_new(&moves, application->sessions, application->peers,
+                                   application->uplink, &application->ids);
     application->rest =
         rest_new(&options->rest, application->chat, application->uplink, &application->ids);
     application->websockets =
@@ -261,6 +295,8 @@ static bool start_clients(struct application *application, char *reason, size_t 
     if (application->websockets == NULL || !open_sites(application, reason, size)) {
         return false;
     }
+    struct websocket_guests guests = {application, begin_move};
+    websocket_server_set_guests(application->websockets, &guests);
     engineio_http_init(&application->engineio, application->sessions, application->websockets,
                        application->incarnation, &options->engineio_http);
     engineio_http_set_relay(&application->engineio, &relay_operations, application);
@@ -299,6 +335,7 @@ static void close_shells(struct application *application)
     }
     http_server_destroy(&application->http);
     websocket_server_destroy(&application->websockets);
+    moves_destroy(&application->moves, clock_monotonic_ms());
     peers_destroy(&application->peers, clock_monotonic_ms());
     peer_sockets_destroy(&application->peer_sockets);
     bus_socket_destroy(&application->router, 200);
@@ -381,6 +418,7 @@ static void tick(void *context)
     chat_tick(application->chat, now);
     session_table_tick(application->sessions, now);
     peers_tick(application->peers, now);
+    moves_tick(application->moves, now);
     rest_tick(application->rest, now);
     if (application->stop == STOP_DRAINING) {
         drain(application, now);
@@ -422,6 +460,7 @@ static void flush(void *context)
     struct application *application = context;
     if (application->stop != STOP_DONE) {
         flush_clients(application);
+        moves_flush(application->moves, clock_monotonic_ms());
         uplink_flush(application->uplink, clock_monotonic_ms());
     }
 }

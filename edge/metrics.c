@@ -1,28 +1,32 @@
 #include "edge/metrics.h"
 
-#include <stdio.h>
-
 #include "proto/base/metrics.h"
+
+/* A counter with one line for each reason. */
+static void render_by_reason(struct buffer *out, const char *name, const char *help,
+                             const char *reason, uint64_t value, bool is_first)
+{
+    if (is_first) {
+        buffer_append_format(out, "# HELP %s %s\n# TYPE %s counter\n", name, help, name);
+    }
+    buffer_append_format(out, "%s{reason=\"%s\"} %llu\n", name, reason, (unsigned long long)value);
+}
 
 static void render_closed(const struct session_counters *sessions, struct buffer *out)
 {
-    char labels[SESSION_CLOSE_REASONS][64];
-    struct metric table[SESSION_CLOSE_REASONS];
     for (int i = 0; i < SESSION_CLOSE_REASONS; i++) {
-        snprintf(labels[i], sizeof(labels[i]), "reason=\"%s\"",
-                 session_close_reason_name((enum session_close_reason)i));
-        table[i] = (struct metric){.name = "elizamq_edge_sessions_closed_total",
-                                   .labels = labels[i],
-                                   .help = "Sessions ended, by reason",
-                                   .type = METRIC_COUNTER,
-                                   .value = sessions->closed[i]};
-        const struct metric *m = &table[i];
-        if (i == 0) {
-            buffer_append_format(out, "# HELP %s %s\n# TYPE %s counter\n", m->name, m->help,
-                                 m->name);
-        }
-        buffer_append_format(out, "%s{%s} %llu\n", m->name, m->labels,
-                             (unsigned long long)m->value);
+        render_by_reason(out, "elizamq_edge_sessions_closed_total", "Sessions ended, by reason",
+                         session_close_reason_name((enum session_close_reason)i),
+                         sessions->closed[i], i == 0);
+    }
+}
+
+static void render_moves_failed(const struct moves_counters *moves, struct buffer *out)
+{
+    for (int i = 0; i < MOVE_FAILURES; i++) {
+        render_by_reason(out, "elizamq_edge_moves_failed_total",
+                         "Moves that did not take place or broke off, by reason",
+                         move_failure_name((enum move_failure)i), moves->failed[i], i == 0);
     }
 }
 
@@ -46,6 +50,7 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
     const struct chat_counters *chat = chat_counters(parts->chat);
     const struct uplink_counters *uplink = uplink_counters(parts->uplink);
     const struct peers_counters *peers = peers_counters(parts->peers);
+    const struct moves_counters *moves = moves_counters(parts->moves);
     const struct http_server_counters *http = http_server_counters(parts->http);
     const struct rest_counters *rest = rest_counters(parts->rest);
 #define COUNTER(name, field, help)                                                                 \
@@ -103,6 +108,11 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
         COUNTER("relayed_total", peers->relayed, "Polls passed on to the edge that owns them"),
         COUNTER("relays_served_total", peers->served, "Polls of other edges' clients answered"),
         COUNTER("relays_failed_total", peers->failed, "Polls whose owner did not answer"),
+        GAUGE("relays", peers->waiting, "Polls passed on that wait for their answer"),
+        COUNTER("moved_in_total", moves->in, "Sessions taken over from other edges"),
+        COUNTER("moved_out_total", moves->out, "Sessions handed over to other edges"),
+        GAUGE("moves_in", moves->arriving, "WebSockets here whose session is another edge's still"),
+        GAUGE("moves_out", moves->departing, "Sessions here whose WebSocket is another edge's"),
         GAUGE("http_connections", http->connections, "HTTP connections"),
         COUNTER("connections_accepted_total", http->accepted, "Connections accepted"),
         COUNTER("http_requests_total", http->requests, "HTTP requests"),
@@ -130,4 +140,5 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
     metrics_render(table, sizeof(table) / sizeof(table[0]), "edge", out);
     render_closed(sessions, out);
     render_refused_recoveries(chat, out);
+    render_moves_failed(moves, out);
 }

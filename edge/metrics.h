@@ -8,6 +8,7 @@
 #include "edge/chat/chat.h"
 #include "edge/drain.h"
 #include "edge/http/server.h"
+#include "edge/move.h"
 #include "edge/peer.h"
 #include "edge/rest/rest.h"
 #include "proto/base/buffer.h"
@@ -18,6 +19,7 @@ struct edge_parts {
     struct chat *chat;
     const struct uplink *uplink;
     struct peers *peers;
+    struct moves *moves;
     const struct http_server *http;
     const struct rest *rest;
     const struct guard *guard;

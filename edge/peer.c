@@ -70,17 +70,41 @@ static void encode(struct buffer *header, struct buffer *body, const struct bus_
     bus_encode(body, message);
 }
 
-static bool send_to(struct peers *peers, const struct peer_edge *edge,
-                    const struct bus_message *message)
+bool peers_send(struct peers *peers, struct slice incarnation, const struct bus_message *message)
 {
     struct buffer header = BUFFER_EMPTY, body = BUFFER_EMPTY;
     encode(&header, &body, message);
-    bool taken = peers->operations->transmit(peers->context,
-                                             slice_of(edge->incarnation, edge->incarnation_length),
-                                             buffer_slice(&header), buffer_slice(&body));
+    bool taken = peers->operations->transmit(peers->context, incarnation, buffer_slice(&header),
+                                             buffer_slice(&body));
     buffer_deinit(&header);
     buffer_deinit(&body);
     return taken;
+}
+
+bool peers_answer(struct peers *peers, struct slice routing_id, const struct bus_message *message)
+{
+    struct buffer header = BUFFER_EMPTY, body = BUFFER_EMPTY;
+    encode(&header, &body, message);
+    bool taken = peers->operations->answer(peers->context, routing_id, buffer_slice(&header),
+                                           buffer_slice(&body));
+    buffer_deinit(&header);
+    buffer_deinit(&body);
+    return taken;
+}
+
+static bool send_to(struct peers *peers, const struct peer_edge *edge,
+                    const struct bus_message *message)
+{
+    return peers_send(peers, slice_of(edge->incarnation, edge->incarnation_length), message);
+}
+
+bool peers_knows(struct peers *peers, struct slice incarnation)
+{
+    struct peer_edge *edge = NULL;
+    if (incarnation.length >= INCARNATION_LENGTH) {
+        HASH_FIND(hh, peers->edges, incarnation.data, INCARNATION_LENGTH, edge);
+    }
+    return edge != NULL;
 }
 
 /* --- requests of clients here ----------------------------------------------------------------- */
@@ -189,7 +213,7 @@ static void answer_back(struct poll_exchange *exchange, int status, const char *
 {
     struct served *served = (struct served *)exchange;
     struct peers *peers = served->peers;
-    struct buffer header = BUFFER_EMPTY, bytes = BUFFER_EMPTY, unknown_sid = BUFFER_EMPTY;
+    struct buffer unknown_sid = BUFFER_EMPTY;
     if (body.length > BUS_PAYLOAD_MAX) {
         /* More than the bus carries: the client comes back with a new session and recovers. */
         engineio_write_error(ENGINEIO_ERROR_UNKNOWN_SID, &unknown_sid);
@@ -202,13 +226,9 @@ static void answer_back(struct poll_exchange *exchange, int status, const char *
                                                      .content_type = slice_of_string(content_type),
                                                      .body = body}};
     memcpy(&message.relay_response.request, served->key, sizeof(uint64_t));
-    encode(&header, &bytes, &message);
-    peers->operations->answer(
-        peers->context,
-        slice_of(served->key + sizeof(uint64_t), served->key_length - sizeof(uint64_t)),
-        buffer_slice(&header), buffer_slice(&bytes));
-    buffer_deinit(&header);
-    buffer_deinit(&bytes);
+    peers_answer(peers,
+                 slice_of(served->key + sizeof(uint64_t), served->key_length - sizeof(uint64_t)),
+                 &message);
     buffer_deinit(&unknown_sid);
     served_end(served);
 }
@@ -275,6 +295,8 @@ void peers_receive(struct peers *peers, struct slice routing_id, struct slice fr
         receive_request(peers, routing_id, &message.relay_request, now);
     } else if (!is_answer && message.type == BUS_RELAY_GONE) {
         receive_gone(peers, routing_id, message.relay_gone.request, now);
+    } else if (message.type >= BUS_MOVE_BEGIN && message.type <= BUS_MOVE_END) {
+        peers->operations->move(peers->context, routing_id, &message, now);
     } else {
         peers->counters.frames_refused++;
     }

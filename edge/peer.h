@@ -5,7 +5,7 @@
  * The router tells every edge the relay addresses of all edges (PEERS). A relay is one frame each
  * way, not repeated: HTTP clients repeat by themselves, and a lost answer must not be told twice.
  *
- * Implements: BUS.md, "Relays".
+ * Implements: BUS.md, "Relays"; the frames of "Moves", which are move.h's, pass through here.
  */
 #ifndef EDGE_PEER_H
 #define EDGE_PEER_H
@@ -37,6 +37,9 @@ struct peers_operations {
                   struct poll_exchange *exchange, int64_t now);
     /* The client of a request that is being served has left. */
     void (*gone)(void *context, struct poll_exchange *exchange, int64_t now);
+    /* A message about a move; routing_id is empty when it answers one of ours. */
+    void (*move)(void *context, struct slice routing_id, const struct bus_message *message,
+                 int64_t now);
 };
 
 struct peers *peers_new(const struct peers_settings *settings,
@@ -53,6 +56,12 @@ bool peers_relay(struct peers *peers, const struct relay_request *request,
                  struct poll_exchange *exchange, int64_t now);
 /* The client of a relayed request left: no-op when the exchange is not one. */
 void peers_exchange_gone(struct peers *peers, struct poll_exchange *exchange);
+
+/* Is there an edge of that incarnation (or the one that a session id begins with)? */
+bool peers_knows(struct peers *peers, struct slice incarnation);
+/* A message of a move, to an edge or as an answer to one. False: it does not go out. */
+bool peers_send(struct peers *peers, struct slice incarnation, const struct bus_message *message);
+bool peers_answer(struct peers *peers, struct slice routing_id, const struct bus_message *message);
 
 /* A frame from another edge: routing_id empty when it answers one of ours. */
 void peers_receive(struct peers *peers, struct slice routing_id, struct slice frame, int64_t now);

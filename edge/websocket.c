@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <uv.h>
 
+#include "edge/websocket_head.h"
 #include "proto/base/buffer.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -27,7 +27,6 @@ enum {
     CLOSE_TIMEOUT_SECONDS = 5, /* for the peer to answer a close frame */
     MESSAGE_KEPT_BYTES = 4096, /* of a connection's reassembly buffer between two messages */
     KEY_LENGTH = 24,           /* base64 of 16 bytes, RFC 6455 §4.1 */
-    SUBPROTOCOL_MAX = 128,     /* bytes */
     CLOSE_TRY_AGAIN_LATER = 1013, /* IANA registry of close codes */
     CLOSE_POLICY = 1008,          /* RFC 6455 §7.4.1 */
     OTHER_DESCRIPTORS = 4096,     /* open in the process besides two for each session */
@@ -48,6 +47,7 @@ struct websocket_server {
     struct uv_loop_s *loop;         /* borrows */
     struct session_table *sessions; /* borrows */
     const struct adoption *adopting;
+    struct websocket_guests guests;
     size_t max_message;
     int send_buffer;
     size_t count;
@@ -178,6 +178,16 @@ static const struct websocket_operations connection_operations = {
 
 /* --- from the library ------------------------------------------------------------------------- */
 
+static bool begin_guest(struct websocket_server *server, const struct adoption *adoption,
+                        struct websocket *websocket, int64_t now)
+{
+    const struct websocket_guests *guests = &server->guests;
+
+    return guests->begin != NULL &&
+           guests->begin(guests->context, adoption->sid, adoption->opening->revision, websocket,
+                         now);
+}
+
 static void established(struct websocket_server *server, struct connection *connection,
                         struct lws *wsi)
 {
@@ -198,7 +208,8 @@ static void established(struct websocket_server *server, struct connection *conn
         return;
     }
     session = session_find(sessions, adoption->sid);
-    if (session == NULL || !session_upgrade_begin(sessions, session, websocket, now)) {
+    if (session != NULL ? !session_upgrade_begin(sessions, session, websocket, now)
+                        : !begin_guest(server, adoption, websocket, now)) {
         connection_close(websocket, CLOSE_POLICY);
     }
 }
@@ -390,6 +401,12 @@ struct websocket_server *websocket_server_new(struct uv_loop_s *loop,
     return self;
 }
 
+void websocket_server_set_guests(struct websocket_server *server,
+                                 const struct websocket_guests *guests)
+{
+    server->guests = *guests;
+}
+
 size_t websocket_server_count(const struct websocket_server *server)
 {
     return server->count;
@@ -418,71 +435,6 @@ void websocket_server_destroy(struct websocket_server **server)
     *server = NULL;
 }
 
-/* The value of a header of a well-formed head; empty when it is not there. */
-static struct slice head_value(struct slice head, const char *name)
-{
-    const char *at = head.data;
-    const char *end = head.data + head.length;
-    size_t name_length = strlen(name);
-
-    while (at < end) {
-        const char *line_end = memmem(at, (size_t)(end - at), "\r\n", 2);
-        const char *value = at + name_length + 1;
-
-        if (line_end == NULL || line_end == at) {
-            break;
-        }
-        if (value <= line_end && at[name_length] == ':' &&
-            strncasecmp(at, name, name_length) == 0) {
-            while (value < line_end && (*value == ' ' || *value == '\t')) {
-                value++;
-            }
-            while (line_end > value && (line_end[-1] == ' ' || line_end[-1] == '\t')) {
-                line_end--;
-            }
-            return slice_of(value, (size_t)(line_end - value));
-        }
-        at = line_end + 2;
-    }
-    return SLICE_EMPTY;
-}
-
-/* The first of a list of tokens (RFC 9110 §5.6.2); empty when it is none that may be sent back. */
-static struct slice first_token(struct slice list)
-{
-    static const char allowed[] = "!#$%&'*+-.^_`|~0123456789"
-                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    size_t length = 0;
-
-    while (length < list.length && list.data[length] != '\0' &&
-           strchr(allowed, list.data[length]) != NULL) {
-        length++;
-    }
-    if (length > SUBPROTOCOL_MAX ||
-        (length < list.length && list.data[length] != ',' && list.data[length] != ' ')) {
-        return SLICE_EMPTY;
-    }
-    return slice_of(list.data, length);
-}
-
-/*
- * The library gets a request of our own writing, with the client's key as its only variable part.
- * The head was checked already, and the library's own parser drops connections for long cookies,
- * many extensions or an unknown subprotocol.
- */
-static void write_request(struct buffer *out, struct slice key, struct slice early)
-{
-    buffer_append_string(out, "GET / HTTP/1.1\r\n"
-                              "Host: edge\r\n"
-                              "Upgrade: websocket\r\n"
-                              "Connection: Upgrade\r\n"
-                              "Sec-WebSocket-Version: 13\r\n"
-                              "Sec-WebSocket-Key: ");
-    buffer_append_slice(out, key);
-    buffer_append_string(out, "\r\n\r\n");
-    buffer_append_slice(out, early);
-}
-
 static void prepare(const struct websocket_server *server, int descriptor)
 {
     int on = 1;
@@ -498,9 +450,10 @@ void websocket_server_adopt(struct websocket_server *server, int descriptor, str
                             const struct session_opening *opening, struct slice sid)
 {
     const char *head_end = memmem(head.data, head.length, "\r\n\r\n", 4);
-    struct slice key = head_value(head, "Sec-WebSocket-Key");
+    struct slice key = websocket_head_value(head, "Sec-WebSocket-Key");
     struct adoption adoption = {opening, sid,
-                                first_token(head_value(head, "Sec-WebSocket-Protocol"))};
+                                websocket_first_token(
+                                    websocket_head_value(head, "Sec-WebSocket-Protocol"))};
     struct buffer request = BUFFER_EMPTY;
     struct slice early; /* frames that the client sent without waiting for our answer */
     struct lws *wsi;
@@ -512,7 +465,7 @@ void websocket_server_adopt(struct websocket_server *server, int descriptor, str
     head_end += 4;
     early = slice_of(head_end, head.length - (size_t)(head_end - head.data));
     prepare(server, descriptor);
-    write_request(&request, key, early);
+    websocket_write_request(&request, key, early);
 
     server->adopting = &adoption;
     lws_set_log_level(0, NULL); /* it reports every such adoption as an error */

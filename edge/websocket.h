@@ -32,6 +32,17 @@ struct websocket_server *websocket_server_new(struct uv_loop_s *loop,
  */
 void websocket_server_adopt(struct websocket_server *server, int descriptor, struct slice head,
                             const struct session_opening *opening, struct slice sid);
+/*
+ * Who takes WebSockets that name a session of another edge: begin() takes one on, or returns false
+ * and it is closed. NULL: nobody does.
+ */
+struct websocket_guests {
+    void *context;
+    bool (*begin)(void *context, struct slice sid, int revision, struct websocket *websocket,
+                  int64_t now);
+};
+void websocket_server_set_guests(struct websocket_server *server,
+                                 const struct websocket_guests *guests);
 size_t websocket_server_count(const struct websocket_server *server);
 /*
  * Closes every connection (sessions are told) and frees everything. Runs the loop for a few turns,

@@ -71,6 +71,11 @@ struct slice identity_subject(const struct identity *identity)
     return identity == NULL ? SLICE_EMPTY : slice_of_string(identity->subject);
 }
 
+struct slice identity_rooms(const struct identity *identity)
+{
+    return identity == NULL ? SLICE_EMPTY : slice_of_string(identity->rooms);
+}
+
 bool identity_may_be(const struct identity *identity, struct slice entity)
 {
     return identity == NULL || entity.length == 0 || slice_is(entity, identity->subject);

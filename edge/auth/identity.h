@@ -23,6 +23,8 @@ void identity_destroy(struct identity **identity);
 
 /* Empty for NULL. */
 struct slice identity_subject(const struct identity *identity);
+/* The array that it was made with; empty: all rooms are open. */
+struct slice identity_rooms(const struct identity *identity);
 /* May it speak as this entity? An empty one, which says nothing, it may. */
 bool identity_may_be(const struct identity *identity, struct slice entity);
 bool identity_may_enter(const struct identity *identity, struct slice room);

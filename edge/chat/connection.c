@@ -50,6 +50,18 @@ static void announce_identity(struct chat *chat, struct chat_socket *from)
     socket_emit_event(from, "connection_established", buffer_slice(out));
 }
 
+struct chat_socket *chat_socket_new(struct chat *chat, struct socket *socket, struct slice entity,
+                                    struct identity *identity)
+{
+    struct chat_socket *self = memory_allocate_zeroed(sizeof(*self));
+    self->chat = chat;
+    self->socket = socket;
+    self->entity = memory_copy_string(entity.data, entity.length);
+    self->identity = identity;
+    socket_set_data(socket, self);
+    return self;
+}
+
 void chat_connect(struct chat_socket *from)
 {
     struct chat *chat = from->chat;
@@ -95,19 +107,13 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
     if (identity != NULL) {
         entity = identity_subject(identity);
     }
-    struct chat_socket *from = memory_allocate_zeroed(sizeof(*from));
-    from->chat = chat;
-    from->socket = socket;
-    from->identity = identity;
-    if (entity.length > 0 && entity.length <= USER_ID_MAX &&
-        memchr(entity.data, '\0', entity.length) == NULL) {
-        from->entity = memory_copy_string(entity.data, entity.length);
-    } else {
-        char guest[UUID_TEXT_SIZE];
+    char guest[UUID_TEXT_SIZE];
+    if (entity.length == 0 || entity.length > USER_ID_MAX ||
+        memchr(entity.data, '\0', entity.length) != NULL) {
         uuid_random(chat->ids, guest);
-        from->entity = memory_copy_string(guest, UUID_TEXT_LENGTH);
+        entity = slice_of(guest, UUID_TEXT_LENGTH);
     }
-    socket_set_data(socket, from);
+    struct chat_socket *from = chat_socket_new(chat, socket, entity, identity);
     if (pid.length == 0 || !recover_begin(from, pid, auth_text(chat, auth, "offset"), now)) {
         chat_connect(from);
     }
@@ -159,12 +165,12 @@ static void on_disconnected(void *context, struct socket *socket, enum session_c
     chat_unfollow_all(from);
     uplink_forget_owner(chat->uplink, &from->requests);
     chat_leave_all(from, reason == SESSION_CLOSE_CLIENT, silence, now);
-    if (from->is_kept) {
+    recovered_forget(from);
+    if (from->is_kept && reason != SESSION_CLOSE_MOVED) {
         /* A DISCONNECT, and not only a transport that its client has closed. */
         bool is_explicit =
             reason == SESSION_CLOSE_CLIENT && !session_is_over(socket_session(socket));
         session_ended(chat, slice_of_string(socket_id(socket)), is_explicit, now);
-        recovered_forget(from);
     }
     socket_set_data(socket, NULL);
     identity_destroy(&from->identity);
@@ -309,4 +315,8 @@ const struct socket_application chat_socket_application = {.connect = on_connect
                                                            .event = on_event,
                                                            .acknowledged = on_acknowledged,
                                                            .is_busy = is_busy,
-                                                           .disconnected = on_disconnected};
+                                                           .disconnected = on_disconnected,
+                                                           .rest = chat_rest,
+                                                           .hand_over = chat_hand_over,
+                                                           .take_over = chat_take_over,
+                                                           .settle = chat_settle};

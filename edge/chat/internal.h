@@ -8,6 +8,7 @@
  *   access.c   who is let in, and where         offset.c      how far this edge's sockets have come
  *   stream.c   replies that are being written   recover.c     sockets that go on as former ones
  *   kept.c     sockets that can be recovered    missed.c      what one that is recovered has missed
+ *   handover.c   sockets that move between edges
  */
 #ifndef EDGE_CHAT_INTERNAL_H
 #define EDGE_CHAT_INTERNAL_H
@@ -40,6 +41,7 @@ struct chat_socket {
     uint32_t membership_count;
     bool is_kept;           /* the router keeps what is needed to recover it */
     struct follow *follows; /* questions asked in rooms it is not in */
+    uint32_t arriving;      /* rooms that its former edge serves still, see handover.c */
     char *entity;           /* owns: who this socket is unless an event says otherwise */
     struct identity *identity;  /* owns: whom it may speak as, and where; NULL: not bound */
     struct rate_window events;  /* of settings.socket_rate */
@@ -151,6 +153,9 @@ struct slice chat_text(const char *text);       /* slice of an owned text, empty
 /* connection.c */
 /* It is a new socket, whatever it was before. */
 void chat_connect(struct chat_socket *from);
+/* Who a socket is, from here on; copies entity, owns identity. */
+struct chat_socket *chat_socket_new(struct chat *chat, struct socket *socket, struct slice entity,
+                                    struct identity *identity);
 void call_refuse(const struct chat_call *call, struct chat_fault fault,
                  struct slice client_message_id, int64_t retry_after);
 /* Answers the ack, when one was asked for, with this JSON value. */
@@ -185,6 +190,12 @@ struct packet *render_room_joined(struct chat_socket *from, const struct bus_joi
 struct packet *render_missed(struct chat *chat, const struct bus_stored_message *message,
                              uint64_t epoch, struct slice entity, struct slice mark,
                              struct slice offset);
+
+/* handover.c: the upcalls of socket.h for sockets that move between edges */
+enum session_rest chat_rest(void *context, const struct socket *socket);
+void chat_hand_over(void *context, const struct socket *socket, struct buffer *state, int64_t now);
+int chat_take_over(void *context, struct socket *socket, struct slice state, int64_t now);
+bool chat_settle(void *context, struct socket *socket, struct slice state);
 
 /* send.c */
 void chat_handle_send(const struct chat_call *call, bool asks_agent);

@@ -105,7 +105,11 @@ static void beat(struct session *session)
 {
     struct session_table *table = session->table;
 
-    if (session->is_awaiting_pong || !session->engineio->server_pings) {
+    if (session->guest != NULL && session->guest->is_taken_over) {
+        session->heartbeat_at = table->now + 1; /* due as soon as it is settled */
+        return;
+    }
+    if (session->is_awaiting_pong || !session->engineio->server_pings || session->guest != NULL) {
         session_end(session, SESSION_CLOSE_PING_TIMEOUT);
         return;
     }

@@ -6,6 +6,7 @@
  *   heartbeat.c            every timer of a session
  *   transport_polling.c    GET and POST
  *   transport_websocket.c  WebSocket, and the upgrade to it
+ *   guest.c                sessions on their way from one edge to another
  *   socket.c               Socket.IO on top
  */
 #ifndef EDGE_SESSION_INTERNAL_H
@@ -16,6 +17,7 @@
 #include <stdint.h>
 #include "proto/base/hash.h"
 #include "edge/session/attachments.h"
+#include "edge/session/guest.h"
 #include "edge/session/outbox.h"
 #include "edge/session/session.h"
 #include "edge/session/socket.h"
@@ -39,6 +41,8 @@ enum {
  *             ▲                    │                    │                │
  *             └────── probe lost, refused, timed out ───┘                │
  *                                                                        ▼
+ *      another edge's, on a WebSocket here: GUEST ──settled──► WEBSOCKET, see guest.h
+ *
  *      from every state: ended ──► CLOSED, or first CLOSING when a polling client is between two
  *      GETs and is to be told
  */
@@ -47,6 +51,7 @@ enum session_state {
     SESSION_PROBING,   /* polling; a WebSocket is attached beside it */
     SESSION_UPGRADING, /* polling; the WebSocket was probed, GETs are sent home */
     SESSION_WEBSOCKET,
+    SESSION_GUEST,   /* another edge's, which the WebSocket here is to take over */
     SESSION_CLOSING, /* over for the application; the next GET is told */
     SESSION_CLOSED   /* waits for the end of the turn to be freed */
 };
@@ -85,6 +90,7 @@ struct session {
     struct socket *sockets;          /* owns */
     struct attachments *attachments; /* owns: of a packet still incomplete, or NULL */
     char *credentials;               /* owns: shown by its opening, or NULL */
+    struct session_guest *guest;     /* borrows: of a GUEST, else NULL */
 
     int64_t last_life;        /* when the client last sent a packet */
     int64_t heartbeat_at;     /* next ping is due, or the pong is */
@@ -141,6 +147,9 @@ bool session_is_open(const struct session *session); /* not CLOSING, not CLOSED 
 void session_enter_state(struct session *session, enum session_state state);
 void session_end(struct session *session, enum session_close_reason reason);
 void session_mark_dirty(struct session *session);
+/* A session of that id, which is nobody's in the table; no timer is set yet. */
+struct session *session_make(struct session_table *table, int revision, struct slice id,
+                             enum session_state state);
 /* Queues a packet; takes a reference of its own. Limits are enforced by the flush. */
 void session_queue(struct session *session, struct packet *packet);
 /* Queues what the scratch buffer holds as a text packet. */
@@ -171,6 +180,16 @@ bool polling_answer(struct session *session, struct packet *last);
 void websocket_flush(struct session *session);
 void websocket_end(struct session *session, enum session_close_reason reason);
 void websocket_abort_upgrade(struct session *session);
+/* Sends all that waits; false: the connection does not take it now, or is dead. */
+bool websocket_send_all(struct session *session);
+/* Closes the connection with this code, behind what waits. */
+void websocket_close(struct session *session, int code);
+
+/* guest.c */
+void guest_message(struct session *session, struct slice message, bool is_binary);
+/* Keeps a packet of its sockets until it is settled. */
+void guest_queue(struct session *session, struct packet *packet);
+void guest_end(struct session *session);
 
 /* socket.c */
 /* A session has opened: connects clients that do not ask for it to the main namespace. */
@@ -181,5 +200,7 @@ void sockets_receive(struct session *session, struct slice message, bool is_bina
 bool sockets_are_busy(const struct session *session); /* the application says so of one */
 void sockets_end(struct session *session, enum session_close_reason reason);
 void sockets_reap(struct session_table *table);
+/* An accepted socket that another edge has handed over. */
+struct socket *socket_import(struct session *session, struct slice name_space, struct slice id);
 
 #endif

@@ -19,6 +19,7 @@ const char *session_close_reason_name(enum session_close_reason reason)
         [SESSION_CLOSE_CONNECT_TIMEOUT] = "connect_timeout",
         [SESSION_CLOSE_SERVER] = "server",
         [SESSION_CLOSE_ISOLATED] = "isolated",
+        [SESSION_CLOSE_MOVED] = "moved",
     };
 
     assert(reason < SESSION_CLOSE_REASONS);
@@ -134,6 +135,7 @@ void session_enter_state(struct session *session, enum session_state state)
         break;
     case SESSION_POLLING:
     case SESSION_WEBSOCKET:
+    case SESSION_GUEST:
         session->state_deadline = 0;
         break;
     case SESSION_CLOSED:
@@ -154,31 +156,42 @@ bool session_table_serves(const struct session_table *table, int revision)
     return codec != NULL && (codec->revision > 3 || table->settings.allow_eio3);
 }
 
+struct session *session_make(struct session_table *table, int revision, struct slice id,
+                             enum session_state state)
+{
+    struct session *session = memory_allocate_zeroed(sizeof(*session));
+
+    session->table = table;
+    session->engineio = engineio_codec(revision);
+    session->socketio = socketio_codec(revision + 1);
+    outbox_init(&session->outbox);
+    memcpy(session->id, id.data, SESSION_ID_LENGTH);
+    session->last_life = table->now;
+    session->state = (uint8_t)state;
+    table->counters.pollings += is_polling(state);
+    table->counters.websockets += state == SESSION_WEBSOCKET;
+    HASH_ADD(hh, table->sessions, id, SESSION_ID_LENGTH, session);
+    return session;
+}
+
 static struct session *session_new(struct session_table *table,
                                    const struct session_opening *opening, enum session_state state)
 {
-    struct session *session = memory_allocate_zeroed(sizeof(*session));
+    char id[SESSION_ID_LENGTH + 1];
     size_t address_length = strnlen(opening->remote_address, REMOTE_ADDRESS_SIZE - 1);
+    struct session *session;
 
-    session->table = table;
-    session->engineio = engineio_codec(opening->revision);
-    session->socketio = socketio_codec(opening->revision + 1);
+    session_new_id(table, id);
+    session = session_make(table, opening->revision, slice_of(id, SESSION_ID_LENGTH), state);
     session->wants_base64 = opening->wants_base64;
     session->takes_offsets = opening->takes_offsets && session->socketio->revision >= 5;
-    outbox_init(&session->outbox);
-    session_new_id(table, session->id);
     memcpy(session->remote_address, opening->remote_address, address_length);
     if (opening->credentials.length > 0) {
         session->credentials =
             memory_copy_string(opening->credentials.data, opening->credentials.length);
     }
-    session->last_life = table->now;
     session->connect_deadline = table->now + table->settings.connect_timeout;
-    session->state = (uint8_t)state;
-    table->counters.pollings += is_polling(state);
-    table->counters.websockets += state == SESSION_WEBSOCKET;
     table->counters.opened++;
-    HASH_ADD(hh, table->sessions, id, SESSION_ID_LENGTH, session);
     heartbeat_start(session);
     return session;
 }
@@ -259,7 +272,7 @@ struct session *session_find(struct session_table *table, struct slice sid)
     if (sid.length == SESSION_ID_LENGTH) {
         HASH_FIND(hh, table->sessions, sid.data, SESSION_ID_LENGTH, session);
     }
-    return session;
+    return session != NULL && session->state == SESSION_GUEST ? NULL : session;
 }
 
 /* A polling client between two GETs is told with the next one when the end is orderly. */
@@ -288,6 +301,9 @@ void session_end(struct session *session, enum session_close_reason reason)
     }
     session_enter_state(session, lingers ? SESSION_CLOSING : SESSION_CLOSED);
     sockets_end(session, reason);
+    if (session->guest != NULL) {
+        guest_end(session);
+    }
 }
 
 void session_close(struct session_table *table, struct session *session,
@@ -316,7 +332,10 @@ void session_mark_dirty(struct session *session)
 
 static bool is_over_limit(const struct session *session, size_t more)
 {
-    return session->outbox.bytes + more > (size_t)session->table->settings.outbox_max_bytes;
+    size_t later = session->guest == NULL ? 0 : session->guest->later.bytes;
+
+    return session->outbox.bytes + later + more >
+           (size_t)session->table->settings.outbox_max_bytes;
 }
 
 /* A packet of bytes as revision 3 has it: with its type before it, or as text. */
@@ -344,6 +363,10 @@ static void queue(struct session *session, struct packet *packet)
     }
     if (packet->is_volatile && is_over_limit(session, packet_frame(packet).length)) {
         session->table->counters.volatile_dropped++;
+        return;
+    }
+    if (session->guest != NULL) {
+        guest_queue(session, packet);
         return;
     }
     outbox_push(&session->outbox, packet, session->table->now);
@@ -396,7 +419,7 @@ static void flush(struct session *session)
     if (!session_is_open(session)) {
         return;
     }
-    if (session->state == SESSION_WEBSOCKET) {
+    if (session->websocket != NULL) {
         websocket_flush(session);
     } else if (session->poll != NULL && session->outbox.count > 0) {
         polling_answer(session, NULL);

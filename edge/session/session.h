@@ -53,6 +53,7 @@ enum session_close_reason {
     SESSION_CLOSE_CONNECT_TIMEOUT,
     SESSION_CLOSE_SERVER,   /* we ended it: drain */
     SESSION_CLOSE_ISOLATED, /* we ended it: this edge is cut off from the router */
+    SESSION_CLOSE_MOVED,    /* not over: it is another edge's now */
     SESSION_CLOSE_REASONS
 };
 const char *session_close_reason_name(enum session_close_reason reason);
@@ -125,7 +126,7 @@ void session_open_polling(struct session_table *table, const struct session_open
 bool session_open_websocket(struct session_table *table, const struct session_opening *opening,
                             struct websocket *websocket, int64_t now);
 
-/* The session of this edge with that id, or NULL. */
+/* The session of this edge with that id, or NULL. Guests (guest.h) are not this edge's. */
 struct session *session_find(struct session_table *table, struct slice sid);
 
 /* Polling requests for a session of this edge. The body's form shows in its first byte. */

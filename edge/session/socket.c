@@ -64,6 +64,16 @@ static struct socket *socket_new(struct session *session, struct slice name_spac
     return socket;
 }
 
+struct socket *socket_import(struct session *session, struct slice name_space, struct slice id)
+{
+    struct socket *socket = socket_new(session, name_space);
+
+    memcpy(socket->id, id.data, SESSION_ID_LENGTH);
+    socket->state = SOCKET_ACCEPTED;
+    socket->turn = session->table->turn - 1; /* its client has read that long ago */
+    return socket;
+}
+
 /* Takes a socket off its session; its memory stays until the end of the turn. */
 static void retire(struct socket *socket)
 {

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "edge/session/guest.h"
 #include "edge/session/session.h"
 #include "proto/base/packet.h"
 #include "proto/base/slice.h"
@@ -43,7 +44,21 @@ struct socket_application {
     /* The socket is over, for any reason; the pointer is invalid afterwards. */
     void (*disconnected)(void *context, struct socket *socket, enum session_close_reason reason,
                          int64_t now);
+    /*
+     * Sessions that move between edges; all NULL: sockets do not. rest() says whether this one may
+     * go; hand_over() appends its state, when it goes and when it has gone, and take_over() reads
+     * it: 0, and then socket_taken_over() once, or an error. settle() gets the state that it was
+     * left with: false when its two edges together have not told it everything once.
+     */
+    enum session_rest (*rest)(void *context, const struct socket *socket);
+    void (*hand_over)(void *context, const struct socket *socket, struct buffer *state,
+                      int64_t now);
+    int (*take_over)(void *context, struct socket *socket, struct slice state, int64_t now);
+    bool (*settle)(void *context, struct socket *socket, struct slice state);
 };
+
+/* A socket taken over is complete here, or cannot be: its session ends. */
+void socket_taken_over(struct socket *socket, bool is_complete);
 
 /* Queues a rendered packet for an application of message(); takes a reference of its own. */
 void session_send(struct session *session, struct packet *packet);

@@ -125,6 +125,7 @@ void session_poll(struct session_table *table, struct session *session,
         }
         return;
     case SESSION_WEBSOCKET:
+    case SESSION_GUEST:
         answer_error(table, exchange, ENGINEIO_ERROR_BAD_REQUEST);
         return;
     case SESSION_POLLING:

@@ -21,6 +21,7 @@ static int close_code(enum session_close_reason reason)
 {
     switch (reason) {
     case SESSION_CLOSE_CLIENT:
+    case SESSION_CLOSE_MOVED:
         return CLOSE_NORMAL;
     case SESSION_CLOSE_PARSE_ERROR:
     case SESSION_CLOSE_PROTOCOL_ERROR:
@@ -95,6 +96,19 @@ void websocket_flush(struct session *session)
     if (!send_queued(session)) {
         session_end(session, SESSION_CLOSE_TRANSPORT);
     }
+}
+
+bool websocket_send_all(struct session *session)
+{
+    return send_queued(session) && session->outbox.count == 0;
+}
+
+void websocket_close(struct session *session, int code)
+{
+    if (session->websocket != NULL && code != CLOSE_ABRUPTLY) {
+        (void)send_queued(session);
+    }
+    detach(&session->websocket, code);
 }
 
 void websocket_end(struct session *session, enum session_close_reason reason)
@@ -187,6 +201,10 @@ void session_websocket_message(struct session_table *table, struct websocket *we
     }
     table->now = now;
     table->counters.bytes_in += message.length;
+    if (session->guest != NULL) {
+        guest_message(session, message, is_binary);
+        return;
+    }
     arena_reset(&table->arena);
     if (session->engineio->decode(message, is_binary, &table->arena, &packet) != 0) {
         session_websocket_failed(table, websocket, SESSION_CLOSE_PARSE_ERROR, now);

@@ -206,6 +206,22 @@ static const struct field relay_response_fields[] = {
     U(bus_relay_response, request), U(bus_relay_response, status),
     NAME(bus_relay_response, content_type), PAYLOAD(bus_relay_response, body)};
 static const struct field relay_gone_fields[] = {U(bus_relay_gone, request)};
+static const struct field move_begin_fields[] = {U(bus_move_begin, move), U(bus_move_begin, number),
+                                                 ID(bus_move_begin, edge), ID(bus_move_begin, sid),
+                                                 U(bus_move_begin, revision)};
+static const struct field move_data_fields[] = {U(bus_move_data, move), U(bus_move_data, number),
+                                                B(bus_move_data, is_binary),
+                                                PAYLOAD(bus_move_data, bytes)};
+static const struct field move_hold_fields[] = {U(bus_move_hold, move), U(bus_move_hold, number),
+                                                B(bus_move_hold, is_on)};
+static const struct field move_state_fields[] = {
+    U(bus_move_state, move), U(bus_move_state, number), PAYLOAD(bus_move_state, state)};
+static const struct field move_end_fields[] = {U(bus_move_end, move), U(bus_move_end, number),
+                                               B(bus_move_end, is_complete), U(bus_move_end, code),
+                                               PAYLOAD(bus_move_end, state)};
+static const struct field mark_fields[] = {U(bus_mark, request), ID(bus_mark, edge),
+                                           U(bus_mark, move)};
+static const struct field marked_fields[] = {U(bus_marked, move)};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -400,6 +400,53 @@ struct bus_relay_gone {
     uint64_t request; /* the client left before the answer */
 };
 
+/*
+ * A session on its way to the edge that its WebSocket reached, see BUS.md, "Moves". `move` is a
+ * random number given by that edge; `number` counts what its sender has said of this move, from 1.
+ */
+struct bus_move_begin {
+    uint64_t move;
+    uint64_t number;
+    struct slice edge; /* incarnation of the sender */
+    struct slice sid;
+    uint64_t revision; /* of Engine.IO */
+};
+/* Both ways: what the client says, and packets for it. */
+struct bus_move_data {
+    uint64_t move;
+    uint64_t number;
+    bool is_binary;
+    struct slice bytes;
+};
+/* Whether what the client says is to be held back; the same back when it is. */
+struct bus_move_hold {
+    uint64_t move;
+    uint64_t number;
+    bool is_on;
+};
+struct bus_move_state {
+    uint64_t move;
+    uint64_t number;
+    struct slice state; /* edge/session/handover.h */
+};
+struct bus_move_end {
+    uint64_t move;
+    uint64_t number;
+    bool is_complete;   /* the session has moved; else its WebSocket is gone, or is to be closed */
+    uint64_t code;      /* to close it with, RFC 6455 */
+    struct slice state; /* complete: as it is now */
+};
+/* To the router, behind the joins of a session that moves; it passes the mark on to that edge. */
+struct bus_mark {
+    uint64_t request;
+    struct slice edge; /* incarnation */
+    uint64_t move;
+};
+/* From the router: what it sent this edge before this was before the joins. */
+struct bus_marked {
+    uint64_t move;
+};
+
 /* --- link handshake --------------------------------------------------------------------------- */
 
 enum bus_role { BUS_ROLE_EDGE, BUS_ROLE_BRIDGE, BUS_ROLE_ROUTER };
@@ -455,7 +502,14 @@ struct bus_hello {
     X(WORK_CANCEL, work_cancel, 82)                                                                \
     X(RELAY_REQUEST, relay_request, 90)                                                            \
     X(RELAY_RESPONSE, relay_response, 91)                                                          \
-    X(RELAY_GONE, relay_gone, 92)
+    X(RELAY_GONE, relay_gone, 92)                                                                  \
+    X(MOVE_BEGIN, move_begin, 93)                                                                  \
+    X(MOVE_DATA, move_data, 94)                                                                    \
+    X(MOVE_HOLD, move_hold, 95)                                                                    \
+    X(MOVE_STATE, move_state, 96)                                                                  \
+    X(MOVE_END, move_end, 97)                                                                      \
+    X(MARK, mark, 98)                                                                              \
+    X(MARKED, marked, 99)
 
 enum bus_type {
 #define X(name, member, number) BUS_##name = (number),

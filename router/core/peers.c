@@ -10,6 +10,21 @@ static bool transmit(void *context, struct link *link, struct slice header, stru
                                         body);
 }
 
+/* For the edge that a session moves away from: whatever it hears later, the new one has heard too. */
+static void receive_mark(struct peer *peer, const struct bus_mark *mark)
+{
+    struct peer *former = peer_by_incarnation(peer->router, mark->edge);
+    bool is_there = former != NULL && former->side == ROUTER_SIDE_EDGES && former != peer;
+    struct bus_message marked = {.type = BUS_MARKED, .marked = {mark->move}};
+    struct bus_message done = {
+        .type = BUS_DONE,
+        .done = {.request = mark->request, .error = is_there ? 0 : ERROR_NOT_FOUND}};
+    if (is_there) {
+        peer_send(former, &marked);
+    }
+    peer_send(peer, &done);
+}
+
 static void deliver(void *context, struct link *link, const struct bus_message *message,
                     int64_t now)
 {
@@ -42,6 +57,9 @@ static void deliver(void *context, struct link *link, const struct bus_message *
         break;
     case BUS_SEND:
         send_receive(peer, message);
+        break;
+    case BUS_MARK:
+        receive_mark(peer, &message->mark);
         break;
     default:
         if (sessions_receive(peer, message)) {

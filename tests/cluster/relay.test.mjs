@@ -49,6 +49,8 @@ const metrics = (name) => Promise.all(cluster.edges.map(async ({ url }) => {
     return Number(value);
 }));
 
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+
 const connect = (options = {}) => clients.connect({
     url: balancer.url, transport: 'polling', ...options,
 });
@@ -136,16 +138,34 @@ describe('requests that alternate between two edges', TEST_OPTIONS, () => {
         }
     });
 
-    it('an upgrade on the wrong edge may fail: the client stays on polling', async () => {
+    it('an upgrade on the wrong edge moves the session there', async () => {
         const roomId = randomUUID();
-        const members = await Promise.all(Array.from({ length: 4 }, () => (
+        const moved = sum(await metrics('moved_in_total'));
+        // Others keep the turns from falling in step with these.
+        const strays = setInterval(() => request(`${balancer.url}/healthz`).catch(() => {}), 1);
+        const members = await Promise.all(Array.from({ length: 16 }, () => (
             connect({ transport: 'upgrade' }))));
+        clearInterval(strays);
+        const socketIds = members.map(({ socket }) => socket.id);
         await Promise.all(members.map((member) => member.join(roomId)));
         for (const member of members) {
             const { messageId } = await member.send(roomId, 'Hello');
             await Promise.all(members.map((other) => other.reply(messageId)));
         }
-        for (const { broadcasts } of members) assert.equal(broadcasts.length, 8);
+        await until(() => members.every(({ socket }) => (
+            socket.io.engine.transport.name === 'websocket')), 'all of them have upgraded');
+        await until(async () => sum(await metrics('moves_in')) === 0, 'no move is under way');
+        assert.ok(sum(await metrics('moved_in_total')) > moved);
+        assert.equal(sum(await metrics('moved_out_total')), sum(await metrics('moved_in_total')));
+        const relayed = await metrics('relayed_total');
+        for (const member of members) {
+            const { messageId } = await member.send(roomId, 'Hello again');
+            await Promise.all(members.map((other) => other.reply(messageId)));
+        }
+        assert.deepEqual(await metrics('relayed_total'), relayed);
+        for (const { broadcasts } of members) assert.equal(broadcasts.length, 64);
+        assert.deepEqual(members.map(({ socket }) => socket.id), socketIds);
+        assert.deepEqual(members[0].received('userLeft'), []);
     });
 });
 

@@ -292,6 +292,10 @@ static inline void write_from_edge(struct buffer *out, const struct bus_message 
         write_slice(out, " ", m->receipt.user);
         write_slice(out, "=", m->receipt.status);
         break;
+    case BUS_MARK:
+        buffer_append_format(out, " #%" PRIu64, m->mark.request);
+        write_slice(out, " ", m->mark.edge);
+        break;
     default:
         write_from_router(out, m);
         break;

@@ -184,6 +184,21 @@ static const struct message_form forms[] = {
      {U(relay_response, request), U(relay_response, status), N(relay_response, content_type),
       P(relay_response, body)}},
     {92, "relay_gone", {U(relay_gone, request)}},
+    {93,
+     "move_begin",
+     {U(move_begin, move), U(move_begin, number), T(move_begin, edge), T(move_begin, sid),
+      U(move_begin, revision)}},
+    {94,
+     "move_data",
+     {U(move_data, move), U(move_data, number), B(move_data, is_binary), P(move_data, bytes)}},
+    {95, "move_hold", {U(move_hold, move), U(move_hold, number), B(move_hold, is_on)}},
+    {96, "move_state", {U(move_state, move), U(move_state, number), P(move_state, state)}},
+    {97,
+     "move_end",
+     {U(move_end, move), U(move_end, number), B(move_end, is_complete), U(move_end, code),
+      P(move_end, state)}},
+    {98, "mark", {U(mark, request), T(mark, edge), U(mark, move)}},
+    {99, "marked", {U(marked, move)}},
 };
 enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
 

@@ -93,8 +93,12 @@ static void on_gone(void *context, struct poll_exchange *exchange, int64_t now)
     }
 }
 
-static const struct peers_operations operations = {on_connect, on_disconnect, on_transmit,
-                                                   on_answer,  on_serve,      on_gone};
+static const struct peers_operations operations = {.connect = on_connect,
+                                                   .disconnect = on_disconnect,
+                                                   .transmit = on_transmit,
+                                                   .answer = on_answer,
+                                                   .serve = on_serve,
+                                                   .gone = on_gone};
 
 static void on_exchange_answer(struct poll_exchange *exchange, int status, const char *content_type,
                                struct slice body)
