@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include "proto/base/hash.h"
+#include <utlist.h>
 
 #include "proto/base/agent_uuid.h"
 #include "proto/base/error.h"
@@ -10,15 +11,19 @@
 #include "proto/base/utf8.h"
 
 struct entry {
-    struct agent agent; /* its slices borrow from here */
+    struct agent agent; /* first; its slices borrow from here */
     char id[UUID_TEXT_SIZE];
     char *name; /* owns */
     struct buffer details;
-    UT_hash_handle hh; /* by id, in order of being added */
+    char *source; /* owns; may be NULL */
+    bool is_retired;
+    struct entry *prev, *next; /* agents->retired */
+    UT_hash_handle hh;         /* by id, in order of being added */
 };
 
 struct agents {
-    struct entry *entries;
+    struct entry *entries; /* owns */
+    struct entry *retired; /* owns: in no table any more, but somebody works with them */
 };
 
 static struct entry *find(const struct agents *agents, struct slice id)
@@ -44,9 +49,11 @@ static bool is_utf8(struct slice text)
 
 static void free_entry(struct entry *entry)
 {
-    character_destroy(&entry->agent.character);
+    struct character *character = (struct character *)entry->agent.character;
+    character_destroy(&character);
     buffer_deinit(&entry->details);
     free(entry->name);
+    free(entry->source);
     free(entry);
 }
 
@@ -65,6 +72,11 @@ void agents_destroy(struct agents **self)
     struct entry *entry, *next;
     HASH_ITER (hh, agents->entries, entry, next) {
         HASH_DEL(agents->entries, entry);
+        free_entry(entry);
+    }
+    while (agents->retired != NULL) {
+        entry = agents->retired;
+        DL_DELETE(agents->retired, entry);
         free_entry(entry);
     }
     free(agents);
@@ -88,11 +100,15 @@ static void write_details(struct buffer *out, struct slice name, struct slice ru
     buffer_append_char(out, '}');
 }
 
-int agents_add(struct agents *agents, struct slice id, struct slice name, struct slice runtime,
-               struct slice bio)
+/* 0 and the new entry with the details given, which become its own; or why there is none. */
+static int add(struct agents *agents, struct slice id, struct slice name, struct buffer *details,
+               struct entry **out)
 {
     char derived[UUID_TEXT_SIZE];
     int error = check(id, name);
+    if (error == 0 && details->length > AGENT_DETAILS_MAX) {
+        error = ERROR_TOO_LARGE;
+    }
     if (error != 0) {
         return error;
     }
@@ -107,18 +123,132 @@ int agents_add(struct agents *agents, struct slice id, struct slice name, struct
         return ERROR_LIMIT;
     }
     struct entry *entry = memory_allocate_zeroed(sizeof(*entry));
-    write_details(&entry->details, name, runtime, bio);
-    if (entry->details.length > AGENT_DETAILS_MAX) {
-        free_entry(entry);
-        return ERROR_TOO_LARGE;
-    }
     memcpy(entry->id, id.data, UUID_TEXT_LENGTH);
     entry->name = memory_copy_string(name.data, name.length);
+    entry->details = *details;
+    *details = BUFFER_EMPTY;
     entry->agent = (struct agent){.id = slice_of(entry->id, UUID_TEXT_LENGTH),
                                   .name = slice_of(entry->name, name.length),
                                   .details = buffer_slice(&entry->details)};
     HASH_ADD_KEYPTR(hh, agents->entries, entry->id, UUID_TEXT_LENGTH, entry);
+    *out = entry;
     return 0;
+}
+
+int agents_add(struct agents *agents, struct slice id, struct slice name, struct slice runtime,
+               struct slice bio)
+{
+    struct buffer details = BUFFER_EMPTY;
+    struct entry *entry;
+    write_details(&details, name, runtime, bio);
+    int error = add(agents, id, name, &details, &entry);
+    buffer_deinit(&details);
+    return error;
+}
+
+int agents_add_character(struct agents *agents, struct character **character,
+                         struct runtime *runtime, const char *source)
+{
+    struct buffer details = BUFFER_EMPTY;
+    struct entry *entry;
+    struct character *self = *character;
+    buffer_append_slice(&details, self->details);
+    if (runtime != NULL && json_get(self->details, "runtime").length == 0) {
+        details.length--; /* '}' */
+        json_write_string_member(&details, "runtime", slice_of_string(runtime->class->name));
+        buffer_append_char(&details, '}');
+    }
+    int error = add(agents, self->id, self->name, &details, &entry);
+    buffer_deinit(&details);
+    if (error == 0) {
+        entry->agent.character = self;
+        entry->agent.runtime = runtime;
+        entry->source = source == NULL ? NULL : memory_copy_string(source, strlen(source));
+        *character = NULL;
+    }
+    return error;
+}
+
+/* --- a reload --------------------------------------------------------------------------------- */
+
+static bool is_same(const struct entry *a, const struct entry *b)
+{
+    return slice_equals(a->agent.details, b->agent.details) &&
+           slice_equals(a->agent.name, b->agent.name) && a->agent.runtime == b->agent.runtime;
+}
+
+static void retire(struct agents *agents, struct entry *entry)
+{
+    if (entry->agent.references == 0) {
+        free_entry(entry);
+    } else {
+        entry->is_retired = true;
+        DL_APPEND(agents->retired, entry);
+    }
+}
+
+void agents_replace(struct agents *agents, struct agents **next,
+                    const struct agents_listener *listener)
+{
+    struct agents kept = {0};
+    struct entry *entry, *following;
+    HASH_ITER (hh, (*next)->entries, entry, following) {
+        struct entry *former = find(agents, slice_of(entry->id, UUID_TEXT_LENGTH));
+        HASH_DEL((*next)->entries, entry);
+        if (former != NULL && is_same(former, entry)) {
+            HASH_DEL(agents->entries, former);
+            free(former->source);
+            former->source = entry->source;
+            entry->source = NULL;
+            free_entry(entry);
+            entry = former;
+        } else {
+            listener->changed(listener->context, &entry->agent);
+        }
+        HASH_ADD_KEYPTR(hh, kept.entries, entry->id, UUID_TEXT_LENGTH, entry);
+    }
+    HASH_ITER (hh, agents->entries, entry, following) {
+        struct slice id = slice_of(entry->id, UUID_TEXT_LENGTH);
+        HASH_DEL(agents->entries, entry);
+        if (find(&kept, id) == NULL) {
+            listener->gone(listener->context, id);
+        }
+        retire(agents, entry);
+    }
+    agents->entries = kept.entries;
+    agents_destroy(next);
+}
+
+void agents_release(struct agents *agents, struct agent *agent)
+{
+    struct entry *entry = (struct entry *)agent;
+    agent->references--;
+    if (entry->is_retired && agent->references == 0) {
+        DL_DELETE(agents->retired, entry);
+        free_entry(entry);
+    }
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+struct agent *agents_next(const struct agents *agents, const struct agent *agent)
+{
+    struct entry *entry = agent == NULL ? agents->entries : ((const struct entry *)agent)->hh.next;
+    return entry == NULL ? NULL : &entry->agent;
+}
+
+const char *agent_source(const struct agent *agent)
+{
+    return ((const struct entry *)agent)->source;
+}
+
+size_t agents_bytes(const struct agents *agents)
+{
+    size_t bytes = 0;
+    for (struct agent *agent = NULL; (agent = agents_next(agents, agent)) != NULL;) {
+        bytes += agent->details.length;
+    }
+    return bytes;
 }
 
 struct agent *agents_find(const struct agents *agents, struct slice id)

@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "agent-bridge/history.h"
+#include "agent-bridge/speech.h"
 #include "proto/base/error.h"
 #include "proto/base/json.h"
 #include "proto/base/log.h"
@@ -34,8 +35,7 @@ struct job {
     struct buffer page;
     bool has_history;
     struct runtime_run *run; /* NULL: not begun, or ended by the runtime itself */
-    uint64_t chunks;
-    size_t streamed; /* bytes of text in them */
+    struct speech speech;
     int64_t given_at;
     int64_t started_at;
     struct job *prev, *next; /* jobs->waiting, jobs->over */
@@ -52,7 +52,7 @@ struct slot {
 
 struct jobs {
     struct jobs_settings settings;
-    const struct agents *agents;
+    struct agents *agents;
     struct slot slots[RUNTIMES_MAX];
     size_t slot_count;
     jobs_say *say;
@@ -117,6 +117,8 @@ static void settle(struct jobs *jobs)
             job->slot->runtime->class->cancel(job->run);
             job->slot->is_stale = true;
         }
+        agents_release(jobs->agents, job->agent);
+        speech_deinit(&job->speech);
         buffer_deinit(&job->encoded);
         buffer_deinit(&job->page);
         free(job);
@@ -125,36 +127,46 @@ static void settle(struct jobs *jobs)
 
 /* --- what a run says -------------------------------------------------------------------------- */
 
-static void on_chunk(void *context, struct slice text)
+static void say_chunk(struct job *job, struct slice text)
 {
-    struct job *job = context;
     struct jobs *jobs = job->jobs;
-    if (job->state == JOB_OVER) {
-        return;
-    }
-    if (text.length > JOBS_REPLY_MAX - job->streamed) {
-        fail(job, ERROR_TOO_LARGE, "the answer is too long");
-        return;
-    }
     struct bus_message message = {.type = BUS_WORK_CHUNK,
                                   .trace = job->message.trace,
                                   .work_chunk = {.job = job->number,
                                                  .attempt = job->message.work.attempt,
-                                                 .index = job->chunks++,
+                                                 .index = job->speech.chunks++,
                                                  .text = text}};
-    job->streamed += text.length;
+    if (text.length == 0) {
+        return; /* it is held back, or not for people */
+    }
+    job->speech.streamed += text.length;
     jobs->counters.chunks++;
     jobs->say(jobs->context, &message);
 }
 
-static void write_reply(const struct job *job, const struct runtime_reply *reply,
+static void on_chunk(void *context, struct slice text)
+{
+    struct job *job = context;
+    struct slice shown;
+    if (job->state == JOB_OVER) {
+        return;
+    }
+    if (text.length > JOBS_REPLY_MAX - job->speech.streamed ||
+        speech_push(&job->speech, text, &shown) != 0) {
+        fail(job, ERROR_TOO_LARGE, "the answer is too long");
+        return;
+    }
+    say_chunk(job, shown);
+}
+
+static void write_reply(const struct job *job, const struct runtime_reply *reply, struct slice text,
                         struct buffer *out)
 {
     const struct bus_work *work = &job->message.work;
     struct chat_reply body = {
         .agent_id = job->agent->id,
         .agent_name = reply->agent_name.length > 0 ? reply->agent_name : job->agent->name,
-        .text = reply->text,
+        .text = text,
         .room = work->room,
         .server_id = work->server_id,
         .in_reply_to = work->question,
@@ -172,8 +184,12 @@ static void on_done(void *context, const struct runtime_reply *reply)
     if (job->state == JOB_OVER) {
         return;
     }
-    write_reply(job, reply, &jobs->reply);
-    if (reply->text.length > JOBS_REPLY_MAX || jobs->reply.length > BUS_PAYLOAD_MAX) {
+    say_chunk(job, speech_flush(&job->speech));
+    struct slice text = speech_whole(&job->speech, reply->text);
+    write_reply(job, reply, text, &jobs->reply);
+    if (text.length == 0 && reply->text.length > 0) {
+        fail(job, ERROR_AGENT_REFUSED, "nothing of the answer is for people");
+    } else if (reply->text.length > JOBS_REPLY_MAX || jobs->reply.length > BUS_PAYLOAD_MAX) {
         fail(job, ERROR_TOO_LARGE, "the answer is too long");
     } else {
         struct bus_message message = {.type = BUS_WORK_DONE,
@@ -345,6 +361,9 @@ static void add(struct jobs *jobs, struct agent *agent, const struct bus_message
     job->jobs = jobs;
     job->number = message->work.job;
     job->agent = agent;
+    agent->references++;
+    /* A name that is none was refused with the character. */
+    speech_init(&job->speech, agent->character == NULL ? SLICE_EMPTY : agent->character->extract);
     job->slot = slot_of(jobs, agent);
     job->given_at = jobs->now;
     bus_encode(&job->encoded, message);
@@ -484,16 +503,21 @@ const struct jobs_counters *jobs_counters(struct jobs *jobs)
     return &jobs->counters;
 }
 
-struct jobs *jobs_new(const struct jobs_settings *settings, const struct agents *agents,
+void jobs_add_runtime(struct jobs *jobs, struct runtime *runtime)
+{
+    assert(jobs->slot_count < RUNTIMES_MAX);
+    /* Stale: a runtime may have something to do before the first run. */
+    jobs->slots[jobs->slot_count++] = (struct slot){.runtime = runtime, .is_stale = true};
+}
+
+struct jobs *jobs_new(const struct jobs_settings *settings, struct agents *agents,
                       const struct runtime_set *runtimes, jobs_say *say, void *context)
 {
     struct jobs *jobs = memory_allocate_zeroed(sizeof(*jobs));
     jobs->settings = *settings;
     jobs->agents = agents;
-    jobs->slot_count = runtimes->count;
     for (size_t i = 0; i < runtimes->count; i++) {
-        /* Stale: a runtime may have something to do before the first run. */
-        jobs->slots[i] = (struct slot){.runtime = runtimes->list[i], .is_stale = true};
+        jobs_add_runtime(jobs, runtimes->list[i]);
     }
     jobs->say = say;
     jobs->context = context;

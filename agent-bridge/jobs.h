@@ -50,10 +50,12 @@ struct jobs_counters {
 };
 
 /* Copies the settings and the set, borrows agents and runtimes for its life. */
-struct jobs *jobs_new(const struct jobs_settings *settings, const struct agents *agents,
+struct jobs *jobs_new(const struct jobs_settings *settings, struct agents *agents,
                       const struct runtime_set *runtimes, jobs_say *say, void *context);
 /* The runs under way end in silence. */
 void jobs_destroy(struct jobs **jobs);
+/* Another one, that a character names; before the first question to it. */
+void jobs_add_runtime(struct jobs *jobs, struct runtime *runtime);
 
 /*
  * A WORK message, which is copied. One for an unknown agent or beyond the credit is answered

@@ -10,6 +10,7 @@
 
 enum {
     REOPEN_INTERVAL_MS = 100,
+    OFFER_BYTES = 1 << 20,   /* of one OFFER, and the last agent's */
     SCRATCH_KEPT = 64 * 1024 /* bytes of the scratch buffer that outlive their use */
 };
 
@@ -18,7 +19,7 @@ struct bridge {
     const struct bridge_operations *operations;
     void *context;
     struct id_source *ids;
-    const struct agents *agents;
+    struct agents *agents;
     struct jobs *jobs; /* owns */
     struct link link;
     int64_t now;          /* of the entry point that runs */
@@ -46,18 +47,47 @@ static void say(void *context, const struct bus_message *message)
     buffer_shrink(&bridge->outgoing, SCRATCH_KEPT);
 }
 
+static void say_offer(struct bridge *bridge, struct bus_list_builder *list)
+{
+    if (list->count > 0) {
+        struct bus_message message = {.type = BUS_OFFER, .offer = {bus_list_of(list)}};
+        say(bridge, &message);
+    }
+    buffer_deinit(&list->bytes);
+    list->count = 0;
+}
+
+static void add_offer(struct bridge *bridge, struct bus_list_builder *list,
+                      const struct agent *agent)
+{
+    struct bus_agent element = {.id = agent->id, .name = agent->name, .details = agent->details};
+    bus_list_add(list, BUS_ELEMENT_AGENT, &element);
+    if (list->bytes.length >= OFFER_BYTES) {
+        say_offer(bridge, list);
+    }
+}
+
+/* The credit comes last: no work before all agents are known. */
 static void say_register(struct bridge *bridge)
 {
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    agents_list(bridge->agents, &list);
+    for (struct agent *agent = NULL; (agent = agents_next(bridge->agents, agent)) != NULL;) {
+        add_offer(bridge, &list, agent);
+    }
     struct bus_message message = {
         .type = BUS_REGISTER,
-        .register_agents = {.credit =
-                                bridge->is_draining ? 0 : (uint64_t)bridge->settings.jobs.credit,
+        .register_agents = {.credit = (uint64_t)bridge->settings.jobs.credit,
                             .agents = bus_list_of(&list)}};
     bridge->unconfirmed++;
     say(bridge, &message);
     buffer_deinit(&list.bytes);
+}
+
+static void say_no_more_work(struct bridge *bridge)
+{
+    struct bus_message message = {.type = BUS_REGISTER, .register_agents = {.credit = 0}};
+    bridge->unconfirmed++;
+    say(bridge, &message);
 }
 
 /* Ends every entry point that may have said something: no runtime is on the stack any more. */
@@ -92,7 +122,7 @@ static void deliver(void *context, struct link *link, const struct bus_message *
     switch (message->type) {
     case BUS_REGISTERED:
         if (!bridge->is_draining) {
-            log_info("registered", "agents=%" PRIu64, message->registered.agents);
+            log_info("registered", "agents=%zu", agents_count(bridge->agents));
         }
         bridge->is_registered = true;
         bridge->unconfirmed -= bridge->unconfirmed > 0;
@@ -123,7 +153,11 @@ static void opened(void *context, struct link *link, const struct bus_hello *pee
              peer->incarnation.data);
     bridge->counters.links_opened++;
     bridge->unconfirmed = 0;
-    say_register(bridge);
+    if (bridge->is_draining) {
+        say_no_more_work(bridge);
+    } else {
+        say_register(bridge);
+    }
 }
 
 static void closed(void *context, struct link *link, int error, int64_t now)
@@ -148,8 +182,7 @@ static const struct link_operations link_operations = {transmit, deliver, opened
 struct bridge *bridge_new(const struct bridge_settings *settings,
                           const struct bridge_operations *operations, void *context,
                           struct id_source *ids, const struct bus_hello *self,
-                          const struct agents *agents, const struct runtime_set *runtimes,
-                          int64_t now)
+                          struct agents *agents, const struct runtime_set *runtimes, int64_t now)
 {
     assert(settings->link.retained_max >= BRIDGE_RETAINED_MIN);
     struct bridge *bridge = memory_allocate_zeroed(sizeof(*bridge));
@@ -229,6 +262,62 @@ int64_t bridge_deadline(const struct bridge *bridge)
     return jobs_deadline(bridge->jobs);
 }
 
+/* --- reload ----------------------------------------------------------------------------------- */
+
+struct changes {
+    struct bridge *bridge;
+    struct bus_list_builder offered;
+    struct bus_list_builder withdrawn;
+    bool is_told; /* the router; else the next link begins with all of it */
+    size_t changed;
+    size_t gone;
+};
+
+static void on_changed(void *context, const struct agent *agent)
+{
+    struct changes *changes = context;
+    changes->changed++;
+    if (changes->is_told) {
+        add_offer(changes->bridge, &changes->offered, agent);
+    }
+}
+
+static void on_gone(void *context, struct slice id)
+{
+    struct changes *changes = context;
+    struct bus_text element = {id};
+    changes->gone++;
+    bus_list_add(&changes->withdrawn, BUS_ELEMENT_TEXT, &element);
+}
+
+void bridge_reload(struct bridge *bridge, struct agents **next, int64_t now)
+{
+    struct changes changes = {.bridge = bridge,
+                              .is_told = link_is_open(&bridge->link) && !bridge->is_draining};
+    struct agents_listener listener = {&changes, on_changed, on_gone};
+    bridge->now = now;
+    agents_replace(bridge->agents, next, &listener);
+    if (changes.is_told) {
+        say_offer(bridge, &changes.offered);
+    }
+    if (changes.is_told && changes.withdrawn.count > 0) {
+        struct bus_message message = {.type = BUS_WITHDRAW,
+                                      .withdraw = {bus_list_of(&changes.withdrawn)}};
+        say(bridge, &message);
+    }
+    buffer_deinit(&changes.withdrawn.bytes);
+    log_info("agents_reloaded", "agents=%zu changed=%zu gone=%zu", agents_count(bridge->agents),
+             changes.changed, changes.gone);
+    settle(bridge);
+}
+
+void bridge_add_runtime(struct bridge *bridge, struct runtime *runtime)
+{
+    jobs_add_runtime(bridge->jobs, runtime);
+}
+
+/* --- state ------------------------------------------------------------------------------------ */
+
 bool bridge_is_ready(const struct bridge *bridge, int64_t now, const char **reason)
 {
     if (bridge->is_draining) {
@@ -253,7 +342,7 @@ void bridge_drain(struct bridge *bridge, int64_t now)
     bridge->is_draining = true;
     bridge->idle_at = now;
     if (link_is_open(&bridge->link)) {
-        say_register(bridge);
+        say_no_more_work(bridge);
     }
     settle(bridge);
 }

@@ -46,8 +46,7 @@ struct bridge_operations {
 struct bridge *bridge_new(const struct bridge_settings *settings,
                           const struct bridge_operations *operations, void *context,
                           struct id_source *ids, const struct bus_hello *self,
-                          const struct agents *agents, const struct runtime_set *runtimes,
-                          int64_t now);
+                          struct agents *agents, const struct runtime_set *runtimes, int64_t now);
 /* Its runs end in silence. */
 void bridge_destroy(struct bridge **bridge);
 
@@ -64,6 +63,14 @@ int64_t bridge_deadline(const struct bridge *bridge);
 
 /* The router took the registration and gives signs of life. Else *reason says in a word why not. */
 bool bridge_is_ready(const struct bridge *bridge, int64_t now, const char **reason);
+
+/*
+ * Puts `next`, which is destroyed, in the place of its agents, and tells the router. Questions that
+ * were given for one that is gone are answered.
+ */
+void bridge_reload(struct bridge *bridge, struct agents **next, int64_t now);
+/* Another runtime, for agents to come. */
+void bridge_add_runtime(struct bridge *bridge, struct runtime *runtime);
 
 /* Takes no more work; see above. A link that closes is not opened again. */
 void bridge_drain(struct bridge *bridge, int64_t now);

@@ -184,6 +184,8 @@ static const struct field recovered_fields[] = {
 static const struct field session_taken_fields[] = {ID(bus_session_taken, socket)};
 static const struct field register_agents_fields[] = {
     U(bus_register_agents, credit), LIST(bus_register_agents, agents, BUS_ELEMENT_AGENT)};
+static const struct field offer_fields[] = {LIST(bus_offer, agents, BUS_ELEMENT_AGENT)};
+static const struct field withdraw_fields[] = {LIST(bus_withdraw, agents, BUS_ELEMENT_TEXT)};
 static const struct field work_chunk_fields[] = {U(bus_work_chunk, job), U(bus_work_chunk, attempt),
                                                  U(bus_work_chunk, index),
                                                  PAYLOAD(bus_work_chunk, text)};

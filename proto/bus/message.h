@@ -339,6 +339,13 @@ struct bus_register_agents {
     uint64_t credit;        /* jobs this bridge works on at once */
     struct bus_list agents; /* bus_agent; the first one is a candidate for default agent */
 };
+/* Between registrations: agents that are new or have changed, and ids of those that are gone. */
+struct bus_offer {
+    struct bus_list agents; /* bus_agent */
+};
+struct bus_withdraw {
+    struct bus_list agents; /* bus_text */
+};
 struct bus_work_chunk {
     uint64_t job;
     uint64_t attempt;
@@ -497,6 +504,8 @@ struct bus_hello {
     X(WORK_CHUNK, work_chunk, 71)                                                                  \
     X(WORK_DONE, work_done, 72)                                                                    \
     X(WORK_FAILED, work_failed, 73)                                                                \
+    X(OFFER, offer, 74)                                                                            \
+    X(WITHDRAW, withdraw, 75)                                                                      \
     X(REGISTERED, registered, 80)                                                                  \
     X(WORK, work, 81)                                                                              \
     X(WORK_CANCEL, work_cancel, 82)                                                                \

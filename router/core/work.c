@@ -403,36 +403,71 @@ void work_question_read(struct router *router, struct question *question, struct
 
 /* --- what bridges say ------------------------------------------------------------------------- */
 
-static void receive_register(struct peer *bridge, const struct bus_register_agents *registered)
+static struct offer *offer_find(struct agent *agent, const struct peer *bridge)
+{
+    struct offer *offer;
+    LL_SEARCH_SCALAR(agent->offers, offer, bridge, bridge);
+    return offer;
+}
+
+static void take_offer(struct peer *bridge, const struct bus_agent *element)
 {
     struct router *router = bridge->router;
-    struct msgpack_reader reader = bus_list_read(&registered->agents);
+    struct agent *agent = work_agent_obtain(router, element->id, element->name, element->details);
+    bool is_known = agent->is_stored && slice_equals(text_slice(&agent->name), element->name) &&
+                    slice_equals(text_slice(&agent->details), element->details);
+    text_replace(&agent->name, element->name);
+    text_replace(&agent->details, element->details);
+    if (offer_find(agent, bridge) == NULL) {
+        struct offer *offer = memory_allocate_zeroed(sizeof(*offer));
+        offer->agent = agent;
+        offer->bridge = bridge;
+        LL_PREPEND(agent->offers, offer);
+    }
+    if (!is_known) {
+        work_agent_store(router, agent);
+    }
+}
+
+static uint64_t take_offers(struct peer *bridge, const struct bus_list *agents)
+{
+    struct msgpack_reader reader = bus_list_read(agents);
     struct bus_agent element;
     uint64_t count = 0;
-    bridge->credit = registered->credit;
     while (bus_list_next(&reader, BUS_ELEMENT_AGENT, &element)) {
         if (element.id.length == 0) {
-            router->counters.frames_refused++;
+            bridge->router->counters.frames_refused++;
             continue;
         }
-        struct agent *agent = work_agent_obtain(router, element.id, element.name, element.details);
-        text_replace(&agent->name, element.name);
-        text_replace(&agent->details, element.details);
-        struct offer *offer;
-        LL_SEARCH_SCALAR(agent->offers, offer, bridge, bridge);
-        if (offer == NULL) {
-            offer = memory_allocate_zeroed(sizeof(*offer));
-            offer->agent = agent;
-            offer->bridge = bridge;
-            LL_PREPEND(agent->offers, offer);
-        }
-        work_agent_store(router, agent);
+        take_offer(bridge, &element);
         count++;
     }
+    return count;
+}
+
+static void receive_register(struct peer *bridge, const struct bus_register_agents *registered)
+{
+    bridge->credit = registered->credit;
+    uint64_t count = take_offers(bridge, &registered->agents);
     log_info("bridge_registered", "bridge=%s agents=%" PRIu64 " credit=%" PRIu64,
              bridge->incarnation.data, count, bridge->credit);
     struct bus_message answer = {.type = BUS_REGISTERED, .registered = {count}};
     peer_send(bridge, &answer);
+}
+
+/* What it works on for them goes on; what waits for them waits for another bridge. */
+static void receive_withdraw(struct peer *bridge, const struct bus_withdraw *withdraw)
+{
+    struct msgpack_reader reader = bus_list_read(&withdraw->agents);
+    struct bus_text element;
+    while (bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
+        struct agent *agent = work_agent_find(bridge->router, element.text);
+        struct offer *offer = agent == NULL ? NULL : offer_find(agent, bridge);
+        if (offer != NULL) {
+            LL_DELETE(agent->offers, offer);
+            free(offer);
+        }
+    }
 }
 
 /* The job this bridge may speak of: it has it, and it is this attempt. */
@@ -492,6 +527,12 @@ void work_receive(struct peer *bridge, const struct bus_message *message)
     switch (message->type) {
     case BUS_REGISTER:
         receive_register(bridge, &message->register_agents);
+        break;
+    case BUS_OFFER:
+        take_offers(bridge, &message->offer.agents);
+        break;
+    case BUS_WITHDRAW:
+        receive_withdraw(bridge, &message->withdraw);
         break;
     case BUS_WORK_CHUNK:
         job = current_job(bridge, message->work_chunk.job, message->work_chunk.attempt);

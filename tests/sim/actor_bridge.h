@@ -12,7 +12,7 @@
 struct actor_bridge {
     struct actor actor; /* first */
     struct bridge_settings settings;
-    const struct agents *agents; /* borrows */
+    struct agents *agents; /* borrows */
     bool is_eliza;
     struct channel *channel;
     struct runtime *runtime; /* these two: owns while it runs */

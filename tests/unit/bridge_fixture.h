@@ -290,6 +290,17 @@ static inline void router_hears(void *context, struct link *link, const struct b
         }
         break;
     }
+    case BUS_OFFER:
+        buffer_append_format(out, "offer agents=%d\n", (int)message->offer.agents.count);
+        break;
+    case BUS_WITHDRAW:
+        buffer_append_format(out, "withdraw agents=%d\n", (int)message->withdraw.agents.count);
+        break;
+    case BUS_HISTORY:
+        buffer_append_format(out, "history %d of %.*s limit=%d\n", (int)message->history.request,
+                             (int)message->history.room.length, message->history.room.data,
+                             (int)message->history.limit);
+        break;
     case BUS_WORK_CHUNK:
         if (message->work_chunk.text.length < 100) {
             buffer_append_format(out, "chunk %d/%d #%d %.*s\n", (int)message->work_chunk.job,

@@ -168,6 +168,8 @@ static const struct message_form forms[] = {
      {U(work_chunk, job), U(work_chunk, attempt), U(work_chunk, index), P(work_chunk, text)}},
     {72, "work_done", {U(work_done, job), U(work_done, attempt), P(work_done, body)}},
     {73, "work_failed", {U(work_failed, job), U(work_failed, attempt), I(work_failed, error)}},
+    {74, "offer", {L('A', offer, agents)}},
+    {75, "withdraw", {L('X', withdraw, agents)}},
     {80, "registered", {U(registered, agents)}},
     {81,
      "work",

@@ -64,44 +64,50 @@ static void what_is_no_agent_is_refused(void **state)
     assert_int_equal(add(agents, ELIZA "0", SLICE_LITERAL("Eliza")), ERROR_MALFORMED);
     assert_int_equal(add(agents, NULL, slice_of(name, sizeof(name))), ERROR_TOO_LARGE);
     assert_int_equal(add(agents, NULL, slice_of(name, AGENT_NAME_MAX)), 0);
-    memset(name, '\1', sizeof(name)); /* six bytes each in the details */
-    assert_int_equal(agents_add(agents, SLICE_EMPTY, slice_of(name, AGENT_NAME_MAX), SLICE_EMPTY,
-                                slice_of(name, AGENT_NAME_MAX)),
+    static char bio[AGENT_DETAILS_MAX];
+    memset(bio, 'b', sizeof(bio));
+    assert_int_equal(agents_add(agents, SLICE_EMPTY, SLICE_LITERAL("Ann"), SLICE_EMPTY,
+                                slice_of(bio, sizeof(bio))),
                      ERROR_TOO_LARGE);
     assert_int_equal(add(agents, ELIZA, SLICE_LITERAL("Somebody")), 0);
     assert_int_equal(add(agents, NULL, SLICE_LITERAL("Eliza")), ERROR_CONFLICT);
     assert_int_equal(agents_count(agents), 2);
 }
 
-static void all_agents_fit_one_message(void **state)
+static void their_number_is_bounded(void **state)
 {
     struct agents *agents = *state;
-    char name[AGENT_NAME_MAX];
-    char bio[AGENT_DETAILS_MAX - AGENT_NAME_MAX - 64];
+    char name[16];
 
-    memset(name, 'n', sizeof(name));
-    memset(bio, 'b', sizeof(bio));
     for (unsigned i = 0; i < AGENTS_MAX; i++) {
-        char number[8];
-        int length = snprintf(number, sizeof(number), "%u", i);
-        memcpy(name, number, (size_t)length);
-        assert_int_equal(agents_add(agents, SLICE_EMPTY, slice_of(name, sizeof(name)), SLICE_EMPTY,
-                                    slice_of(bio, sizeof(bio))),
+        int length = snprintf(name, sizeof(name), "%u", i);
+        assert_int_equal(agents_add(agents, SLICE_EMPTY, slice_of(name, (size_t)length),
+                                    SLICE_EMPTY, SLICE_EMPTY),
                          0);
     }
     assert_int_equal(add(agents, NULL, SLICE_LITERAL("Eliza")), ERROR_LIMIT);
+    assert_true(agents_bytes(agents) > AGENTS_MAX * sizeof("{\"name\":\"\"}"));
+}
 
-    struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    struct buffer encoded = BUFFER_EMPTY;
-    agents_list(agents, &list);
-    struct bus_message message = {.type = BUS_REGISTER,
-                                  .register_agents = {.agents = bus_list_of(&list)}};
-    bus_encode(&encoded, &message);
-    struct msgpack_reader reader = msgpack_reader_of(buffer_slice(&encoded));
-    assert_int_equal(bus_decode(&reader, &message), 0);
-    assert_int_equal(message.register_agents.agents.count, AGENTS_MAX);
-    buffer_deinit(&encoded);
-    buffer_deinit(&list.bytes);
+static void a_character_is_the_agents_if_it_is_taken(void **state)
+{
+    struct agents *agents = *state;
+    char error[CHARACTER_ERROR_SIZE];
+    struct slice json = SLICE_LITERAL("{\"name\":\"Eliza\",\"system\":\"Be kind.\"}");
+    struct character *character = character_read(json, error);
+    struct runtime runtime = {&runtime_eliza};
+
+    assert_int_equal(agents_add_character(agents, &character, &runtime, "a.json"), 0);
+    assert_null(character);
+    struct agent *agent = agents_find(agents, SLICE_LITERAL(ELIZA));
+    assert_true(slice_is(agent->details, "{\"name\":\"Eliza\",\"system\":\"Be kind.\","
+                                         "\"runtime\":\"eliza\"}"));
+    assert_true(slice_is(agent->character->system, "Be kind."));
+    assert_string_equal(agent_source(agent), "a.json");
+    character = character_read(json, error);
+    assert_int_equal(agents_add_character(agents, &character, &runtime, "b.json"), ERROR_CONFLICT);
+    assert_non_null(character);
+    character_destroy(&character);
 }
 
 static void agents_keep_their_order(void **state)
@@ -131,7 +137,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         AGENTS_TEST(the_id_comes_from_the_name_unless_given),
         AGENTS_TEST(what_is_no_agent_is_refused),
-        AGENTS_TEST(all_agents_fit_one_message),
+        AGENTS_TEST(their_number_is_bounded),
+        AGENTS_TEST(a_character_is_the_agents_if_it_is_taken),
         AGENTS_TEST(agents_keep_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,20 +27,58 @@ static void a_bridge_is_ready_when_the_router_took_its_agents(void **state)
     assert_string_equal(reason_of(fixture), "registration");
 }
 
-static void every_agent_is_registered(void **state)
+static void add_agents(struct agents *agents, int count, struct slice bio)
+{
+    char name[16];
+    for (int i = 1; i <= count; i++) {
+        int length = snprintf(name, sizeof(name), "agent %d", i);
+        assert_int_equal(
+            agents_add(agents, SLICE_EMPTY, slice_of(name, (size_t)length), SLICE_EMPTY, bio), 0);
+    }
+}
+
+static void every_agent_is_registered_and_the_credit_comes_last(void **state)
 {
     struct fixture *fixture = *state;
-    char name[16];
-
-    for (int i = 1; i < AGENTS_MAX; i++) {
-        int length = snprintf(name, sizeof(name), "agent %d", i);
-        assert_int_equal(agents_add(fixture->agents, SLICE_EMPTY, slice_of(name, (size_t)length),
-                                    SLICE_EMPTY, SLICE_EMPTY),
-                         0);
-    }
+    static char bio[1000];
+    memset(bio, 'b', sizeof(bio));
+    add_agents(fixture->agents, 2500, slice_of(bio, sizeof(bio)));
     restart_router(fixture);
     wait_for(fixture, 1000);
-    assert_heard(fixture, "register credit=4 agents=1024\n");
+    assert_heard(fixture, "offer agents=960\noffer agents=957\nregister credit=4 agents=584\n");
+}
+
+static void a_reload_tells_what_is_new_and_what_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct agents *next = agents_new();
+    fixture->fake.behaviour = FAKE_HOLD;
+    give(fixture, 1, 1, "a"); /* to Eliza, who is gone then */
+    settle(fixture);
+    add_agents(next, 3, SLICE_EMPTY);
+    bridge_reload(fixture->bridge, &next, fixture->now);
+    settle(fixture);
+    assert_null(next);
+    assert_heard(fixture, "offer agents=3\nwithdraw agents=1\n");
+    let_runtime(fixture, "d");
+    assert_heard(fixture, "done 1/1\n");
+    give(fixture, 2, 1, "b");
+    settle(fixture);
+    assert_heard(fixture, "failed 2/1 no_agent\n");
+
+    next = agents_new();
+    add_agents(next, 3, SLICE_EMPTY);
+    bridge_reload(fixture->bridge, &next, fixture->now);
+    settle(fixture);
+    assert_heard(fixture, "");
+    next = agents_new();
+    add_agents(next, 2, SLICE_LITERAL("Another one."));
+    bridge_reload(fixture->bridge, &next, fixture->now);
+    settle(fixture);
+    assert_heard(fixture, "offer agents=2\nwithdraw agents=1\n");
+    restart_router(fixture);
+    wait_for(fixture, 1000);
+    assert_heard(fixture, "register credit=4 agents=2\n");
 }
 
 /* --- lost links ------------------------------------------------------------------------------- */
@@ -205,7 +243,7 @@ static void an_idle_bridge_leaves_once_the_router_has_confirmed(void **state)
     assert_string_equal(reason_of(fixture), "stopping");
     assert_false(bridge_is_drained(fixture->bridge, fixture->now));
     wait_for(fixture, 50);
-    assert_heard(fixture, "register credit=0 agents=1\n");
+    assert_heard(fixture, "register credit=0 agents=0\n");
     assert_true(bridge_is_drained(fixture->bridge, fixture->now));
     bridge_say_goodbye(fixture->bridge, fixture->now);
     settle(fixture);
@@ -224,7 +262,7 @@ static void a_draining_bridge_finishes_what_runs_and_what_was_on_its_way(void **
     give(fixture, 2, 1, "b"); /* sent before the router hears of the drain */
     bridge_drain(fixture->bridge, fixture->now);
     settle(fixture);
-    assert_heard(fixture, "register credit=0 agents=1\n");
+    assert_heard(fixture, "register credit=0 agents=0\n");
     assert_int_equal(counted(fixture)->running, 2);
     let_runtime(fixture, "d");
     wait_for(fixture, 1000);
@@ -281,7 +319,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BRIDGE_TEST(a_bridge_is_ready_when_the_router_took_its_agents),
-        BRIDGE_TEST(every_agent_is_registered),
+        BRIDGE_TEST(every_agent_is_registered_and_the_credit_comes_last),
+        BRIDGE_TEST(a_reload_tells_what_is_new_and_what_is_gone),
         BRIDGE_TEST(a_restarted_router_gets_a_new_link_and_no_old_answers),
         BRIDGE_TEST(goodbye_drops_what_waits_too),
         BRIDGE_TEST(silence_makes_unready_and_work_goes_on),
