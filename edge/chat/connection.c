@@ -86,6 +86,15 @@ static struct slice auth_text(struct chat *chat, struct slice auth, const char *
     return json_type(raw) == JSON_STRING ? json_decode_string(raw, &chat->arena) : SLICE_EMPTY;
 }
 
+/* Empty: the client has none. One that is no text is none of ours. */
+static struct slice auth_offset(struct chat *chat, struct slice auth)
+{
+    enum json_type type = json_type(json_get(auth, "offset"));
+    struct slice offset = auth_text(chat, auth, "offset");
+    bool is_absent = type == JSON_NONE || type == JSON_NULL;
+    return offset.length == 0 && !is_absent ? SLICE_LITERAL(RECOVERY_OFFSET_VOID) : offset;
+}
+
 static void on_connect(void *context, struct socket *socket, struct slice name_space,
                        struct slice auth, int64_t now)
 {
@@ -114,7 +123,7 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
         entity = slice_of(guest, UUID_TEXT_LENGTH);
     }
     struct chat_socket *from = chat_socket_new(chat, socket, entity, identity);
-    if (pid.length == 0 || !recover_begin(from, pid, auth_text(chat, auth, "offset"), now)) {
+    if (pid.length == 0 || !recover_begin(from, pid, auth_offset(chat, auth), now)) {
         chat_connect(from);
     }
     arena_reset(&chat->arena);

@@ -22,7 +22,7 @@ struct recovery {
     struct chat_socket *from; /* borrows */
     enum recovery_state state;
     char *pid;    /* owns */
-    char *offset; /* owns; NULL: its client has never heard one */
+    char *offset; /* owns; NULL: its client has never heard one, else not empty */
     char own_id[SESSION_ID_LENGTH + 1];
     char former_id[SESSION_ID_LENGTH + 1];
     char *own_entity; /* owns: what the client says it is; NULL: not replaced */
@@ -54,33 +54,53 @@ const char *chat_recovery_refusal_name(enum chat_recovery_refusal refusal)
     return names[refusal];
 }
 
-/* --- who has a socket here ----------------------------------------------------------------------
- */
+/* --- who has a socket here -------------------------------------------------------------------- */
 
-static struct session *session_of(struct chat *chat, struct slice id)
+/* Somebody else has it now, whose row nobody is to end. */
+static void give_up(struct chat_socket *from, int64_t now)
 {
-    struct chat_socket *known = recovered_find(chat, id);
-    struct recovery *recovery;
-    if (known != NULL) {
-        return socket_session(known->socket);
+    from->is_kept = false;
+    recovered_forget(from);
+    if (from->recovery != NULL) {
+        from->recovery->state = RECOVERY_WAITING;
     }
-    DL_FOREACH (chat->recoveries, recovery) {
-        if (recovery->state != RECOVERY_WAITING &&
-            memcmp(recovery->former_id, id.data, SESSION_ID_LENGTH) == 0) {
-            return socket_session(recovery->from->socket);
-        }
-    }
-    return session_find(chat->sessions, id);
+    session_close(from->chat->sessions, socket_session(from->socket), SESSION_CLOSE_SERVER, now);
 }
 
+struct search {
+    struct slice id;
+    struct chat_socket *found;
+};
+
+static void compare(void *context, struct socket *socket)
+{
+    struct search *search = context;
+    struct chat_socket *from = socket_data(socket);
+    if (from != NULL && slice_is(search->id, socket_id(socket))) {
+        search->found = from;
+    }
+}
+
+/* A recovery that is still being asked for is not meant: it is told whether it has the socket. */
 void recover_taken(struct chat *chat, struct slice id, int64_t now)
 {
-    struct session *session = NULL;
-    if (id.length == SESSION_ID_LENGTH && chat->sessions != NULL) {
-        session = session_of(chat, id);
+    struct search search = {.id = id};
+    struct recovery *recovery;
+    if (id.length != SESSION_ID_LENGTH || chat->sessions == NULL) {
+        return;
     }
-    if (session != NULL) {
-        session_close(chat->sessions, session, SESSION_CLOSE_SERVER, now);
+    search.found = recovered_find(chat, id);
+    DL_FOREACH (chat->recoveries, recovery) {
+        if (recovery->state == RECOVERY_JOINING && slice_is(id, recovery->former_id)) {
+            search.found = recovery->from;
+        }
+    }
+    if (search.found == NULL) {
+        /* Rare: its client is gone without a word, or has two of itself. */
+        socket_for_each(chat->sessions, compare, &search);
+    }
+    if (search.found != NULL) {
+        give_up(search.found, now);
     }
 }
 
@@ -383,16 +403,15 @@ static void on_recovered(void *context, const struct uplink_outcome *outcome)
 static void ask(struct recovery *recovery, int64_t now)
 {
     struct chat *chat = recovery->from->chat;
-    struct slice offset = recovery->offset == NULL ? SLICE_EMPTY : chat_text(recovery->offset);
     struct slice former;
     recovery->point = (struct recovery_point){.position = 0};
     if (!chat->has_keys || !recovery_read_pid(&chat->keys, chat_text(recovery->pid), &former) ||
-        (offset.length > 0 && !recovery_read_offset(&chat->keys, offset, &recovery->point))) {
+        (recovery->offset != NULL &&
+         !recovery_read_offset(&chat->keys, chat_text(recovery->offset), &recovery->point))) {
         refuse(recovery, CHAT_RECOVERY_FORGED, now);
         return;
     }
     memcpy(recovery->former_id, former.data, SESSION_ID_LENGTH);
-    recover_taken(chat, former, now); /* it may be one of ours */
     recovery->state = RECOVERY_ASKING;
     struct bus_message message = {
         .type = BUS_RECOVER, .trace = id_random_u64(chat->ids), .recover = {.socket = former}};

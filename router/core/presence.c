@@ -65,10 +65,10 @@ static uint64_t connections_of(const struct member *member)
 static void announce(struct router *router, struct member *member, bool is_joined)
 {
     struct room *room = member->room;
-    room->changed_at = stamp_next(router);
     if (presence_count(room) > (size_t)router->settings.presence_limit) {
         return;
     }
+    room->changed_at = stamp_next(router);
     struct bus_message message = {
         .type = BUS_PRESENCE,
         .presence = {.room = text_slice(&room->id),

@@ -295,7 +295,7 @@ void sessions_answered(struct router *router, struct question *question,
         return;
     }
     struct peer *former = peer_by_incarnation(router, session->former);
-    if (former != NULL && former != peer && former->side == ROUTER_SIDE_EDGES) {
+    if (former != NULL && former->side == ROUTER_SIDE_EDGES) {
         struct bus_message taken = {.type = BUS_SESSION_TAKEN, .session_taken = {session->id}};
         peer_send(former, &taken);
     }

@@ -63,7 +63,7 @@ struct session_record {
     struct slice id; /* of the socket */
     struct slice entity;
     struct slice edge;   /* incarnation of the edge that has it, or had it last */
-    struct slice former; /* when it was claimed: of the edge that had it before */
+    struct slice former; /* that of the edge that had it alive when it was claimed; or empty */
     int64_t ended_at;    /* wall ms; 0: it lives */
 };
 

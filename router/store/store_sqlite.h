@@ -71,7 +71,8 @@ enum {
     X(DROP_SESSION, "DELETE FROM session WHERE id = ?1 AND (?2 IS NULL OR edge = ?2)")             \
     X(DROP_MEMBERSHIPS, "DELETE FROM membership WHERE session = ?1"                                \
                         " AND NOT EXISTS (SELECT 1 FROM session WHERE id = ?1)")                   \
-    X(CLAIM_SESSION, "UPDATE session SET former = edge, edge = ?2, ended_at = 0, is_lost = 0"      \
+    X(CLAIM_SESSION, "UPDATE session SET edge = ?2, ended_at = 0, is_lost = 0,"                    \
+                     " former = CASE WHEN ended_at = 0 OR is_lost THEN edge END"                   \
                      " WHERE id = ?1 AND (ended_at = 0 OR ended_at >= ?3)")                        \
     X(LOSE_EDGE, "UPDATE session SET ended_at = ?2, is_lost = 1"                                   \
                  " WHERE ended_at = 0 AND (?1 IS NULL OR edge = ?1)")                              \

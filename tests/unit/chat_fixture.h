@@ -152,6 +152,7 @@ static inline int chat_setup(void **state)
     sessions->table =
         session_table_new(&sessions->settings, &chat_socket_application, fixture->chat,
                           &sessions->ids, TEST_INCARNATION, sessions->now);
+    chat_set_sessions(fixture->chat, sessions->table);
     bus_end_init(&fixture->router, false, BUS_ROLE_ROUTER, "router", sessions->now);
     fixture->router.settings.retained_max = 64 << 20;
     wait_for(fixture, 50);

@@ -185,7 +185,8 @@ static inline void fake_store_change_sessions(struct fake_store *store,
             break;
         case STORE_CLAIM_SESSION:
             if (is_it && (session->ended_at == 0 || session->ended_at >= operation->oldest)) {
-                session->former = session->edge;
+                session->former =
+                    session->ended_at == 0 || *is_lost ? session->edge : SLICE_EMPTY;
                 session->edge = fake_store_keep(store, given->edge);
                 session->ended_at = 0;
                 *is_lost = false;

@@ -473,6 +473,17 @@ static inline void restart_with(struct fixture *fixture, struct router_settings 
     fixture->now.wall += FIXTURE_LONG;
 }
 
+/* The same, and sockets can be recovered for that long. */
+static inline void restart_recovering(struct fixture *fixture, int64_t window)
+{
+    assert_int_equal(fixture->peer_count, 0);
+    router_destroy(&fixture->router);
+    fixture->settings.recovery_window = window;
+    start_router(fixture);
+    fixture->now.now += FIXTURE_LONG;
+    fixture->now.wall += FIXTURE_LONG;
+}
+
 #define ROUTER_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 #endif
