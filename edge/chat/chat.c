@@ -140,6 +140,7 @@ void member_remove(struct chat_member *member)
     free(member->name);
     free(member);
     if (room->count == 0) {
+        streams_leave(chat, chat_text(room->id));
         HASH_DELETE(hh, chat->rooms, room);
         free(room->members);
         buffer_deinit(&room->present);
@@ -155,7 +156,6 @@ uint64_t chat_synchronise(struct chat *chat, int64_t now)
     struct chat_room *room, *next;
     chat->is_caught_up = false;
     offset_set_settled(chat, false);
-    streams_break(chat);
     recover_restart(chat, now);
     sessions_say_lost(chat);
     HASH_ITER (hh, chat->rooms, room, next) {
@@ -180,6 +180,7 @@ uint64_t chat_synchronise(struct chat *chat, int64_t now)
         buffer_deinit(&list.bytes);
         rooms++;
     }
+    streams_ask(chat);
     return rooms;
 }
 

@@ -144,7 +144,7 @@ static int64_t silence_of(const struct socket *socket, enum session_close_reason
 /* An answer is to come to it, or a reply is being written before its eyes. */
 static bool is_busy(void *context, const struct socket *socket)
 {
-    const struct chat *chat = context;
+    struct chat *chat = context;
     const struct chat_socket *from = socket_data(socket);
     const struct chat_member *member;
     if (from == NULL) {
@@ -154,7 +154,7 @@ static bool is_busy(void *context, const struct socket *socket)
         return true;
     }
     DL_FOREACH (from->memberships, member) {
-        if (stream_goes_on(chat, member->room->id)) {
+        if (stream_goes_on(chat, chat_text(member->room->id))) {
             return true;
         }
     }

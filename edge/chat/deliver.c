@@ -52,7 +52,24 @@ static struct packet *render_chunk(struct chat *chat, const struct bus_chunk *ch
     json_write_unsigned_member(out, "index", chunk->index);
     json_write_string_member(out, "agentId", chunk->agent);
     json_write_string_member(out, "inReplyTo", chunk->question);
+    if (chunk->is_reset) {
+        json_write_unsigned_member(out, "attempt", chunk->attempt);
+        json_write_boolean_member(out, "reset", true);
+    }
     return finish(chat, "messageStreamChunk");
+}
+
+static struct packet *render_stream_error(struct chat *chat, const struct bus_run *run)
+{
+    struct buffer *out = begin(chat, run->room);
+    int error = error_of_code(run->reason);
+    json_write_string_member(out, "messageId", run->reply);
+    json_write_string_member(out, "agentId", run->agent);
+    json_write_string_member(out, "inReplyTo", run->question);
+    json_write_string_member(out, "error", slice_of_string(error_text(error)));
+    json_write_string_member(out, "code", run->reason);
+    json_write_string_member(out, "partialText", run->partial);
+    return finish(chat, "messageStreamError");
 }
 
 static struct packet *render_complete(struct chat *chat, struct slice room, struct slice server,
@@ -186,15 +203,32 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
 
 static void deliver_chunk(struct chat *chat, const struct bus_message *message)
 {
-    const struct bus_chunk *chunk = &message->chunk;
+    struct bus_message shown = *message;
+    struct bus_chunk *chunk = &shown.chunk;
     struct chat_room *room = room_lookup(chat, chunk->room);
-    if (!stream_continues(chat, chunk)) {
+    if (stream_take(chat, chunk) == NULL) {
         return;
     }
     if (room != NULL) {
         broadcast(chat, room, render_chunk(chat, chunk), SLICE_EMPTY);
     }
-    watch_announce(chat, chunk->question, message);
+    watch_announce(chat, chunk->question, &shown);
+}
+
+void deliver_so_far(struct chat_socket *socket, struct slice room)
+{
+    struct chat *chat = socket->chat;
+    const struct stream *stream = streams_of_room(chat, room);
+    for (; stream != NULL; stream = stream->room_next) {
+        bool has_it = chat_follows(socket, slice_of(stream->question, UUID_TEXT_LENGTH));
+        if (stream->text.length > 0 && !has_it) {
+            struct bus_chunk chunk = stream_so_far(stream);
+            struct packet *packet = render_chunk(chat, &chunk);
+            chat_emit(socket, packet);
+            packet_release(&packet);
+            chat->counters.deliveries++;
+        }
+    }
 }
 
 static struct slice run_code(const struct bus_run *run)
@@ -207,8 +241,11 @@ static void deliver_run(struct chat *chat, const struct bus_message *message)
     const struct bus_run *run = &message->run;
     struct chat_room *room = room_lookup(chat, run->room);
     bool is_start = run->state == BUS_RUN_STARTED;
-    if (!is_start) {
-        stream_end(chat, run->reply);
+    if (is_start && !stream_start(chat, run)) {
+        return;
+    }
+    if (room != NULL && run->state == BUS_RUN_FAILED) {
+        broadcast(chat, room, render_stream_error(chat, run), SLICE_EMPTY);
     }
     if (room != NULL) {
         broadcast(chat, room,
@@ -224,6 +261,40 @@ static void deliver_run(struct chat *chat, const struct bus_message *message)
                       is_start ? "disable_input" : "enable_input");
     }
     watch_announce(chat, run->question, message);
+    if (!is_start) {
+        stream_end(chat, run->reply); /* last: what is said here may be its own texts */
+    }
+}
+
+/* Runs that ended while this edge was away, without a reply: nobody's input stays disabled. */
+static void deliver_runs(struct chat *chat, const struct bus_runs *runs)
+{
+    const struct stream *stream;
+    if (room_lookup(chat, runs->room) == NULL) {
+        return; /* everybody has left since */
+    }
+    while ((stream = streams_first_over(chat, runs)) != NULL) {
+        struct bus_message message = {
+            .type = BUS_RUN,
+            .run = {.room = runs->room,
+                    .state = BUS_RUN_FAILED,
+                    .agent = chat_text(stream->agent),
+                    .question = slice_of(stream->question, UUID_TEXT_LENGTH),
+                    .reply = slice_of(stream->reply, UUID_TEXT_LENGTH),
+                    .asker = chat_text(stream->asker),
+                    .server_id = chat_text(stream->server_id),
+                    .reason = slice_of_string(error_code(ERROR_AGENT_FAILED)),
+                    .partial = buffer_slice(&stream->text)}};
+        deliver_run(chat, &message); /* ends the stream */
+    }
+}
+
+static void deliver_input(struct chat *chat, const struct bus_input *input)
+{
+    struct chat_room *room = room_lookup(chat, input->room);
+    if (room != NULL) {
+        control_asker(chat, room, input->entity, input->agent, "enable_input");
+    }
 }
 
 void room_announce(struct chat *chat, struct chat_room *room, const struct bus_presence *presence)
@@ -374,6 +445,12 @@ void chat_deliver(struct chat *chat, const struct bus_message *message, int64_t 
         break;
     case BUS_RUN:
         deliver_run(chat, message);
+        break;
+    case BUS_RUNS:
+        deliver_runs(chat, &message->runs);
+        break;
+    case BUS_INPUT:
+        deliver_input(chat, &message->input);
         break;
     case BUS_PRESENCE:
         deliver_presence(chat, &message->presence);

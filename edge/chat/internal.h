@@ -111,7 +111,9 @@ struct chat {
     struct chat_room *rooms;
     struct watched *watched;
     struct follow *holding;
-    struct stream *streams; /* owns */
+    struct stream *streams;           /* owns, oldest first */
+    struct stream_room *stream_rooms; /* owns: the same by room */
+    size_t stream_bytes;              /* of their texts */
     struct arena arena;     /* of one event */
     struct buffer scratch;  /* of one rendering */
     struct buffer argument; /* of one rendering */
@@ -246,6 +248,8 @@ void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *pa
                     struct slice except_entity);
 /* userJoined or userLeft, to all but the sockets of that entity. */
 void room_announce(struct chat *chat, struct chat_room *room, const struct bus_presence *presence);
+/* A socket has joined: it gets what is being written there, so far. */
+void deliver_so_far(struct chat_socket *socket, struct slice room);
 /* What a follower sees of an event of its run: up to two packets, each with one reference. */
 uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
                              struct packet *packets[2]);
@@ -274,19 +278,44 @@ bool presence_others_next(struct presence_others *others, struct slice *entity);
 void presence_others_end(struct presence_others *others);
 
 /* stream.c */
-/* May this piece of a reply be passed on? */
-bool stream_continues(struct chat *chat, const struct bus_chunk *chunk);
 /* Is a reply being written in that room, as far as its sockets here have seen? */
-bool stream_goes_on(const struct chat *chat, const char *room);
+bool stream_goes_on(struct chat *chat, struct slice room);
+/* A reply that is being written. */
+struct stream {
+    char reply[UUID_TEXT_SIZE];
+    char question[UUID_TEXT_SIZE];
+    struct stream_room *room; /* borrows */
+    char *server_id, *agent, *asker; /* own; all but agent are there once it is started */
+    bool is_started;                 /* its sockets were told so */
+    uint64_t attempt;
+    uint64_t index;     /* of the last chunk passed on */
+    struct buffer text; /* of this attempt, as it was passed on */
+    struct stream *room_prev, *room_next;
+    UT_hash_handle hh; /* chat->streams, by reply */
+};
+/* A run begins. False: that was known, as after an outage. */
+bool stream_start(struct chat *chat, const struct bus_run *run);
+/* What of this chunk is to be passed on; NULL: nothing. */
+struct stream *stream_take(struct chat *chat, struct bus_chunk *chunk);
+/* The text so far as one chunk; valid until the stream changes. */
+struct bus_chunk stream_so_far(const struct stream *stream);
+struct stream *streams_of_room(struct chat *chat, struct slice room); /* linked by room_next */
+/* One that the router does not count as running any more; NULL: none. */
+struct stream *streams_first_over(struct chat *chat, const struct bus_runs *runs);
+/* Nobody is in the room any more: what comes of it comes only for those who watch. */
+void streams_leave(struct chat *chat, struct slice room);
+void streams_ask(struct chat *chat); /* the router which of them still go on */
 void stream_end(struct chat *chat, struct slice reply);
-void streams_break(struct chat *chat); /* what came meanwhile was missed */
 void streams_destroy(struct chat *chat);
 
 /* watch.c */
+bool chat_is_watched(struct chat *chat, struct slice question);
 void watch_announce(struct chat *chat, struct slice question, const struct bus_message *event);
 void chat_follow(struct chat_socket *socket, struct slice room, struct slice question,
                  uint64_t answers, int64_t now);
 void chat_unfollow_all(struct chat_socket *socket);
+/* Does it get, or has it got, the pieces of the answer as a follower? */
+bool chat_follows(const struct chat_socket *socket, struct slice question);
 /* The socket has joined: what was held comes now, unless a replay has brought it already. */
 void chat_follow_joined(struct chat_socket *socket, struct slice room, bool was_replayed);
 

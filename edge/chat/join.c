@@ -308,9 +308,13 @@ static void on_joined(void *context, const struct uplink_outcome *outcome)
             count_through(&joined->replay, former == NULL ? UINT64_MAX : former->joined_seq);
         struct bus_joined told = *joined;
         join_reach(wait->chat, joined);
+        bool was_there = former != NULL;
         told.last_seq = record_membership(wait, joined, join);
         emit_joined(wait, &told, asked_replay ? &replayed : NULL);
         emit_replay(wait, joined, join->entity, replayed);
+        if (!was_there) {
+            deliver_so_far(wait->from, joined->room);
+        }
         chat_follow_joined(wait->from, joined->room, asked_replay && joined->replay_complete);
     }
     join_wait_destroy(wait);

@@ -297,6 +297,7 @@ static void on_joined(void *context, const struct uplink_outcome *outcome)
         return;
     }
     collect(recovery, member, joined);
+    deliver_so_far(from, joined->room);
     if (needs_snapshot(recovery, room, joined)) {
         room->snapshot = render_room_joined(from, joined);
     }

@@ -40,6 +40,11 @@ void chat_unwatch(struct chat *chat, struct chat_watch *watch)
     }
 }
 
+bool chat_is_watched(struct chat *chat, struct slice question)
+{
+    return find(chat, question) != NULL;
+}
+
 void watch_announce(struct chat *chat, struct slice question, const struct bus_message *event)
 {
     struct watched *watched = find(chat, question);
@@ -128,11 +133,8 @@ static void on_event(struct chat_watch *watch, const struct bus_message *event)
 void chat_follow(struct chat_socket *socket, struct slice room, struct slice question,
                  uint64_t answers, int64_t now)
 {
-    struct follow *known;
-    DL_FOREACH (socket->follows, known) {
-        if (slice_equals(slice_of(known->watch.question, UUID_TEXT_LENGTH), question)) {
-            return; /* it asked twice, and is to be answered once */
-        }
+    if (chat_follows(socket, question)) {
+        return; /* it asked twice, and is to be answered once */
     }
     struct follow *follow = memory_allocate_zeroed(sizeof(*follow));
     follow->watch.event = on_event;
@@ -143,6 +145,17 @@ void chat_follow(struct chat_socket *socket, struct slice room, struct slice que
     DL_APPEND(socket->follows, follow);
     DL_APPEND2(socket->chat->holding, follow, held_prev, held_next);
     chat_watch(socket->chat, &follow->watch, question);
+}
+
+bool chat_follows(const struct chat_socket *socket, struct slice question)
+{
+    const struct follow *follow;
+    DL_FOREACH (socket->follows, follow) {
+        if (slice_is(question, follow->watch.question)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void chat_unfollow_all(struct chat_socket *socket)

@@ -36,6 +36,16 @@ const char *error_code(int error)
     return row_of(error)->code;
 }
 
+int error_of_code(struct slice code)
+{
+    for (int i = 0; i < ROW_COUNT; i++) {
+        if (slice_is(code, rows[i].code)) {
+            return rows[i].value;
+        }
+    }
+    return ERROR_INTERNAL;
+}
+
 const char *error_text(int error)
 {
     return row_of(error)->text;

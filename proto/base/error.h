@@ -10,6 +10,7 @@
 #define PROTO_BASE_ERROR_H
 
 #include <stdbool.h>
+#include "proto/base/slice.h"
 
 /* X(name, value, wire name, HTTP status, retryable, sentence) */
 #define ERROR_TABLE(X)                                                                             \
@@ -42,7 +43,9 @@
     X(AGENT_UNREACHABLE, -25, "agent_unreachable", 502, true, "The agent cannot be reached")       \
     X(AGENT_BUSY, -26, "agent_busy", 503, true, "The agent is busy, try again later")              \
     X(AGENT_REFUSED, -27, "agent_refused", 502, false, "The agent refused to answer")              \
-    X(INTERNAL, -28, "internal", 500, false, "Internal error")
+    X(ATTEMPTS, -28, "attempts_exhausted", 502, true,                                              \
+      "The agent was lost each time while it answered")                                            \
+    X(INTERNAL, -29, "internal", 500, false, "Internal error")
 
 enum error {
 #define X(name, value, wire, status, retryable, text) ERROR_##name = (value),
@@ -52,6 +55,8 @@ enum error {
 
 /* Wire name, e.g. "malformed"; "internal" for a number that is not in the table. */
 const char *error_code(int error);
+/* The error of a wire name; ERROR_INTERNAL when nobody has it. */
+int error_of_code(struct slice code);
 /* The sentence for people. */
 const char *error_text(int error);
 int error_http_status(int error);

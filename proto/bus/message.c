@@ -142,11 +142,19 @@ static const struct field presence_list_fields[] = {
     ID(bus_presence_list, room), LIST(bus_presence_list, members, BUS_ELEMENT_MEMBER)};
 static const struct field chunk_fields[] = {ID(bus_chunk, room),     ID(bus_chunk, reply),
                                             ID(bus_chunk, question), ID(bus_chunk, agent),
-                                            U(bus_chunk, index),     PAYLOAD(bus_chunk, text)};
+                                            U(bus_chunk, index),     PAYLOAD(bus_chunk, text),
+                                            U(bus_chunk, attempt),   U(bus_chunk, offset),
+                                            B(bus_chunk, is_reset)};
 static const struct field run_fields[] = {
     ID(bus_run, room),         U(bus_run, state),      ID(bus_run, agent),
     NAME(bus_run, agent_name), ID(bus_run, question),  ID(bus_run, reply),
-    ID(bus_run, asker),        ID(bus_run, server_id), NAME(bus_run, reason)};
+    ID(bus_run, asker),        ID(bus_run, server_id), NAME(bus_run, reason),
+    PAYLOAD(bus_run, partial)};
+static const struct field runs_wanted_fields[] = {ID(bus_runs_wanted, room)};
+static const struct field runs_fields[] = {ID(bus_runs, room),
+                                           LIST(bus_runs, replies, BUS_ELEMENT_TEXT)};
+static const struct field input_fields[] = {ID(bus_input, room), ID(bus_input, entity),
+                                            ID(bus_input, agent)};
 static const struct field receipt_note_fields[] = {
     ID(bus_receipt_note, room), ID(bus_receipt_note, message_id), ID(bus_receipt_note, author),
     ID(bus_receipt_note, user), NAME(bus_receipt_note, status)};

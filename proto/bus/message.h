@@ -252,8 +252,11 @@ struct bus_chunk {
     struct slice reply; /* id of the message being written */
     struct slice question;
     struct slice agent;
-    uint64_t index;
+    uint64_t index; /* of the attempt's chunks, from 0; with is_reset: of the last one it stands for */
     struct slice text;
+    uint64_t attempt;
+    uint64_t offset; /* bytes of this attempt's text that come before it */
+    bool is_reset;   /* replaces all that was said of this reply before; its offset is 0 */
 };
 
 enum bus_run_state { BUS_RUN_STARTED, BUS_RUN_COMPLETED, BUS_RUN_FAILED, BUS_RUN_CANCELLED };
@@ -267,7 +270,23 @@ struct bus_run {
     struct slice reply;
     struct slice asker;
     struct slice server_id;
-    struct slice reason; /* FAILED: error code */
+    struct slice reason;  /* FAILED: error code */
+    struct slice partial; /* FAILED: the text of the reply, as far as it was written */
+};
+/* An edge with runs from before an outage asks which of a room are still going on. */
+struct bus_runs_wanted {
+    struct slice room;
+};
+/* The answer, when it has got all messages that it had missed. */
+struct bus_runs {
+    struct slice room;
+    struct bus_list replies; /* bus_text: ids of the replies to come */
+};
+/* Somebody who asked is back, and none of its questions is being answered any more. */
+struct bus_input {
+    struct slice room;
+    struct slice entity;
+    struct slice agent;
 };
 struct bus_receipt_note {
     struct slice room;
@@ -500,6 +519,9 @@ struct bus_hello {
     X(SETTLED, settled, 55)                                                                        \
     X(RECOVERED, recovered, 56)                                                                    \
     X(SESSION_TAKEN, session_taken, 57)                                                            \
+    X(RUNS, runs, 100)                                                                             \
+    X(INPUT, input, 101)                                                                           \
+    X(RUNS_WANTED, runs_wanted, 102)                                                                           \
     X(REGISTER, register_agents, 70)                                                               \
     X(WORK_CHUNK, work_chunk, 71)                                                                  \
     X(WORK_DONE, work_done, 72)                                                                    \

@@ -5,7 +5,9 @@
  *   router.c    entry points, batches, flush       peers.c     links to edges and bridges
  *   room.c      rooms and attachments              presence.c  members, grace, joins and leaves
  *   send.c      messages: order, idempotence       replay.c    what a joiner or an edge missed
- *   work.c      agents and jobs                    lookup.c    history, members, receipts, channels
+ *   agents.c    agents, and who answers            work.c      jobs, their order and their ends
+ *   dispatch.c  giving jobs to bridges             bridges.c   what bridges say
+ *   run.c       what viewers see of a run          lookup.c    history, members, receipts, channels
  *   sessions.c  sockets that can be recovered
  */
 #ifndef ROUTER_CORE_INTERNAL_H
@@ -31,7 +33,8 @@ enum {
     REPLAY_PAGE = 500,             /* messages of one query */
     REPLAY_BYTES_MAX = 3 << 20,    /* of one join's replay: it must fit one bus payload */
     PAGE_BYTES_MAX = 3 << 20,      /* of a history or members page, likewise */
-    STREAMED_MAX = 1 << 20,        /* bytes of an unfinished reply kept for comparison */
+    STREAMED_MAX = 1 << 20,        /* bytes of an unfinished reply that are kept and shown */
+    TOLD_EDGES_MAX = 64,           /* edges outside the room that follow one job */
     QUESTION_BYTES_MAX = 64 << 20, /* bodies of waiting questions kept in memory, all together */
 };
 
@@ -79,6 +82,7 @@ struct peer {
     size_t catching_up;             /* of its attachments */
     uint64_t credit;                /* of a bridge */
     uint64_t working;               /* jobs it has now */
+    bool has_left;                  /* it said goodbye */
     bool is_dead;                   /* to be freed at the end of the entry point */
     struct peer *next_dead;
     UT_hash_handle hh; /* router->peers, by link id */
@@ -95,6 +99,7 @@ struct attachment {
     bool is_catching_up;                      /* gets no live messages yet, see replay.c */
     struct attachment *prev, *next;           /* room->attachments */
     struct attachment *peer_prev, *peer_next; /* peer->attachments */
+    bool is_asking;                           /* what is running; to be told when it has caught up */
     bool is_owed_list;                        /* in peer->owed */
     struct attachment *owed_prev, *owed_next;
 };
@@ -149,8 +154,8 @@ struct room {
     uint32_t joining;          /* joins that wait for the store */
     bool is_idle;              /* in router->idle_rooms */
     struct room *next_idle;
-    UT_hash_handle hh;         /* router->rooms, by id */
-    UT_hash_handle by_number;  /* router->rooms_by_number */
+    UT_hash_handle hh;        /* router->rooms, by id */
+    UT_hash_handle by_number; /* router->rooms_by_number */
 };
 
 /* --- agents and jobs -------------------------------------------------------------------------- */
@@ -173,9 +178,11 @@ struct offer {
 enum job_phase {
     JOB_PHASE_WAITING, /* made in a batch that is not committed yet */
     JOB_PHASE_QUEUED,
-    JOB_PHASE_READING, /* its question is being read from the store */
-    JOB_PHASE_WORKING, /* a bridge has it */
-    JOB_PHASE_ENDING   /* its end is in a batch */
+    JOB_PHASE_READING,  /* its question is being read from the store, for a bridge that has room */
+    JOB_PHASE_WORKING,  /* a bridge has it */
+    JOB_PHASE_ANSWERED, /* a bridge has answered; an earlier answer of the queue is with the store
+                         */
+    JOB_PHASE_ENDING    /* its end is in a batch */
 };
 
 struct job {
@@ -184,22 +191,29 @@ struct job {
     struct text question;
     struct text asker;      /* entity that sent the question */
     struct text asker_edge; /* incarnation */
-    struct text other_edge; /* of the edge where the question was repeated; or empty */
+    struct text *told;      /* owns: incarnations of other edges where somebody follows it */
+    size_t told_count;
     uint64_t question_seq;
     int64_t question_at;
     char reply[UUID_TEXT_SIZE];
     enum job_phase phase;
     enum job_state end; /* while ENDING */
+    uint64_t end_batch; /* while ENDING: the number of the batch that its end is in */
     int end_error;
     uint64_t attempt;
-    unsigned failures; /* commits of its end that failed */
-    struct peer *bridge;     /* while WORKING */
-    struct buffer body;      /* of the question; empty: to be read from the store */
-    struct buffer streamed;  /* what viewers have got of the reply so far */
-    uint64_t chunks;         /* handed to viewers */
-    size_t matched;          /* bytes of this attempt that agree with streamed */
-    bool has_diverged;       /* this attempt says something else: viewers wait for the end */
-    bool was_announced;      /* RUN started went out */
+    int64_t losses;       /* bridges that were lost while they had it */
+    unsigned failures;    /* commits of its end that failed */
+    struct peer *bridge;  /* while READING or WORKING: counts it as work */
+    struct buffer body;   /* of the question; empty: to be read from the store */
+    struct buffer answer; /* while ANSWERED: the body of the reply */
+    struct buffer text;   /* of the reply, as this attempt has written it so far */
+    size_t shown;         /* bytes of it that viewers have */
+    uint64_t chunks;      /* of this attempt, handed to viewers */
+    bool is_replacing;    /* viewers may have pieces of an earlier attempt */
+    bool is_too_long;     /* viewers wait for the end */
+    bool was_announced;   /* RUN started went out */
+    bool is_streaming;    /* in router->streaming */
+    struct job *streaming_prev, *streaming_next;
     struct job *prev, *next; /* queue->jobs */
     UT_hash_handle hh;       /* router->jobs, by number */
 };
@@ -210,8 +224,8 @@ struct work_queue {
     struct agent *agent;
     struct job *jobs;
     size_t count;
-    size_t ending; /* of them: answered, their end is in a batch */
-    struct job *active; /* borrows: the one that is READING or WORKING */
+    size_t ending;      /* of them: answered, their end is in a batch */
+    struct job *active; /* borrows: the one that is READING, WORKING or ANSWERED */
     bool is_ready;      /* in router->ready */
     struct work_queue *ready_prev, *ready_next;
     struct work_queue *next; /* room->queues */
@@ -310,6 +324,7 @@ struct router {
     struct agent *agents;
     struct job *jobs;
     struct work_queue *ready;
+    struct job *streaming; /* those with text that viewers do not have yet */
     struct question *questions;
     struct heap leaving; /* members in their grace period */
     struct dedupe *dedupe;
@@ -331,10 +346,10 @@ struct router {
     size_t member_count;
     size_t edge_count;
     size_t bridge_count;
-    int64_t bridge_seen_at; /* when the last bridge was there; -1: never one */
-    bool store_failed;      /* the last commit failed */
+    int64_t bridge_seen_at;    /* when the last bridge was there; -1: never one */
+    bool store_failed;         /* the last commit failed */
     int64_t work_paused_until; /* a failed commit is not followed by the same work at once */
-    struct buffer scratch;  /* one encoded message */
+    struct buffer scratch;           /* one encoded message */
     struct router_counters counters; /* those of links: of the peers that are gone */
     struct router_counters totals;   /* as they are read */
 };
@@ -443,32 +458,66 @@ void sessions_committed(struct router *router, struct pending *pending, int resu
 void sessions_answered(struct router *router, struct question *question,
                        const struct store_page *page);
 
-/* work.c */
-void work_receive(struct peer *peer, const struct bus_message *message);
-void work_bridge_lost(struct peer *peer);
+/* agents.c */
+struct agent *work_agent_obtain(struct router *router, struct slice id, struct slice name,
+                                struct slice details);
+struct agent *work_agent_find(struct router *router, struct slice id);
+void work_agent_store(struct router *router, struct agent *agent); /* row into the open batch */
+bool work_can_wait(struct router *router); /* a bridge is there, or was within agent_grace */
 /* Which agents answer in this room; calls visit for each. Returns how many. */
 size_t work_for_agents(struct router *router, struct room *room, struct slice sender,
                        void (*visit)(void *context, struct agent *agent), void *context);
-bool work_can_wait(struct router *router); /* a bridge is there, or was within agent_grace */
+void work_agents_destroy(struct router *router);
+
+/* work.c */
+struct job *work_find(struct router *router, uint64_t number);
 struct job *work_job_new(struct router *router, struct room *room, struct agent *agent,
                          const struct job_record *record, struct slice asker);
 void work_job_ready(struct router *router, struct job *job); /* its question is committed */
 void work_job_drop(struct router *router, struct job *job);  /* its question was not */
+/* A bridge has answered; or the question ends without an answer. */
+void work_job_answer(struct router *router, struct job *job, struct slice body);
+void work_job_fail(struct router *router, struct job *job, enum job_state state, int error);
 void work_job_ended(struct router *router, struct pending *pending, int result);
 void work_cancel_room(struct router *router, struct room *room);
-void work_question_read(struct router *router, struct question *question, struct store_page *page);
+void work_queue_sleep(struct router *router, struct work_queue *queue);
+void work_tick(struct router *router); /* questions that have waited for too long */
+void work_destroy(struct router *router);
+
+/* dispatch.c */
 void work_dispatch(struct router *router);
-struct agent *work_agent_obtain(struct router *router, struct slice id, struct slice name,
-                                struct slice details);
-void work_agent_store(struct router *router, struct agent *agent); /* row into the open batch */
-struct agent *work_agent_find(struct router *router, struct slice id);
-struct job *work_find(struct router *router, uint64_t number);
+void work_question_read(struct router *router, struct question *question, struct store_page *page);
+
+/* bridges.c */
+void work_receive(struct peer *peer, const struct bus_message *message);
+void work_bridge_lost(struct peer *peer);
+
+/* run.c */
 /* What concerns a run: to the room's edges, and to those where somebody waits for the reply. */
 void work_publish(struct router *router, const struct job *job, struct bus_message *message);
 /* A question was repeated through this edge: it hears of the reply too. Returns its open jobs. */
 uint64_t work_also_tell(struct router *router, const struct dedupe_entry *question,
                         const struct peer *edge);
-void work_destroy(struct router *router);
+void run_tell(struct job *job, const struct peer *edge);      /* this edge follows the job */
+void run_begin(struct router *router, struct job *job); /* a new attempt */
+void run_append(struct router *router, struct job *job, struct slice text);
+/* Viewers get what they do not have yet, unless an earlier answer is still to come. */
+void run_show(struct router *router, struct job *job);
+void run_reveal(struct router *router, struct work_queue *queue); /* that answer has come */
+void run_flush(struct router *router); /* once per loop turn: one chunk per job */
+void run_finish(struct router *router, struct job *job); /* the end follows */
+void run_end(struct router *router, struct job *job);    /* the run is over without a reply */
+void run_forget(struct router *router, struct job *job);
+/* An edge that has a room now: what is being written there, so far. */
+void run_catch_up(const struct room *room, struct peer *edge);
+/* The same for an edge through which a question was repeated: after its answer. */
+void run_catch_up_repeat(struct router *router, const struct dedupe_entry *question,
+                         struct peer *edge);
+/* And what is being written in rooms that it does not have, for those who asked from outside. */
+void run_catch_up_askers(struct peer *edge);
+/* It asks what is running, and hears it when it has all messages of the room. */
+void run_receive_asking(struct peer *edge, struct slice room);
+void run_caught_up(struct attachment *attachment);
 
 /* The store has too many questions waiting: refuse this one. */
 bool router_may_not_ask(const struct router *router);

@@ -76,15 +76,16 @@ static void receipt_answered(struct router *router, const struct question *quest
 }
 
 /*
- * Messages of a page, newest first, are dropped at the end from which the caller pages on: the oldest
- * ones, or with `after` the newest. Returns where to begin so that the rest fits.
+ * Messages of a page, newest first, are dropped at the end from which the caller pages on: the
+ * oldest ones, or with `after` the newest. Returns where to begin so that the rest fits.
  */
 static size_t first_that_fits(const struct store_page *page, bool is_forward)
 {
     size_t first = is_forward ? page->count : 0;
     size_t bytes = 0;
-    while (first > 0 && (bytes == 0 || bytes + page->messages[first - 1].body.length +
-                                               STORED_OVERHEAD <= PAGE_BYTES_MAX)) {
+    while (first > 0 &&
+           (bytes == 0 ||
+            bytes + page->messages[first - 1].body.length + STORED_OVERHEAD <= PAGE_BYTES_MAX)) {
         first--;
         bytes += page->messages[first].body.length + STORED_OVERHEAD;
     }
@@ -92,8 +93,7 @@ static size_t first_that_fits(const struct store_page *page, bool is_forward)
 }
 
 static void answer_history(struct peer *peer, uint64_t request, uint64_t trace,
-                           const struct room *room, const struct store_page *page,
-                           bool is_forward)
+                           const struct room *room, const struct store_page *page, bool is_forward)
 {
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
     for (size_t i = page == NULL ? 0 : first_that_fits(page, is_forward);

@@ -46,8 +46,12 @@ static void deliver(void *context, struct link *link, const struct bus_message *
         peer->is_synchronised = true;
         sessions_find_edge(peer);
         peer_consider_caught_up(peer);
+        run_catch_up_askers(peer);
         log_info("edge_synchronised", "edge=%s rooms=%" PRIu64, peer->incarnation.data,
                  message->sync_done.rooms);
+        break;
+    case BUS_RUNS_WANTED:
+        run_receive_asking(peer, message->runs_wanted.room);
         break;
     case BUS_JOIN:
         presence_receive_join(peer, message);
@@ -75,6 +79,7 @@ static void closed(void *context, struct link *link, int error, int64_t now)
     struct peer *peer = context;
     (void)link;
     (void)now;
+    peer->has_left = error == 0;
     peer_drop(peer, error == 0 ? "goodbye" : error_code(error));
 }
 
@@ -174,8 +179,8 @@ static void receive_hello(struct router *router, enum router_side side, struct s
     if (header->link == 0 || bus_decode(body, &message) != 0 || message.type != BUS_HELLO ||
         message.hello.role != role || message.hello.incarnation.length == 0) {
         router->counters.frames_refused++;
-        log_warn("hello_refused", "socket=%s role=%" PRIu64,
-                 socket_option(side), message.type == BUS_HELLO ? message.hello.role : 0);
+        log_warn("hello_refused", "socket=%s role=%" PRIu64, socket_option(side),
+                 message.type == BUS_HELLO ? message.hello.role : 0);
         answer_reset(router, side, routing_id, header->link);
         return;
     }

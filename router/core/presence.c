@@ -4,7 +4,7 @@ enum {
     REBUILD_LEAST_MS = 2000, /* edges need so long to come back, whatever the grace period is, */
     REBUILD_MOST_MS = 10000, /* and who has not come by then is not waited for */
     JOIN_LIST_BYTES_MAX = 128 << 10, /* of the members a join lists; all of them are over REST */
-    PRESENCE_SAMPLE = 100, /* members a join lists in a room above the presence limit */
+    PRESENCE_SAMPLE = 100,           /* members a join lists in a room above the presence limit */
     LISTS_BACKLOG_DIVISOR = 8 /* of what a link may keep: so much of it may be presence lists */
 };
 
@@ -20,7 +20,8 @@ static bool is_rebuilding(const struct router *router)
     return router->time.now - router->started_at <= time;
 }
 
-/* What this edge knows of the room may be out of date: it gets the whole list, see presence_tick(). */
+/* What this edge knows of the room may be out of date: it gets the whole list, see presence_tick().
+ */
 static void owe_list(struct attachment *attachment)
 {
     if (!attachment->is_owed_list) {
@@ -166,6 +167,7 @@ void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync)
     bool is_news = !is_rebuilding(router);
     struct attachment *attachment = room_attach(room, peer);
     owe_list(attachment);
+    run_catch_up(room, peer);
     struct msgpack_reader reader = bus_list_read(&sync->members);
     struct bus_member element;
     while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
@@ -181,7 +183,8 @@ void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync)
         room_detach(attachment);
         return;
     }
-    /* A room that was never stored gets another epoch by a restart: an edge with nothing has that. */
+    /* A room that was never stored gets another epoch by a restart: an edge with nothing has that.
+     */
     bool is_same_line = sync->epoch == room->epoch || sync->last_seq == 0;
     if (is_same_line && sync->last_seq < room->published && !attachment->is_catching_up) {
         attachment->sent_through = sync->last_seq;
@@ -249,6 +252,7 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
 {
     struct router *router = peer->router;
     struct bus_list_builder members = {BUFFER_EMPTY, 0};
+    bool is_new = room_attachment(room, peer) == NULL;
     struct attachment *attachment = room_attach(room, peer);
     if (is_rebuilding(router)) {
         owe_list(attachment); /* the list of this answer may lack those of other edges */
@@ -273,6 +277,9 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
                                             .changed_at = room->changed_at}};
     peer_send(peer, &answer);
     buffer_deinit(&members.bytes);
+    if (is_new) {
+        run_catch_up(room, peer); /* later joins there get it from the edge */
+    }
 }
 
 void presence_receive_leave(struct peer *peer, const struct bus_leave *leave)
@@ -336,8 +343,7 @@ static void send_lists(struct peer *peer)
         struct bus_list_builder members = {BUFFER_EMPTY, 0};
         attachment->is_owed_list = false;
         DL_DELETE2(peer->owed, attachment, owed_prev, owed_next);
-        presence_list(room, 0, (size_t)router->settings.presence_limit, PAGE_BYTES_MAX,
-                      &members);
+        presence_list(room, 0, (size_t)router->settings.presence_limit, PAGE_BYTES_MAX, &members);
         if (members.count == presence_count(room)) {
             struct bus_message message = {
                 .type = BUS_PRESENCE_LIST,

@@ -139,8 +139,8 @@ static void join_answered(struct router *router, struct question *question,
     if (question->is_cancelled) {
         return;
     }
-    bool complete = page->error == 0 && room != NULL &&
-                    (page->type != STORE_QUERY_AFTER_ID || page->found);
+    bool complete =
+        page->error == 0 && room != NULL && (page->type != STORE_QUERY_AFTER_ID || page->found);
     bool is_met = page->complete; /* nothing is missing between the page and the live stream */
     for (size_t i = 0; complete && i < page->count; i++) {
         const struct message_record *record = &page->messages[i];
@@ -224,6 +224,7 @@ static void catch_up_answered(struct router *router, const struct question *ques
         attachment->is_catching_up = false;
         peer->catching_up--;
         peer_consider_caught_up(peer);
+        run_caught_up(attachment);
     }
 }
 

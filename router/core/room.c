@@ -100,8 +100,8 @@ struct room *room_obtain(struct router *router, struct slice id, struct slice se
         .name = slice_of_string(name),
         .type = is_direct ? type : SLICE_LITERAL("GROUP"),
         .source_type = SLICE_LITERAL("auto_created"),
-        .metadata = metadata.length > 0 && metadata.length <= METADATA_MAX ? metadata
-                                                                           : SLICE_LITERAL("{}"),
+        .metadata =
+            metadata.length > 0 && metadata.length <= METADATA_MAX ? metadata : SLICE_LITERAL("{}"),
         .created_at = router->time.wall,
         .updated_at = router->time.wall,
     };
@@ -159,9 +159,10 @@ void rooms_reap(struct router *router)
         struct room *room = router->idle_rooms;
         router->idle_rooms = room->next_idle;
         room->is_idle = false;
-        /* Nothing stored means nothing pending either: what waits for the store has its row there. */
-        if (!room->is_stored && room->assigned == 0 && room->joining == 0 && room->members == NULL &&
-            room->attachments == NULL && room->queues == NULL) {
+        /* Nothing stored means nothing pending either: what waits for the store has its row there.
+         */
+        if (!room->is_stored && room->assigned == 0 && room->joining == 0 &&
+            room->members == NULL && room->attachments == NULL && room->queues == NULL) {
             room_destroy(router, room);
         }
     }

@@ -14,6 +14,8 @@ const struct router_settings router_default_settings = {
     .rooms_max = 1000000,
     .room_members_max = 100000,
     .jobs_max = 100000,
+    .job_attempts = 3,
+    .job_deadline = 15 * 60 * 1000,
     .replay_max = 1000,
     .recovery_window = 120000,
     .batch_bytes_max = 64 << 20,
@@ -86,6 +88,7 @@ void router_destroy(struct router **self)
         return;
     }
     work_destroy(router);
+    work_agents_destroy(router);
     struct peer *peer, *next_peer;
     HASH_ITER (hh, router->peers, peer, next_peer) {
         peer_drop(peer, "stopping");
@@ -149,7 +152,10 @@ static void load_job(void *context, const struct job_record *record)
         log_error("job_orphaned", "job=%" PRIu64, record->number);
         return;
     }
-    work_job_ready(router, work_job_new(router, room, agent, record, SLICE_EMPTY));
+    struct job *job = work_job_new(router, room, agent, record, SLICE_EMPTY);
+    job->attempt = 1; /* there may have been one, and viewers who have pieces of it */
+    job->is_replacing = true;
+    work_job_ready(router, job);
 }
 
 static void load_recent(void *context, const struct message_record *record)
@@ -165,6 +171,7 @@ static void load_recent(void *context, const struct message_record *record)
                                  .seq = record->seq,
                                  .epoch = room->epoch,
                                  .created_at = record->created_at,
+                                 .no_agent = record->kind == MESSAGE_KIND_UNANSWERED,
                                  .is_committed = true};
     memcpy(entry.id, record->id.data, UUID_TEXT_LENGTH);
     if (dedupe_find(router->dedupe, entry.key) == NULL) {
@@ -259,7 +266,8 @@ void router_receive(struct router *router, enum router_side side, struct slice r
     rooms_reap(router);
 }
 
-/* Rows that others refer to: what fills already needs them, or the next that refers to them does. */
+/* Rows that others refer to: what fills already needs them, or the next that refers to them does.
+ */
 static void store_again(struct router *router, const struct store_batch *failed)
 {
     bool is_filling = router->open.batch != NULL;
@@ -370,6 +378,7 @@ void router_tick(struct router *router, struct instant now)
     }
     presence_tick(router);
     sessions_tick(router);
+    work_tick(router);
     dedupe_expire(router->dedupe, now.wall);
     peers_reap(router);
     rooms_reap(router);
@@ -379,6 +388,7 @@ void router_flush(struct router *router, struct instant now)
 {
     router->time = now;
     work_dispatch(router);
+    run_flush(router);
     if (router->with_store.batch == NULL && router->with_store.first == NULL &&
         router->open.batch != NULL) {
         struct store_batch *batch = router->open.batch;

@@ -40,6 +40,7 @@ static void answer_duplicate(struct peer *peer, const struct bus_message *questi
                                   .is_duplicate = true,
                                   .no_agent = entry->no_agent,
                                   .jobs = work_also_tell(router, entry, peer)});
+    run_catch_up_repeat(router, entry, peer);
 }
 
 /* What making the jobs of one message needs. */
@@ -77,6 +78,18 @@ static void make_job(void *context, struct agent *agent)
         router->question_bytes += making->send->body.length;
     }
     making->made++;
+}
+
+static void ignore(void *context, struct agent *agent)
+{
+    (void)context;
+    (void)agent;
+}
+
+static bool has_no_agent(struct router *router, struct room *room, const struct bus_send *send)
+{
+    return send->asks_agent && (!work_can_wait(router) ||
+                                work_for_agents(router, room, send->sender, ignore, NULL) == 0);
 }
 
 static const struct message_record *append(struct router *router, struct room *room,
@@ -123,11 +136,12 @@ void send_receive(struct peer *peer, const struct bus_message *message)
         answer_duplicate(peer, message, known);
         return;
     }
+    bool no_agent = has_no_agent(router, room, send);
     char id[UUID_TEXT_SIZE];
     uuid_by_time(router->ids, router->time.wall, id);
     struct message_record record = {
         .id = slice_of(id, UUID_TEXT_LENGTH),
-        .kind = MESSAGE_KIND_USER,
+        .kind = no_agent ? MESSAGE_KIND_UNANSWERED : MESSAGE_KIND_USER,
         .sender = send->sender,
         /* Ours or the client's: a repeat is a repeat, also after a restart. */
         .client_message_id = send->message_id,
@@ -139,12 +153,8 @@ void send_receive(struct peer *peer, const struct bus_message *message)
                                 .send = send,
                                 .message = stored,
                                 .asker_edge = text_slice(&peer->incarnation)};
-    bool no_agent = false;
-    if (send->asks_agent) {
-        size_t agents = work_can_wait(router)
-                            ? work_for_agents(router, room, send->sender, make_job, &making)
-                            : 0;
-        no_agent = agents == 0;
+    if (send->asks_agent && !no_agent) {
+        work_for_agents(router, room, send->sender, make_job, &making);
     }
     struct dedupe_entry entry = {.key = key,
                                  .seq = stored->seq,
@@ -210,6 +220,7 @@ static void publish(struct router *router, const struct pending *pending, struct
     room->published_position = record->position;
     router->published_position = record->position;
     if (job != NULL) {
+        run_finish(router, job);
         work_publish(router, job, &message);
     } else {
         room_publish(router, room, &message, origin);
@@ -288,4 +299,7 @@ void send_committed(struct router *router, struct pending *pending, int result)
         done->jobs = pending->jobs;
     }
     peer_send(origin, &message);
+    if (done->is_duplicate && entry != NULL) {
+        run_catch_up_repeat(router, entry, origin);
+    }
 }

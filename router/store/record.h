@@ -27,7 +27,11 @@ struct room_record {
     int64_t last_at;   /* when loaded: created_at of that message */
 };
 
-enum message_kind { MESSAGE_KIND_USER = 0, MESSAGE_KIND_AGENT = 1 };
+enum message_kind {
+    MESSAGE_KIND_USER = 0,
+    MESSAGE_KIND_AGENT = 1,
+    MESSAGE_KIND_UNANSWERED = 2, /* a user's that asked when nobody was there to answer */
+};
 
 struct message_record {
     uint64_t room; /* room_record.number */

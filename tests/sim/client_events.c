@@ -179,6 +179,7 @@ static void on_chunk(struct client *client, struct slice object)
     struct told_chunk told = {.reply = text_of(client, object, "messageId"),
                               .question = text_of(client, object, "inReplyTo"),
                               .index = number_of(object, "index"),
+                              .is_reset = flag_of(object, "reset"),
                               .text = text_of(client, object, "chunk")};
     if (room >= 0) {
         oracle_chunk(client->oracle, client, (unsigned)room, &told);

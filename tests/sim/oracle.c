@@ -466,8 +466,8 @@ void oracle_chunk(struct oracle *oracle, struct client *client, unsigned room,
     }
     struct assembly *assembly = assembly_of(attendance, told->reply);
     bool is_known = assembly->text.length > 0;
-    if (told->index == 0) {
-        if (is_known) {
+    if (told->index == 0 || told->is_reset) {
+        if (is_known && !told->is_reset) {
             world_fail(oracle->world, "chunks", "%s gets the first piece of %.*s again",
                        client->name, (int)told->reply.length, told->reply.data);
         }

@@ -98,6 +98,7 @@ struct told_chunk {
     struct slice reply;
     struct slice question;
     uint64_t index;
+    bool is_reset; /* replaces all before */
     struct slice text;
 };
 void oracle_chunk(struct oracle *oracle, struct client *client, unsigned room,

@@ -156,6 +156,9 @@ static inline void write_from_router(struct buffer *out, const struct bus_messag
     case BUS_CHUNK:
         write_slice(out, " ", m->chunk.room);
         buffer_append_format(out, " %" PRIu64, m->chunk.index);
+        if (m->chunk.is_reset) {
+            buffer_append_format(out, " reset=%" PRIu64, m->chunk.attempt);
+        }
         write_slice(out, " ", m->chunk.text);
         break;
     case BUS_RUN:
@@ -165,6 +168,21 @@ static inline void write_from_router(struct buffer *out, const struct bus_messag
         if (m->run.reason.length > 0) {
             write_slice(out, " ", m->run.reason);
         }
+        if (m->run.partial.length > 0) {
+            write_slice(out, " partial=", m->run.partial);
+        }
+        break;
+    case BUS_RUNS:
+        write_slice(out, " ", m->runs.room);
+        buffer_append_format(out, " %u", m->runs.replies.count);
+        break;
+    case BUS_RUNS_WANTED:
+        write_slice(out, " ", m->runs_wanted.room);
+        break;
+    case BUS_INPUT:
+        write_slice(out, " ", m->input.room);
+        write_slice(out, " ", m->input.entity);
+        write_slice(out, " ", m->input.agent);
         break;
     case BUS_RECEIPT_NOTE:
         write_slice(out, " ", m->receipt_note.room);

@@ -229,6 +229,8 @@ static inline void say_chunk(struct rest_fixture *fixture, uint64_t index, const
                                             .reply = text(REPLY),
                                             .question = text(QUESTION),
                                             .index = index,
+                                            .offset = index * strlen(words), /* equal pieces */
+                                            .attempt = 1,
                                             .text = text(words)}};
     router_says(fixture->chat, &message);
 }

@@ -123,7 +123,18 @@ static struct bus_message chunk(uint64_t index, const char *words)
                                           .question = text(QUESTION),
                                           .agent = text("eliza"),
                                           .index = index,
+                                          .attempt = 1,
+                                          .offset = index, /* pieces of one byte */
                                           .text = text(words)}};
+}
+
+static struct bus_message so_far(uint64_t attempt, uint64_t index, const char *words)
+{
+    struct bus_message message = chunk(index, words);
+    message.chunk.attempt = attempt;
+    message.chunk.offset = 0;
+    message.chunk.is_reset = true;
+    return message;
 }
 
 static struct bus_message reply(uint64_t seq, const char *asker)
@@ -174,15 +185,20 @@ static void test_a_run_that_fails_or_is_cancelled_ends_with_a_code(void **state)
     struct chat_fixture *fixture = *state;
     struct cast cast = gather(fixture);
     struct bus_message message = run(BUS_RUN_FAILED, "bob", "agent_failed");
+    message.run.partial = text("so far");
     router_says(fixture, &message);
     assert_got(cast.ann,
+               "42[\"messageStreamError\",{" IN_R ",\"messageId\":\"" REPLY
+               "\",\"agentId\":\"eliza\",\"inReplyTo\":\"" QUESTION
+               "\",\"error\":\"The agent failed to answer\",\"code\":\"agent_failed\","
+               "\"partialText\":\"so far\"}]\n"
                "42[\"thinking\",{" IN_R ",\"userId\":\"eliza\",\"displayName\":\"Eliza\","
                "\"isThinking\":false}]\n"
                "42[\"messageComplete\",{" IN_R
                ",\"serverId\":\"server\",\"messageServerId\":\"server\",\"messageId\":\"" REPLY
                "\",\"inReplyTo\":\"" QUESTION
                "\",\"agentId\":\"eliza\",\"success\":false,\"code\":\"agent_failed\"}]\n");
-    assert_events(cast.bob, "thinking messageComplete controlMessage");
+    assert_events(cast.bob, "messageStreamError thinking messageComplete controlMessage");
     message = run(BUS_RUN_CANCELLED, "", NULL);
     router_says(fixture, &message);
     buffer_append_char(&cast.ann->sent, '\0');
@@ -193,7 +209,7 @@ static void test_a_run_that_fails_or_is_cancelled_ends_with_a_code(void **state)
     assert_events(cast.bob, "thinking messageComplete controlMessage");
 }
 
-static void test_behind_a_gap_viewers_wait_for_the_final_message(void **state)
+static void test_behind_a_gap_viewers_wait_for_what_is_missing(void **state)
 {
     struct chat_fixture *fixture = *state;
     struct cast cast = gather(fixture);
@@ -202,13 +218,13 @@ static void test_behind_a_gap_viewers_wait_for_the_final_message(void **state)
         struct bus_message message = chunk(indexes[i], "x");
         router_says(fixture, &message);
     }
-    assert_events(cast.ann, "messageStreamChunk messageStreamChunk");
+    assert_events(cast.ann, "messageStreamChunk messageStreamChunk messageStreamChunk");
     struct bus_message message = reply(11, "ann");
     router_says(fixture, &message);
     assert_events(cast.ann, "messageBroadcast thinking messageComplete controlMessage");
 }
 
-static void test_after_an_outage_a_stream_that_began_before_it_is_not_continued(void **state)
+static void test_after_an_outage_only_what_is_new_is_shown(void **state)
 {
     struct chat_fixture *fixture = *state;
     struct cast cast = gather(fixture);
@@ -216,17 +232,110 @@ static void test_after_an_outage_a_stream_that_began_before_it_is_not_continued(
     router_says(fixture, &message);
     assert_events(cast.ann, "messageStreamChunk");
     replace_router(fixture);
-    message = chunk(0, "x"); /* written again from the beginning */
-    router_says(fixture, &message);
-    message = chunk(1, "y");
+    message = so_far(1, 0, "x"); /* nothing was missed */
     router_says(fixture, &message);
     assert_events(cast.ann, "");
+    message = so_far(1, 2, "xyz");
+    router_says(fixture, &message);
+    message = chunk(3, "!");
+    router_says(fixture, &message);
+    assert_got(cast.ann, "42[\"messageStreamChunk\",{" IN_R ",\"messageId\":\"" REPLY
+                         "\",\"chunk\":\"yz\",\"index\":2,\"agentId\":\"eliza\","
+                         "\"inReplyTo\":\"" QUESTION "\"}]\n"
+                         "42[\"messageStreamChunk\",{" IN_R ",\"messageId\":\"" REPLY
+                         "\",\"chunk\":\"!\",\"index\":3,\"agentId\":\"eliza\","
+                         "\"inReplyTo\":\"" QUESTION "\"}]\n");
+}
+
+static void test_another_attempt_replaces_what_was_shown(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct cast cast = gather(fixture);
+    struct bus_message message = chunk(0, "x");
+    router_says(fixture, &message);
+    buffer_clear(&cast.ann->sent);
+    message = so_far(2, 0, "xy");
+    router_says(fixture, &message);
+    assert_got(cast.ann, "42[\"messageStreamChunk\",{" IN_R ",\"messageId\":\"" REPLY
+                         "\",\"chunk\":\"xy\",\"index\":0,\"agentId\":\"eliza\","
+                         "\"inReplyTo\":\"" QUESTION "\",\"attempt\":2,\"reset\":true}]\n");
+    message = chunk(1, "y"); /* of the attempt before */
+    router_says(fixture, &message);
+    assert_got(cast.ann, "");
+}
+
+/* Joins and keeps what it is sent for it. */
+static void join(struct chat_fixture *fixture, struct fake_websocket *client)
+{
+    client_says(fixture, client, "42[\"message\",{\"type\":1,\"payload\":{\"roomId\":\"r\"}}]");
+    uint64_t request = last_heard(&fixture->router, BUS_JOIN)->join.request;
+    router_joins(fixture, request, "r", 10, "ann,bob,dan");
+}
+
+static void test_who_joins_amid_an_answer_gets_it_so_far_and_then_the_rest(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    gather(fixture);
+    struct bus_message message;
+    for (uint64_t i = 0; i < 2; i++) {
+        message = chunk(i, i == 0 ? "w" : "h");
+        router_says(fixture, &message);
+    }
+    struct fake_websocket *late = client_new(fixture, "dan");
+    be_in(fixture, late, "q", 10, "cat,dan");
+    join(fixture, late);
+    buffer_append_char(&late->sent, '\0');
+    late->sent.length--;
+    assert_non_null(strstr(late->sent.data, "\"chunk\":\"wh\",\"index\":1,"));
+    assert_non_null(strstr(late->sent.data, "\"attempt\":1,\"reset\":true}]"));
+    assert_events(late, "channel_joined room_joined messageStreamChunk");
+    join(fixture, late); /* it has it */
+    assert_events(late, "channel_joined room_joined");
+    message = chunk(2, "y");
+    router_says(fixture, &message);
+    assert_events(late, "messageStreamChunk");
     message = reply(11, "ann");
     router_says(fixture, &message);
-    message = chunk(0, "z"); /* of another reply that has the name by accident */
+    struct fake_websocket *last = client_new(fixture, "eve");
+    join(fixture, last);
+    assert_events(last, "channel_joined room_joined");
+}
+
+static void test_a_run_that_ended_during_an_outage_ends_for_everybody(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct cast cast = gather(fixture);
+    struct bus_message message = run(BUS_RUN_STARTED, "ann", NULL);
+    struct bus_text going_on = {text(REPLY)};
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
     router_says(fixture, &message);
-    assert_events(cast.ann, "messageBroadcast thinking messageComplete controlMessage "
-                            "messageStreamChunk");
+    assert_events(cast.ann, "thinking controlMessage");
+    replace_router(fixture);
+    assert_true(slice_is(last_heard(&fixture->router, BUS_RUNS_WANTED)->runs_wanted.room, "r"));
+    router_says(fixture, &message); /* it goes on: that is no news */
+    bus_list_add(&list, BUS_ELEMENT_TEXT, &going_on);
+    message = (struct bus_message){.type = BUS_RUNS,
+                                   .runs = {.room = text("r"), .replies = bus_list_of(&list)}};
+    router_says(fixture, &message);
+    assert_events(cast.ann, "");
+    message.runs.replies = (struct bus_list){0, SLICE_EMPTY};
+    router_says(fixture, &message);
+    router_says(fixture, &message);
+    assert_events(cast.ann, "messageStreamError thinking messageComplete controlMessage");
+    buffer_deinit(&list.bytes);
+}
+
+static void test_who_comes_back_may_write_again(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct cast cast = gather(fixture);
+    struct bus_message message = {
+        .type = BUS_INPUT,
+        .input = {.room = text("r"), .entity = text("ann"), .agent = text("eliza")}};
+    router_says(fixture, &message);
+    assert_got(cast.ann, "42[\"controlMessage\",{" IN_R
+                         ",\"action\":\"enable_input\",\"userId\":\"eliza\"}]\n");
+    assert_got(cast.bob, "");
 }
 
 /* --- other events ---------------------------------------------------------------------------- */
@@ -358,8 +467,12 @@ int main(void)
         CHAT_TEST(test_a_message_sent_again_from_the_store_has_its_sender_s_id_for_the_sender),
         CHAT_TEST(test_a_run_is_seen_from_thinking_to_complete),
         CHAT_TEST(test_a_run_that_fails_or_is_cancelled_ends_with_a_code),
-        CHAT_TEST(test_behind_a_gap_viewers_wait_for_the_final_message),
-        CHAT_TEST(test_after_an_outage_a_stream_that_began_before_it_is_not_continued),
+        CHAT_TEST(test_behind_a_gap_viewers_wait_for_what_is_missing),
+        CHAT_TEST(test_after_an_outage_only_what_is_new_is_shown),
+        CHAT_TEST(test_another_attempt_replaces_what_was_shown),
+        CHAT_TEST(test_who_joins_amid_an_answer_gets_it_so_far_and_then_the_rest),
+        CHAT_TEST(test_a_run_that_ended_during_an_outage_ends_for_everybody),
+        CHAT_TEST(test_who_comes_back_may_write_again),
         CHAT_TEST(test_signals_are_shown_to_the_room),
         CHAT_TEST(test_a_receipt_is_shown_to_the_author_only),
         CHAT_TEST(test_a_socket_in_two_rooms_gets_the_messages_of_both),

@@ -28,6 +28,8 @@ static void say_chunk(struct chat_fixture *fixture, uint64_t index, const char *
                                             .question = text(QUESTION),
                                             .agent = text("eliza"),
                                             .index = index,
+                                            .offset = index * strlen(words), /* equal pieces */
+                                            .attempt = 1,
                                             .text = text(words)}};
     router_says(fixture, &message);
 }

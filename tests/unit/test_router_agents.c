@@ -188,19 +188,82 @@ static void test_open_jobs_are_given_out_after_a_restart(void **state)
     open_link(fixture, bridge);
     hear_nothing_yet(fixture);
     register_agent(fixture, bridge, 4, "eliza");
-    assert_peer_heard(bridge, "registered 1\nwork 2.1 r eliza q2 backlog=1\n");
+    assert_peer_heard(bridge, "registered 1\nwork 2.2 r eliza q2 backlog=1\n");
     const struct bus_work *work = &last_of(bridge, BUS_WORK)->work;
     assert_true(slice_is(work->sender, "ann")); /* read with the question */
     assert_true(slice_equals(work->question, question));
     assert_int_equal(work->created_at, fixture->store.messages[1].created_at);
-    work_done(fixture, bridge, 2, 1, "a2");
-    assert_peer_heard(bridge, "work 3.1 r eliza q3 backlog=0\n");
+    work_done(fixture, bridge, 2, 2, "a2");
+    assert_peer_heard(bridge, "work 3.2 r eliza q3 backlog=0\n");
     assert_peer_heard(edge, "run r started eliza\nroom_message r 5 eliza a2 reply\n"
                             "run r started eliza\n");
     assert_true(slice_is(last_of(edge, BUS_ROOM_MESSAGE)->room_message.asker, "ann"));
     ask(fixture, edge, 5, "r", "ann", "q4");
-    work_done(fixture, bridge, 3, 1, "a3");
+    work_done(fixture, bridge, 3, 2, "a3");
     assert_peer_heard(bridge, "work 4.1 r eliza q4 backlog=0\n"); /* numbers go on */
+}
+
+/* Many questions, none of them in memory, an edge and a bridge of that credit. */
+static struct fake_peer *restart_with_questions(struct fixture *fixture, int questions,
+                                                uint64_t credit)
+{
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    struct fake_peer *bridge = bridge_new(fixture, "bridg1", 1, "eliza");
+    link_close(&bridge->end.link, fixture->now.now);
+    for (int i = 0; i < questions; i++) {
+        char room[16];
+        snprintf(room, sizeof(room), "r%d", i);
+        ask(fixture, edge, (uint64_t)i + 1, room, "ann", "q");
+    }
+    restart_router(fixture);
+    open_link(fixture, bridge);
+    fixture->store_waits = true;
+    register_agent(fixture, bridge, credit, "eliza");
+    return bridge;
+}
+
+static void test_after_a_restart_only_questions_that_a_bridge_has_room_for_are_read(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *bridge = restart_with_questions(fixture, 6, 2);
+    settle(fixture);
+    assert_int_equal(fixture->store.query_count, 2);
+    fixture->store_waits = false;
+    settle(fixture);
+    work_done(fixture, bridge, 1, 2, "a");
+    assert_int_equal(fixture->store.query_count, 0);
+    assert_peer_heard(bridge, "registered 1\nwork 1.2 r0 eliza q backlog=0\n"
+                              "work 2.2 r1 eliza q backlog=0\nwork 3.2 r2 eliza q backlog=0\n");
+}
+
+static void test_a_store_that_cannot_be_read_is_not_asked_again_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *bridge = restart_with_questions(fixture, 1, 2);
+    int queries = 0;
+    for (int i = 0; i < 10; i++) {
+        for (; fixture->store.query_count > 0; queries++) {
+            finish_query(fixture, ERROR_STORE);
+            settle(fixture);
+        }
+        pass(fixture, 50);
+    }
+    assert_in_range(queries, 2, 3); /* in half a second */
+    fixture->store_waits = false;
+    pass(fixture, 300);
+    assert_peer_heard(bridge, "registered 1\nwork 1.2 r0 eliza q backlog=0\n");
+}
+
+static void test_a_repeat_is_told_no_agent_also_after_a_restart(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    ask(fixture, edge, 1, "r", "ann", "q1");
+    restart_router(fixture);
+    open_edge(fixture, edge);
+    hear_nothing_yet(fixture);
+    ask(fixture, edge, 1, "r", "ann", "q1");
+    assert_peer_heard(edge, "send_done #1 seq=1 duplicate no_agent\n");
 }
 
 static void test_a_job_whose_question_is_gone_ends_as_failed(void **state)
@@ -248,7 +311,7 @@ static void test_an_agent_that_could_not_be_stored_is_stored_with_its_first_job(
     open_link(fixture, bridge);
     hear_nothing_yet(fixture);
     register_agent(fixture, bridge, 4, "eliza");
-    assert_peer_heard(bridge, "registered 1\nwork 1.1 r eliza q1 backlog=0\n");
+    assert_peer_heard(bridge, "registered 1\nwork 1.2 r eliza q1 backlog=0\n");
 }
 
 /* --- limits and mistakes --------------------------------------------------------------------- */
@@ -340,6 +403,9 @@ int main(void)
         ROUTER_TEST(test_an_empty_list_is_none),
         ROUTER_TEST(test_a_participant_list_decides_also_after_a_restart),
         ROUTER_TEST(test_open_jobs_are_given_out_after_a_restart),
+        ROUTER_TEST(test_after_a_restart_only_questions_that_a_bridge_has_room_for_are_read),
+        ROUTER_TEST(test_a_store_that_cannot_be_read_is_not_asked_again_at_once),
+        ROUTER_TEST(test_a_repeat_is_told_no_agent_also_after_a_restart),
         ROUTER_TEST(test_a_job_whose_question_is_gone_ends_as_failed),
         ROUTER_TEST(test_after_a_restart_the_agent_grace_begins_anew),
         ROUTER_TEST(test_an_agent_that_could_not_be_stored_is_stored_with_its_first_job),

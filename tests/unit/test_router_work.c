@@ -125,8 +125,8 @@ static void test_jobs_of_one_room_and_agent_are_given_out_one_after_the_other(vo
     work_failed(fixture, cast.bridge, 2, 1);
     assert_peer_heard(cast.bridge, "work 3.1 r eliza q3 backlog=0\n");
     work_done(fixture, cast.bridge, 3, 1, "a3");
-    assert_peer_heard(cast.edge, "run r started eliza\nroom_message r 4 eliza a1 reply\n"
-                                 "run r started eliza\nrun r failed eliza agent_failed\n"
+    assert_peer_heard(cast.edge, "room_message r 4 eliza a1 reply\nrun r started eliza\n"
+                                 "run r failed eliza agent_failed\nrun r started eliza\n"
                                  "room_message r 5 eliza a3 reply\n");
     assert_int_equal(fixture->store.jobs[1].state, JOB_FAILED);
 }
@@ -195,11 +195,11 @@ static void test_a_lost_bridge_s_job_is_given_out_again_with_the_next_attempt(vo
     assert_peer_heard(second, "registered 1\nwork 1.2 r eliza q1 backlog=1\n");
     work_done(fixture, second, 1, 2, "a1");
     assert_peer_heard(second, "work 2.1 r eliza q2 backlog=0\n");
-    assert_peer_heard(cast.edge, "run r started eliza\nroom_message r 3 eliza a1 reply\n");
+    assert_peer_heard(cast.edge, "room_message r 3 eliza a1 reply\nrun r started eliza\n");
     assert_int_equal(counted(fixture)->jobs_redelivered, 1);
 }
 
-static void test_viewers_are_not_told_twice_what_a_second_attempt_repeats(void **state)
+static void test_another_attempt_replaces_what_viewers_have(void **state)
 {
     struct fixture *fixture = *state;
     struct cast cast = gather(fixture, 4);
@@ -209,42 +209,132 @@ static void test_viewers_are_not_told_twice_what_a_second_attempt_repeats(void *
     open_link(fixture, cast.bridge); /* it dropped all work of the former link */
     register_agent(fixture, cast.bridge, 4, "eliza");
     chunk(fixture, cast.bridge, 1, 2, "How");
-    chunk(fixture, cast.bridge, 1, 2, " do you");
-    chunk(fixture, cast.bridge, 1, 2, " do?");
-    work_done(fixture, cast.bridge, 1, 2, "How do you do?");
-    assert_peer_heard(cast.edge, "chunk r 0 How do\nchunk r 1  you\nchunk r 2  do?\n"
-                                 "room_message r 2 eliza How do you do? reply\n");
-}
-
-static void test_when_a_second_attempt_says_something_else_viewers_wait_for_the_end(void **state)
-{
-    struct fixture *fixture = *state;
-    struct cast cast = gather(fixture, 4);
-    ask(fixture, cast.edge, 2, "r", "ann", "q");
-    hear_nothing_yet(fixture);
-    chunk(fixture, cast.bridge, 1, 1, "How do");
+    chunk(fixture, cast.bridge, 1, 2, " are you");
     open_link(fixture, cast.bridge);
     register_agent(fixture, cast.bridge, 4, "eliza");
-    chunk(fixture, cast.bridge, 1, 2, "How ");
-    chunk(fixture, cast.bridge, 1, 2, "are you");
-    chunk(fixture, cast.bridge, 1, 2, "?");
-    work_done(fixture, cast.bridge, 1, 2, "How are you?");
-    assert_peer_heard(cast.edge, "chunk r 0 How do\nroom_message r 2 eliza How are you? reply\n");
+    chunk(fixture, cast.bridge, 1, 3, "Why?");
+    work_done(fixture, cast.bridge, 1, 3, "Why?");
+    assert_peer_heard(cast.edge, "chunk r 0 How do\nchunk r 0 reset=2 How\nchunk r 1  are you\n"
+                                 "chunk r 0 reset=3 Why?\nroom_message r 2 eliza Why? reply\n");
 }
 
-static void test_a_third_attempt_may_agree_again(void **state)
+static void test_an_attempt_that_said_nothing_is_not_replaced(void **state)
 {
     struct fixture *fixture = *state;
     struct cast cast = gather(fixture, 4);
     ask(fixture, cast.edge, 2, "r", "ann", "q");
     hear_nothing_yet(fixture);
-    chunk(fixture, cast.bridge, 1, 1, "How do");
-    for (uint64_t attempt = 2; attempt <= 3; attempt++) {
+    open_link(fixture, cast.bridge);
+    register_agent(fixture, cast.bridge, 4, "eliza");
+    chunk(fixture, cast.bridge, 1, 2, "How");
+    assert_peer_heard(cast.edge, "chunk r 0 How\n");
+}
+
+static void test_a_question_that_costs_too_many_bridges_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    ask(fixture, cast.edge, 2, "r", "ann", "q1");
+    ask(fixture, cast.edge, 3, "r", "ann", "q2");
+    hear_nothing_yet(fixture);
+    for (uint64_t attempt = 1; attempt <= 3; attempt++) {
+        chunk(fixture, cast.bridge, 1, attempt, "Ho");
         open_link(fixture, cast.bridge);
         register_agent(fixture, cast.bridge, 4, "eliza");
-        chunk(fixture, cast.bridge, 1, attempt, attempt == 2 ? "Why" : "How do you");
     }
-    assert_peer_heard(cast.edge, "chunk r 0 How do\nchunk r 1  you\n");
+    assert_peer_heard(cast.edge, "chunk r 0 Ho\nchunk r 0 reset=2 Ho\nchunk r 0 reset=3 Ho\n"
+                                 "run r failed eliza attempts_exhausted partial=Ho\n"
+                                 "run r started eliza\n");
+    assert_int_equal(fixture->store.jobs[0].state, JOB_FAILED);
+    assert_int_equal(counted(fixture)->jobs_given_up, 1);
+    work_done(fixture, cast.bridge, 2, 1, "a2"); /* the next one has all its attempts */
+    assert_peer_heard(cast.edge, "room_message r 3 eliza a2 reply\n");
+}
+
+static void test_a_bridge_that_leaves_costs_no_attempt(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    ask(fixture, cast.edge, 2, "r", "ann", "q1");
+    for (int i = 0; i < 5; i++) {
+        link_close(&cast.bridge->end.link, fixture->now.now);
+        settle(fixture);
+        open_link(fixture, cast.bridge);
+        register_agent(fixture, cast.bridge, 4, "eliza");
+    }
+    assert_int_equal(counted(fixture)->jobs_given_up, 0);
+    assert_int_equal(counted(fixture)->jobs, 1);
+}
+
+static void test_a_question_that_waits_too_long_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 1);
+    int64_t deadline = fixture->settings.job_deadline;
+    ask(fixture, cast.edge, 2, "r", "ann", "q1");
+    ask(fixture, cast.edge, 3, "q", "ann", "q2");
+    chunk(fixture, cast.bridge, 1, 1, "Ho");
+    hear_nothing_yet(fixture);
+    fixture->now.wall += deadline - 100;
+    pass(fixture, 50);
+    assert_peer_heard(cast.bridge, "");
+    pass(fixture, 100);
+    assert_peer_heard(cast.bridge, "work_cancel 1.1\n");
+    assert_peer_heard(cast.edge, "run r failed eliza timeout partial=Ho\n"
+                                 "run q failed eliza timeout\n");
+    assert_int_equal(counted(fixture)->jobs_timed_out, 2);
+    assert_int_equal(counted(fixture)->jobs, 0);
+}
+
+/* --- edges that come later ------------------------------------------------------------------- */
+
+static void test_an_edge_that_comes_later_gets_the_text_so_far(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    ask(fixture, cast.edge, 2, "r", "ann", "q");
+    chunk(fixture, cast.bridge, 1, 1, "How ");
+    chunk(fixture, cast.bridge, 1, 1, "are ");
+    struct fake_peer *late = edge_new(fixture, "edgeB1");
+    hear_nothing_yet(fixture);
+    join(fixture, late, 1, "r", "bob");
+    chunk(fixture, cast.bridge, 1, 1, "you");
+    assert_peer_heard(late, "presence r +bob count=2\n"
+                            "joined #1 r last=1 count=2 members=ann,bob\n"
+                            "run r started eliza\nchunk r 1 reset=1 How are \n"
+                            "chunk r 2 you\n");
+    assert_int_equal(last_of(late, BUS_CHUNK)->chunk.offset, 8);
+}
+
+static void ask_runs(struct fixture *fixture, struct fake_peer *edge)
+{
+    struct bus_message message = {.type = BUS_RUNS_WANTED,
+                                  .runs_wanted = {SLICE_LITERAL("r")}};
+    say(fixture, edge, &message);
+}
+
+static void test_an_edge_that_was_away_hears_what_is_running_and_what_not(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    ask(fixture, cast.edge, 2, "r", "ann", "q");
+    chunk(fixture, cast.bridge, 1, 1, "How");
+    uint64_t epoch = last_of(cast.edge, BUS_ROOM_MESSAGE)->room_message.epoch;
+    open_link(fixture, cast.edge);
+    hear_nothing_yet(fixture);
+    sync_room(fixture, cast.edge, "r", epoch, 1, "ann");
+    ask_runs(fixture, cast.edge);
+    assert_peer_heard(cast.edge, "run r started eliza\nchunk r 0 reset=1 How\nruns r 1\n");
+    work_failed(fixture, cast.bridge, 1, 1);
+    open_link(fixture, cast.edge);
+    hear_nothing_yet(fixture);
+    fixture->store_waits = true;
+    sync_room(fixture, cast.edge, "r", epoch, 0, "ann");
+    ask_runs(fixture, cast.edge);
+    assert_peer_heard(cast.edge, "");
+    fixture->store_waits = false;
+    settle(fixture);
+    assert_peer_heard(cast.edge, "room_message r 1 ann q\nruns r 0\n");
 }
 
 static void test_only_the_bridge_that_has_the_job_and_its_attempt_are_heard(void **state)
@@ -366,13 +456,66 @@ static void test_a_reply_that_could_not_be_committed_is_asked_for_again(void **s
     fail_commit(fixture);
     fixture->store_waits = false;
     pass(fixture, 250); /* work rests after a failed commit */
-    assert_peer_heard(cast.edge, "chunk r 0 a1\nrun r started eliza\n");
-    hear_nothing_yet(fixture);
-    work_done(fixture, cast.bridge, 2, 1, "a2");
+    assert_peer_heard(cast.bridge, "work 2.1 r eliza q2 backlog=0\nwork_cancel 2.1\n"
+                                   "work 1.2 r eliza q1 backlog=1\n");
+    assert_peer_heard(cast.edge, "chunk r 0 a1\n");
+    work_done(fixture, cast.bridge, 2, 1, "too early"); /* not ahead of the first one */
     work_done(fixture, cast.bridge, 1, 2, "a1");
+    work_done(fixture, cast.bridge, 2, 2, "a2");
+    assert_peer_heard(cast.edge, "room_message r 4 eliza a1 reply\nrun r started eliza\n"
+                                 "room_message r 5 eliza a2 reply\n");
     assert_int_equal(counted(fixture)->replies, 2);
     assert_int_equal(counted(fixture)->jobs, 0);
     assert_int_equal(fixture->store.message_count, 4);
+}
+
+static void test_a_run_is_not_seen_before_the_reply_ahead_of_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    ask(fixture, cast.edge, 2, "r", "ann", "q1");
+    ask(fixture, cast.edge, 3, "r", "ann", "q2");
+    hear_nothing_yet(fixture);
+    fixture->store_waits = true;
+    work_done(fixture, cast.bridge, 1, 1, "a1");
+    chunk(fixture, cast.bridge, 2, 1, "w"); /* given out while a1 is with the store */
+    chunk(fixture, cast.bridge, 2, 1, "hy");
+    assert_peer_heard(cast.edge, "");
+    commit(fixture);
+    assert_peer_heard(cast.edge, "room_message r 3 eliza a1 reply\nrun r started eliza\n"
+                                 "chunk r 0 why\n");
+}
+
+static void test_a_later_answer_waits_for_an_earlier_one_that_may_fail(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    ask(fixture, cast.edge, 2, "r", "ann", "q1");
+    ask(fixture, cast.edge, 3, "r", "ann", "q2");
+    hear_nothing_yet(fixture);
+    fixture->store_waits = true;
+    work_done(fixture, cast.bridge, 1, 1, "a1");
+    work_done(fixture, cast.bridge, 2, 1, "a2");
+    commit(fixture); /* the first one */
+    assert_peer_heard(cast.edge, "room_message r 3 eliza a1 reply\n");
+    commit(fixture);
+    assert_peer_heard(cast.edge, "room_message r 4 eliza a2 reply\n");
+    ask(fixture, cast.edge, 4, "r", "ann", "q3");
+    commit(fixture);
+    ask(fixture, cast.edge, 5, "r", "ann", "q4");
+    commit(fixture);
+    hear_nothing_yet(fixture);
+    work_done(fixture, cast.bridge, 3, 1, "a3");
+    work_done(fixture, cast.bridge, 4, 1, "a4");
+    fail_commit(fixture); /* both are asked for again */
+    fixture->store_waits = false;
+    pass(fixture, 250);
+    work_done(fixture, cast.bridge, 3, 2, "a3");
+    work_done(fixture, cast.bridge, 4, 2, "a4");
+    assert_int_equal(fixture->store.message_count, 8);
+    assert_int_equal(counted(fixture)->replies, 4);
+    assert_true(slice_is(fixture->store.messages[6].body, "a3"));
+    assert_true(slice_is(fixture->store.messages[7].body, "a4"));
 }
 
 static void test_replies_of_one_failed_batch_are_asked_for_again_in_their_order(void **state)
@@ -407,7 +550,8 @@ static void test_replies_of_one_failed_batch_are_asked_for_again_in_their_order(
         work_done(fixture, cast.bridge, job, 2, answer_text);
     }
     struct buffer *lines = &cast.edge->end.lines;
-    assert_lines(lines, "room_message r 7 eliza a1 reply\nroom_message r 8 eliza a2 reply\n"
+    assert_lines(lines, "room_message r 7 eliza a1 reply\nrun r started eliza\n"
+                        "room_message r 8 eliza a2 reply\nrun r started eliza\n"
                         "room_message r 9 eliza a3 reply\n");
 }
 
@@ -440,15 +584,21 @@ int main(void)
         ROUTER_TEST(test_work_goes_to_the_bridge_that_is_least_busy_for_its_credit),
         ROUTER_TEST(test_an_agent_s_work_goes_only_to_bridges_that_run_it),
         ROUTER_TEST(test_a_lost_bridge_s_job_is_given_out_again_with_the_next_attempt),
-        ROUTER_TEST(test_viewers_are_not_told_twice_what_a_second_attempt_repeats),
-        ROUTER_TEST(test_when_a_second_attempt_says_something_else_viewers_wait_for_the_end),
-        ROUTER_TEST(test_a_third_attempt_may_agree_again),
+        ROUTER_TEST(test_another_attempt_replaces_what_viewers_have),
+        ROUTER_TEST(test_an_attempt_that_said_nothing_is_not_replaced),
+        ROUTER_TEST(test_a_question_that_costs_too_many_bridges_fails),
+        ROUTER_TEST(test_a_bridge_that_leaves_costs_no_attempt),
+        ROUTER_TEST(test_a_question_that_waits_too_long_fails),
+        ROUTER_TEST(test_an_edge_that_comes_later_gets_the_text_so_far),
+        ROUTER_TEST(test_an_edge_that_was_away_hears_what_is_running_and_what_not),
         ROUTER_TEST(test_only_the_bridge_that_has_the_job_and_its_attempt_are_heard),
         ROUTER_TEST(test_an_answer_that_came_late_does_not_make_a_second_reply),
         ROUTER_TEST(test_stop_cancels_the_running_reply_and_what_waits_behind_it),
         ROUTER_TEST(test_a_cancelled_job_frees_its_credit),
         ROUTER_TEST(test_another_control_cancels_nothing),
         ROUTER_TEST(test_a_reply_that_could_not_be_committed_is_asked_for_again),
+        ROUTER_TEST(test_a_run_is_not_seen_before_the_reply_ahead_of_it),
+        ROUTER_TEST(test_a_later_answer_waits_for_an_earlier_one_that_may_fail),
         ROUTER_TEST(test_replies_of_one_failed_batch_are_asked_for_again_in_their_order),
         ROUTER_TEST(test_a_cancellation_that_could_not_be_committed_leaves_the_job_waiting),
     };
