@@ -8,7 +8,7 @@
  *   agents.c    agents, and who answers            work.c      jobs, their order and their ends
  *   dispatch.c  giving jobs to bridges             bridges.c   what bridges say
  *   run.c       what viewers see of a run          lookup.c    history, members, receipts, channels
- *   sessions.c  sockets that can be recovered
+ *   sessions.c  sockets that can be recovered      asked.c     askers whose input may be disabled
  */
 #ifndef ROUTER_CORE_INTERNAL_H
 #define ROUTER_CORE_INTERNAL_H
@@ -324,6 +324,7 @@ struct router {
     struct agent *agents;
     struct job *jobs;
     struct work_queue *ready;
+    struct asked *asked;   /* owns, oldest first */
     struct job *streaming; /* those with text that viewers do not have yet */
     struct question *questions;
     struct heap leaving; /* members in their grace period */
@@ -491,6 +492,15 @@ void work_question_read(struct router *router, struct question *question, struct
 /* bridges.c */
 void work_receive(struct peer *peer, const struct bus_message *message);
 void work_bridge_lost(struct peer *peer);
+
+/* asked.c */
+/* A question of that entity has been answered, or will not be. at: wall ms, now or in the past. */
+void asked_note(struct router *router, const struct room *room, struct slice entity,
+                struct slice agent, int64_t at);
+/* It has joined there. */
+void asked_greet(struct peer *edge, const struct room *room, struct slice entity);
+void asked_tick(struct router *router);
+void asked_destroy(struct router *router);
 
 /* run.c */
 /* What concerns a run: to the room's edges, and to those where somebody waits for the reply. */

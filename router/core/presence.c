@@ -280,6 +280,7 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
     if (is_new) {
         run_catch_up(room, peer); /* later joins there get it from the edge */
     }
+    asked_greet(peer, room, admission->entity);
 }
 
 void presence_receive_leave(struct peer *peer, const struct bus_leave *leave)

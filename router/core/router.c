@@ -89,6 +89,7 @@ void router_destroy(struct router **self)
     }
     work_destroy(router);
     work_agents_destroy(router);
+    asked_destroy(router);
     struct peer *peer, *next_peer;
     HASH_ITER (hh, router->peers, peer, next_peer) {
         peer_drop(peer, "stopping");
@@ -176,6 +177,9 @@ static void load_recent(void *context, const struct message_record *record)
     memcpy(entry.id, record->id.data, UUID_TEXT_LENGTH);
     if (dedupe_find(router->dedupe, entry.key) == NULL) {
         dedupe_add(router->dedupe, &entry);
+    }
+    if (record->kind == MESSAGE_KIND_USER) {
+        asked_note(router, room, record->sender, SLICE_EMPTY, record->created_at);
     }
 }
 
@@ -379,6 +383,7 @@ void router_tick(struct router *router, struct instant now)
     presence_tick(router);
     sessions_tick(router);
     work_tick(router);
+    asked_tick(router);
     dedupe_expire(router->dedupe, now.wall);
     peers_reap(router);
     rooms_reap(router);

@@ -247,6 +247,8 @@ void work_job_ended(struct router *router, struct pending *pending, int result)
         run_end(router, job);
     }
     router->counters.jobs_finished++;
+    asked_note(router, job->queue->room, text_slice(&job->asker),
+               text_slice(&job->queue->agent->id), router->time.wall);
     struct work_queue *queue = job->queue;
     bool is_last = queue->count == 1;
     work_job_drop(router, job);

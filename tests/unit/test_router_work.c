@@ -337,6 +337,36 @@ static void test_an_edge_that_was_away_hears_what_is_running_and_what_not(void *
     assert_peer_heard(cast.edge, "room_message r 1 ann q\nruns r 0\n");
 }
 
+static bool was_enabled(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
+                        const char *entity)
+{
+    hear_nothing_yet(fixture);
+    join(fixture, edge, request, "r", entity);
+    buffer_append_char(&edge->end.lines, '\0');
+    return strstr(edge->end.lines.data, "input r ") != NULL;
+}
+
+static void test_an_asker_who_comes_back_may_write_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    struct fake_peer *other = edge_new(fixture, "edgeB1");
+    ask(fixture, cast.edge, 2, "r", "ann", "q1");
+    cast.edge->is_silent = true; /* it dies, and nobody knows yet */
+    assert_false(was_enabled(fixture, other, 1, "ann")); /* the answer is still to come */
+    work_done(fixture, cast.bridge, 1, 1, "a1");
+    assert_false(was_enabled(fixture, other, 2, "bob"));
+    assert_true(was_enabled(fixture, other, 3, "ann"));
+    const struct bus_input *input = &last_of(other, BUS_INPUT)->input;
+    assert_true(slice_is(input->entity, "ann") && slice_is(input->agent, "eliza"));
+    restart_router(fixture);
+    open_edge(fixture, other);
+    assert_true(was_enabled(fixture, other, 4, "ann")); /* the store knows who wrote lately */
+    fixture->now.wall += 11 * 60 * 1000;
+    pass(fixture, 100);
+    assert_false(was_enabled(fixture, other, 5, "ann"));
+}
+
 static void test_only_the_bridge_that_has_the_job_and_its_attempt_are_heard(void **state)
 {
     struct fixture *fixture = *state;
@@ -591,6 +621,7 @@ int main(void)
         ROUTER_TEST(test_a_question_that_waits_too_long_fails),
         ROUTER_TEST(test_an_edge_that_comes_later_gets_the_text_so_far),
         ROUTER_TEST(test_an_edge_that_was_away_hears_what_is_running_and_what_not),
+        ROUTER_TEST(test_an_asker_who_comes_back_may_write_again),
         ROUTER_TEST(test_only_the_bridge_that_has_the_job_and_its_attempt_are_heard),
         ROUTER_TEST(test_an_answer_that_came_late_does_not_make_a_second_reply),
         ROUTER_TEST(test_stop_cancels_the_running_reply_and_what_waits_behind_it),
