@@ -159,12 +159,12 @@ static void on_ended(struct session_guest *guest)
     arrival_free(arrival);
 }
 
-/* Its former edge has said its last, and every room is joined: the session is ours. */
+/* Its former edge has said its last, and all that comes later comes to us: the session is ours. */
 static void settle(struct arrival *arrival, int64_t now)
 {
     struct moves *moves = arrival->moves;
     struct websocket *websocket = arrival->websocket;
-    if (!arrival->has_end || !session_guest_has_arrived(&arrival->guest)) {
+    if (!arrival->has_end || !arrival->guest.is_listening) {
         return;
     }
     if (!session_guest_settle(&arrival->guest, buffer_slice(&arrival->end), now)) {
@@ -182,12 +182,7 @@ static void settle(struct arrival *arrival, int64_t now)
     free_held(held);
 }
 
-static void on_arrived(struct session_guest *guest, int64_t now)
-{
-    settle((struct arrival *)(void *)guest, now);
-}
-
-static const struct session_guest_operations operations = {on_message, on_arrived, on_ended};
+static const struct session_guest_operations operations = {on_message, on_ended};
 
 bool moves_begin(struct moves *moves, struct slice sid, int revision, struct websocket *websocket,
                  int64_t now)
@@ -244,12 +239,18 @@ static void receive_hold(struct arrival *arrival, bool is_on, int64_t now)
     }
 }
 
+/* The router has passed the mark on: what it says from now on, it says to us. */
 static void on_mark(void *context, const struct uplink_outcome *outcome)
 {
     struct arrival *arrival = find(context, outcome->sent->mark.move);
     const struct bus_message *answer = outcome->answer;
     int error = answer == NULL ? outcome->error : (int)answer->done.error;
-    if (!outcome->is_forgotten && arrival != NULL && error != 0) {
+    if (outcome->is_forgotten || arrival == NULL) {
+        return;
+    }
+    if (error == 0 && session_guest_listen(&arrival->guest, outcome->now)) {
+        settle(arrival, outcome->now);
+    } else {
         fail(arrival, MOVE_UNJOINED, outcome->now);
     }
 }

@@ -328,4 +328,5 @@ const struct socket_application chat_socket_application = {.connect = on_connect
                                                            .rest = chat_rest,
                                                            .hand_over = chat_hand_over,
                                                            .take_over = chat_take_over,
+                                                           .listen = chat_listen,
                                                            .settle = chat_settle};

@@ -193,6 +193,19 @@ int chat_take_over(void *context, struct socket *socket, struct slice state, int
     return error;
 }
 
+/* What came before, whoever else it came for here, its former edge has told it. */
+void chat_listen(void *context, struct socket *socket)
+{
+    const struct chat_socket *self = socket_data(socket);
+    struct chat_member *member;
+    (void)context;
+    DL_FOREACH (self->memberships, member) {
+        if (member->room->last_seq > member->joined_seq) {
+            member->joined_seq = member->room->last_seq;
+        }
+    }
+}
+
 /*
  * A room without messages has another epoch when its router starts anew, and an edge learns of it
  * by the first message: nothing was missed.

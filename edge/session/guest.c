@@ -76,15 +76,11 @@ void session_guest_send(struct session_guest *guest, bool is_binary, struct slic
 
 void guest_queue(struct session *session, struct packet *packet)
 {
+    if (!session->guest->is_listening) {
+        return;
+    }
     outbox_push(&session->guest->later, packet, session->table->now);
     session_mark_dirty(session); /* its limits are looked at */
-}
-
-static void socket_arrived(struct session_guest *guest)
-{
-    if (--guest->arriving == 0) {
-        guest->operations->arrived(guest, guest->session->table->now);
-    }
 }
 
 void socket_taken_over(struct socket *socket, bool is_complete)
@@ -95,7 +91,7 @@ void socket_taken_over(struct socket *socket, bool is_complete)
         return;
     }
     if (is_complete) {
-        socket_arrived(session->guest);
+        session->guest->arriving--;
     } else {
         session_end(session, SESSION_CLOSE_SERVER);
     }
@@ -130,7 +126,7 @@ int session_guest_take_over(struct session_guest *guest, struct slice state, int
         return ERROR_BUS_MALFORMED;
     }
     guest->is_taken_over = true;
-    guest->arriving = handover.socket_count + 1; /* one for ourselves: arrived() comes at the end */
+    guest->arriving = handover.socket_count;
     import(session, &handover);
     for (uint32_t i = 0; i < handover.socket_count && error == 0; i++) {
         const struct handover_socket *from = &handover.sockets[i];
@@ -143,14 +139,24 @@ int session_guest_take_over(struct session_guest *guest, struct slice state, int
     }
     if (error == 0) {
         heartbeat_schedule(session);
-        socket_arrived(guest);
     }
     return error;
 }
 
-bool session_guest_has_arrived(const struct session_guest *guest)
+bool session_guest_listen(struct session_guest *guest, int64_t now)
 {
-    return guest->is_taken_over && guest->arriving == 0;
+    struct session *session = guest->session;
+    const struct session_table *table = session->table;
+
+    session->table->now = now;
+    if (!guest->is_taken_over || guest->arriving > 0) {
+        return false;
+    }
+    guest->is_listening = true;
+    for (struct socket *socket = session->sockets; socket != NULL; socket = socket->next) {
+        table->application->listen(table->application_context, socket);
+    }
+    return true;
 }
 
 /* Is every socket as its former edge has left it? */
@@ -183,7 +189,7 @@ bool session_guest_settle(struct session_guest *guest, struct slice state, int64
     struct packet *copy[OUTBOX_BATCH];
 
     session->table->now = now;
-    if (!session_guest_has_arrived(guest) || handover_read(state, &handover) != 0 ||
+    if (!guest->is_listening || handover_read(state, &handover) != 0 ||
         !settle(session, &handover)) {
         return false;
     }

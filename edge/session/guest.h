@@ -25,8 +25,6 @@ struct session_guest;
 struct session_guest_operations {
     /* The client said this. */
     void (*message)(struct session_guest *guest, struct slice message, bool is_binary, int64_t now);
-    /* Its sockets do without the other edge now, all of them: it may be settled. */
-    void (*arrived)(struct session_guest *guest, int64_t now);
     /* The session is over; the guest is not touched any more. Not called by session_guest_close().
      */
     void (*ended)(struct session_guest *guest);
@@ -36,8 +34,9 @@ struct session_guest {
     const struct session_guest_operations *operations; /* borrows */
     struct session *session;                           /* managed by the session layer */
     struct outbox later;                               /* waits for session_guest_settle() */
-    uint32_t arriving;                                 /* sockets that need the other edge still */
+    uint32_t arriving;                                 /* sockets not taken over whole yet */
     bool is_taken_over;
+    bool is_listening; /* what its sockets are told is kept in `later` */
 };
 
 /* False, and nothing done: sessions_max is reached, or that id is a guest already. */
@@ -46,11 +45,15 @@ bool session_guest_open(struct session_table *table, struct slice sid, int revis
 /* A packet from the owner, as it is to be sent. */
 void session_guest_send(struct session_guest *guest, bool is_binary, struct slice bytes);
 /*
- * Takes the state over; arrived() may come before it returns. 0, or ERROR_BUS_MALFORMED: then the
- * guest is to be closed.
+ * Takes the state over. What its sockets are told meanwhile is their former edge's to say, and
+ * dropped here. 0, or ERROR_BUS_MALFORMED: then the guest is to be closed.
  */
 int session_guest_take_over(struct session_guest *guest, struct slice state, int64_t now);
-bool session_guest_has_arrived(const struct session_guest *guest);
+/*
+ * From here on what its sockets are told is ours to say. False: they are not all taken over, and it
+ * is to be closed.
+ */
+bool session_guest_listen(struct session_guest *guest, int64_t now);
 /*
  * The owner has said its last, and ends like this. The guest becomes a session of this table;
  * false: the two states do not meet, and it is to be closed.
