@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "agent-bridge/history.h"
+#include "agent-bridge/question.h"
 #include "agent-bridge/speech.h"
 #include "proto/base/error.h"
 #include "proto/base/json.h"
@@ -218,28 +219,6 @@ static const struct runtime_events events = {on_chunk, on_done, on_failed};
 
 /* --- beginnings ------------------------------------------------------------------------------- */
 
-static struct slice decode_text(struct jobs *jobs, struct slice value)
-{
-    return json_type(value) == JSON_STRING ? json_decode_string(value, &jobs->arena) : SLICE_EMPTY;
-}
-
-/* The members of the question that a runtime gets. 0, or why the body cannot be read. */
-static int read_question(struct jobs *jobs, const struct job *job, struct runtime_request *request)
-{
-    struct slice object, text = SLICE_EMPTY, name = SLICE_EMPTY;
-    const struct json_field fields[] = {{"text", &text}, {"senderName", &name}};
-    buffer_append_char(&jobs->question, '{');
-    buffer_append_slice(&jobs->question, chat_body_members(job->message.work.body));
-    buffer_append_char(&jobs->question, '}');
-    int error = json_scan(buffer_slice(&jobs->question), JSON_MAX_DEPTH, &object);
-    if (error == 0) {
-        json_collect(object, fields, sizeof(fields) / sizeof(fields[0]));
-        request->text = decode_text(jobs, text);
-        request->sender_name = decode_text(jobs, name);
-    }
-    return error;
-}
-
 static void wait_again(struct job *job)
 {
     struct jobs *jobs = job->jobs;
@@ -291,7 +270,8 @@ static void run(struct jobs *jobs, struct job *job, int64_t now)
     job->agent->running++;
     job->state = JOB_RUNNING;
     job->started_at = now;
-    int error = read_question(jobs, job, &request);
+    int error = question_read(work->body, &jobs->question, &jobs->arena, &request.text,
+                              &request.sender_name);
     if (error == 0) {
         ask_runtime(jobs, job, &request);
     } else {

@@ -84,7 +84,7 @@ struct bridge_counters {
     uint64_t links_overflowed;
     uint64_t frames_refused; /* malformed, of another version, or no message for a bridge */
     uint64_t gaps, frames_resent, frames_held; /* of the link, see link.h */
-    size_t retained;         /* bytes queued or not acknowledged, now */
+    size_t retained;                           /* bytes queued or not acknowledged, now */
 };
 const struct bridge_counters *bridge_counters(struct bridge *bridge);
 

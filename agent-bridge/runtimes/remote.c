@@ -13,11 +13,10 @@
 #include "proto/base/error.h"
 #include "proto/base/json.h"
 #include "proto/base/memory.h"
-#include "proto/base/utf8.h"
+#include "proto/base/secret.h"
+#include "proto/base/utf8_repair.h"
 
 enum { BREAKER_POLL_MS = 100 }; /* how often one asks whether the probe of another is over */
-
-#define REPLACEMENT "\xef\xbf\xbd"
 
 static struct remote *remote_of(struct remote_run *run)
 {
@@ -238,44 +237,29 @@ static bool is_stream_type(struct slice type)
     return type.length >= name.length && strncasecmp(type.data, name.data, name.length) == 0;
 }
 
+static bool begins_with(struct slice text, const char *beginning)
+{
+    size_t length = strlen(beginning);
+    return text.length >= length && memcmp(text.data, beginning, length) == 0;
+}
+
+static void begin_stream(struct remote_run *run)
+{
+    run->is_stream = true;
+    sse_reader_deinit(&run->reader);
+    sse_reader_init(&run->reader, REMOTE_EVENT_MAX);
+}
+
 static void on_head(void *context, const struct http_client_head *head)
 {
     struct remote_run *run = context;
     run->status = head->status;
     run->retry_after = head->retry_after;
-    run->is_stream = head->status / 100 == 2 && is_stream_type(head->content_type);
-    if (run->is_stream) {
-        sse_reader_deinit(&run->reader);
-        sse_reader_init(&run->reader, REMOTE_EVENT_MAX);
+    run->is_stream = false;
+    if (head->status / 100 == 2 && is_stream_type(head->content_type)) {
+        begin_stream(run);
     }
     judge(run, head->status < 500);
-}
-
-/* The bytes themselves when they are UTF-8, else a copy that is. */
-static struct slice as_utf8(struct slice bytes, struct arena *scratch)
-{
-    const unsigned char *at = (const unsigned char *)bytes.data;
-    const unsigned char *end = at + bytes.length;
-    size_t bad = 0;
-    for (const unsigned char *p = at; p < end;) {
-        size_t length = utf8_length(p, end);
-        bad += length == 0;
-        p += length == 0 ? 1 : length;
-    }
-    if (bad == 0) {
-        return bytes;
-    }
-    char *copy = arena_allocate(scratch, bytes.length + bad * (sizeof(REPLACEMENT) - 2));
-    size_t used = 0;
-    while (at < end) {
-        size_t length = utf8_length(at, end);
-        const void *from = length == 0 ? (const void *)REPLACEMENT : (const void *)at;
-        size_t size = length == 0 ? sizeof(REPLACEMENT) - 1 : length;
-        memcpy(copy + used, from, size);
-        used += size;
-        at += length == 0 ? 1 : length;
-    }
-    return slice_of(copy, used);
 }
 
 static void read_stream(struct remote_run *run, struct slice bytes)
@@ -285,7 +269,7 @@ static void read_stream(struct remote_run *run, struct slice bytes)
     int result = 0;
     while (run->state != REMOTE_OVER && !run->is_asked &&
            (result = sse_reader_next(&run->reader, &bytes, &event)) > 0) {
-        event.data = as_utf8(event.data, &remote->scratch);
+        event.data = utf8_repair(event.data, &remote->scratch);
         result = remote->operations->event(run, &event);
         arena_reset(&remote->scratch);
         if (result != 0) {
@@ -304,6 +288,11 @@ static void on_body(void *context, struct slice bytes)
     struct remote_run *run = context;
     struct http_exchange *exchange = run->exchange;
     bool is_fine = run->status / 100 == 2;
+    /* Some servers stream under another type; no JSON begins like this. */
+    if (is_fine && !run->is_stream && run->document.length == 0 &&
+        (begins_with(bytes, "data:") || begins_with(bytes, "event:"))) {
+        begin_stream(run);
+    }
     if (run->is_stream) {
         read_stream(run, bytes);
     } else if (!is_fine) {
@@ -335,7 +324,7 @@ static void read_end(struct remote_run *run)
     } else if (run->is_stream) {
         result = remote->operations->stream_end(run);
     } else {
-        struct slice body = as_utf8(buffer_slice(&run->document), &remote->scratch);
+        struct slice body = utf8_repair(buffer_slice(&run->document), &remote->scratch);
         result = remote->operations->document(run, body);
     }
     arena_reset(&remote->scratch);
@@ -446,29 +435,23 @@ int remote_begin(struct remote_run *run)
 
 /* --- the runtime ------------------------------------------------------------------------------ */
 
-static int read_secret(const char *path, struct buffer *out, char *error)
+/* One line of visible ASCII, without the line end. */
+static int read_key(const char *path, struct buffer *out, char *error)
 {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        snprintf(error, RUNTIME_ERROR_SIZE, "%s: %s", path, strerror(errno));
-        return ERROR_NOT_FOUND;
+    if (!secret_read(path, out, error, RUNTIME_ERROR_SIZE)) {
+        return ERROR_SYSTEM;
     }
-    out->length = fread(buffer_reserve(out, REMOTE_SECRET_MAX), 1, REMOTE_SECRET_MAX, file);
-    fclose(file);
     while (out->length > 0 && strchr(" \t\r\n", out->data[out->length - 1]) != NULL) {
         out->length--;
     }
-    for (size_t i = 0; i < out->length; i++) {
-        if (out->data[i] <= ' ' || out->data[i] > '~') {
-            snprintf(error, RUNTIME_ERROR_SIZE, "%s: a key is one line of visible ASCII", path);
-            return ERROR_MALFORMED;
-        }
+    bool is_key = out->length > 0 && out->length <= REMOTE_KEY_MAX;
+    for (size_t i = 0; is_key && i < out->length; i++) {
+        is_key = out->data[i] > ' ' && out->data[i] <= '~';
     }
-    if (out->length == 0) {
-        snprintf(error, RUNTIME_ERROR_SIZE, "%s: the file is empty", path);
-        return ERROR_MALFORMED;
+    if (!is_key) {
+        snprintf(error, RUNTIME_ERROR_SIZE, "%s: a key is one line of visible ASCII", path);
     }
-    return 0;
+    return is_key ? 0 : ERROR_MALFORMED;
 }
 
 int remote_check_url(const char *flag, const char *url, char *error)
@@ -494,15 +477,15 @@ int remote_init(struct remote *remote, const struct runtime_class *class,
     remote->headers[count++] = "Accept: text/event-stream, application/json";
     if (key_file != NULL) {
         struct buffer secret = BUFFER_EMPTY;
-        int result = read_secret(key_file, &secret, error);
+        int result = read_key(key_file, &secret, error);
         if (result == 0) {
             buffer_append_string(&line, header);
             buffer_append_slice(&line, buffer_slice(&secret));
             remote->secret_header = memory_copy_string(line.data, line.length);
             remote->headers[count++] = remote->secret_header;
         }
-        buffer_deinit(&line);
-        buffer_deinit(&secret);
+        secret_wipe(&line);
+        secret_wipe(&secret);
         if (result != 0) {
             return result;
         }

@@ -27,7 +27,7 @@ enum {
     REMOTE_DOCUMENT_MAX = 8 * 1024 * 1024, /* bytes of an answer that is no stream */
     REMOTE_REFUSAL_MAX = 64 * 1024,        /* of one whose status is no 2xx: the rest is not read */
     REMOTE_EVENT_MAX = 2 * 1024 * 1024,    /* of one event of a stream */
-    REMOTE_SECRET_MAX = 8 * 1024,          /* of a key file */
+    REMOTE_KEY_MAX = 8 * 1024,             /* of a key */
     REMOTE_HEADERS_MAX = 4,
 };
 

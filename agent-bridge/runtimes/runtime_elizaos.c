@@ -16,11 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "agent-bridge/character.h"
 #include "agent-bridge/runtimes/elizaos_sessions.h"
 #include "agent-bridge/runtimes/remote.h"
 #include "proto/base/agent_uuid.h"
+#include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "proto/base/json.h"
 #include "proto/base/log.h"
@@ -203,31 +203,11 @@ static int session_made(struct elizaos_run *run, struct slice object)
     return 0;
 }
 
-/* Milliseconds, of a number or of "2026-11-23T03:52:18.123Z". False: neither. */
-static bool read_time(struct slice value, int64_t *out)
+/* Milliseconds, or an ISO text. */
+static bool read_time(struct elizaos_run *run, struct slice value)
 {
-    int year, month, day, hour, minute, second, milliseconds = 0;
-    char text[32];
-    if (json_type(value) == JSON_NUMBER) {
-        return json_to_integer(value, out);
-    }
-    if (json_type(value) != JSON_STRING || value.length - 2 >= sizeof(text)) {
-        return false;
-    }
-    memcpy(text, value.data + 1, value.length - 2);
-    text[value.length - 2] = '\0';
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &year, &month, &day, &hour, &minute, &second,
-               &milliseconds) < 6) {
-        return false;
-    }
-    struct tm time = {.tm_year = year - 1900,
-                      .tm_mon = month - 1,
-                      .tm_mday = day,
-                      .tm_hour = hour,
-                      .tm_min = minute,
-                      .tm_sec = second};
-    *out = (int64_t)timegm(&time) * 1000 + milliseconds;
-    return true;
+    struct arena *scratch = &runtime_of(run)->remote.scratch;
+    return clock_parse_time(json_decode_string(value, scratch), &run->asked_at);
 }
 
 /* The server took the question, and says no more of it now: the answer is looked for. */
@@ -235,8 +215,8 @@ static int poll_from_now_on(struct elizaos_run *run, struct slice object)
 {
     struct slice message = json_get(object, "userMessage");
     message = json_type(message) == JSON_OBJECT ? message : object;
-    if (!read_time(json_get(message, "createdAt"), &run->asked_at) &&
-        !read_time(json_get(message, "created_at"), &run->asked_at)) {
+    if (!read_time(run, json_get(message, "createdAt")) &&
+        !read_time(run, json_get(message, "created_at"))) {
         return ERROR_MALFORMED;
     }
     write_poll(run);

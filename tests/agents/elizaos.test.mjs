@@ -80,6 +80,11 @@ for (const version of ['1.7', '1.6', '1.5']) {
             const room = randomUUID();
             const client = await clients.connect({ url: cluster.url });
             await client.join(room);
+            server.answerWith(async function* slowly(content) {
+                yield 'You said: ';
+                if (version === '1.7') await client.event('messageStreamChunk');
+                yield content;
+            });
             const { messageId } = await client.send(room, 'Hello');
             const { text } = await client.reply(messageId);
             assert.equal(text, 'You said: Hello');

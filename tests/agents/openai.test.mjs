@@ -327,6 +327,25 @@ describe('a chat completions server as the runtime', TEST_OPTIONS, () => {
         assert.equal((await answer).body.agentResponse.text, 'back');
     });
 
+    it('a server that dies within its answer leaves what it said, and the next question is answered',
+        async () => {
+            const room = randomUUID();
+            const client = await join(room);
+            server.answer = async (_, response) => {
+                response.writeHead(200, EVENT_STREAM);
+                response.write(delta('half of '));
+                await client.event('messageStreamChunk');
+                await server.stop();
+            };
+            await client.send(room, 'Hello');
+            await client.event('messageComplete');
+            assert.equal(chunksOf(client).join(''), 'half of ');
+            await server.start();
+            server.answer = (_, response) => stream(response, ['whole']);
+            const { messageId } = await client.send(room, 'Hello again');
+            assert.equal((await client.reply(messageId)).text, 'whole');
+        });
+
     it('a stop ends the request', async () => {
         const room = randomUUID();
         const client = await join(room);
