@@ -61,6 +61,14 @@ static uint64_t answers_request(const struct bus_message *message)
         return message->channel.request;
     case BUS_RECOVERED:
         return message->recovered.request;
+    case BUS_RECORD:
+        return message->record.request;
+    case BUS_RECORDS_PAGE:
+        return message->records_page.request;
+    case BUS_CHANNELS_PAGE:
+        return message->channels_page.request;
+    case BUS_AGENTS_PAGE:
+        return message->agents_page.request;
     default:
         return 0;
     }
@@ -72,15 +80,30 @@ static enum bus_type answer_to(enum bus_type request)
     case BUS_JOIN:
         return BUS_JOINED;
     case BUS_SEND:
+    case BUS_SUBMIT:
+    case BUS_ROOM_EVENT:
         return BUS_SEND_DONE;
     case BUS_HISTORY:
+    case BUS_MESSAGE_GET:
+    case BUS_SEARCH:
         return BUS_HISTORY_PAGE;
     case BUS_MEMBERS:
         return BUS_MEMBERS_PAGE;
     case BUS_CHANNEL_PUT:
+    case BUS_CHANNEL_GET:
+    case BUS_CHANNEL_CHANGE:
         return BUS_CHANNEL;
     case BUS_RECOVER:
         return BUS_RECOVERED;
+    case BUS_CHANNEL_LIST:
+        return BUS_CHANNELS_PAGE;
+    case BUS_RECORD_PUT:
+    case BUS_RECORD_GET:
+        return BUS_RECORD;
+    case BUS_RECORD_LIST:
+        return BUS_RECORDS_PAGE;
+    case BUS_AGENTS_GET:
+        return BUS_AGENTS_PAGE;
     default:
         return BUS_DONE;
     }

@@ -151,6 +151,21 @@ static void end_run(struct chat *chat, struct chat_room *room, const struct bus_
     control_asker(chat, room, reply->asker, reply->sender, "enable_input");
 }
 
+/* What happened to the room or to a message of it: to all alike. */
+static void broadcast_event(struct chat *chat, struct chat_room *room,
+                            const struct bus_room_message *event)
+{
+    struct packet *packet = chat_room_event_packet(event->body, offset_of_message(chat));
+    for (uint32_t i = 0; i < room->count; i++) {
+        if (event->seq > room->members[i]->joined_seq) {
+            socket_emit(room->members[i]->owner->socket, packet);
+            chat->counters.deliveries++;
+        }
+    }
+    chat->counters.rendered++;
+    packet_release(&packet);
+}
+
 /* To every socket but that of the sender, which has its own copy; one sent again has no such socket. */
 static void broadcast_message(struct chat *chat, struct chat_room *room,
                               const struct bus_room_message *message,
@@ -191,7 +206,11 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
     if (room != NULL) {
         room_enter_epoch(room, room_message->epoch);
         room->last_seq = room_message->seq;
-        broadcast_message(chat, room, room_message, sender);
+        if (room_message->kind == BUS_KIND_EVENT) {
+            broadcast_event(chat, room, room_message);
+        } else {
+            broadcast_message(chat, room, room_message, sender);
+        }
         if (is_reply) {
             end_run(chat, room, room_message);
         }

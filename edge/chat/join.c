@@ -182,7 +182,10 @@ struct packet *render_missed(struct chat *chat, const struct bus_stored_message 
         json_write_string_member(&extra, "clientMessageId", message->client_message_id);
     }
     struct packet *packet =
-        chat_broadcast_packet(&stamp, message->body, buffer_slice(&extra), offset, &chat->scratch);
+        message->kind == BUS_KIND_EVENT
+            ? chat_room_event_packet(message->body, offset)
+            : chat_broadcast_packet(&stamp, message->body, buffer_slice(&extra), offset,
+                                    &chat->scratch);
     buffer_deinit(&extra);
     return packet;
 }

@@ -119,6 +119,9 @@ void rest_post_channel(const struct rest_call *call)
     } else if (!is_valid) {
         rest_refuse(rest, call->exchange, ERROR_MALFORMED, invalid_channel);
     } else {
+        char id[UUID_TEXT_SIZE];
+        uuid_random(rest->ids, id);
+        put->id = slice_of(id, UUID_TEXT_LENGTH);
         put->server_id = put->server_id.length > 0 ? put->server_id : SLICE_LITERAL(NIL_UUID);
         put->type = put->type.length > 0 ? put->type : SLICE_LITERAL("GROUP");
         put->metadata = is_object ? metadata : SLICE_LITERAL("{}");

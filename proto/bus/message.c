@@ -72,6 +72,22 @@ static const struct field session_room_fields[] = {
     ID(bus_session_room, room),    ID(bus_session_room, entity), NAME(bus_session_room, name),
     U(bus_session_room, position), U(bus_session_room, stamp),   B(bus_session_room, was_replayed)};
 
+static const struct field record_row_fields[] = {
+    ID(bus_record_row, id),        ID(bus_record_row, owner),     U(bus_record_row, number),
+    U(bus_record_row, revision),   I(bus_record_row, created_at), I(bus_record_row, updated_at),
+    I(bus_record_row, expires_at), PAYLOAD(bus_record_row, body)};
+static const struct field channel_row_fields[] = {ID(bus_channel_row, id),
+                                                  ID(bus_channel_row, server_id),
+                                                  NAME(bus_channel_row, name),
+                                                  NAME(bus_channel_row, type),
+                                                  NAME(bus_channel_row, source_type),
+                                                  PAYLOAD(bus_channel_row, metadata),
+                                                  I(bus_channel_row, created_at),
+                                                  I(bus_channel_row, updated_at)};
+static const struct field known_agent_fields[] = {
+    ID(bus_known_agent, id), NAME(bus_known_agent, name), U(bus_known_agent, bridges),
+    PAYLOAD(bus_known_agent, details)};
+
 static const struct field hello_fields[] = {U(bus_hello, role), ID(bus_hello, incarnation),
                                             NAME(bus_hello, name), NAME(bus_hello, peer_address),
                                             NAME(bus_hello, program_version)};
@@ -105,9 +121,51 @@ static const struct field history_fields[] = {U(bus_history, request), ID(bus_hi
 static const struct field members_fields[] = {U(bus_members, request), ID(bus_members, room),
                                               U(bus_members, offset), U(bus_members, limit)};
 static const struct field channel_put_fields[] = {
-    U(bus_channel_put, request),        ID(bus_channel_put, server_id),
-    NAME(bus_channel_put, name),        NAME(bus_channel_put, type),
-    PAYLOAD(bus_channel_put, metadata), LIST(bus_channel_put, participants, BUS_ELEMENT_TEXT)};
+    U(bus_channel_put, request),        ID(bus_channel_put, id),
+    ID(bus_channel_put, server_id),     NAME(bus_channel_put, name),
+    NAME(bus_channel_put, type),        PAYLOAD(bus_channel_put, metadata),
+    NAME(bus_channel_put, source_type), LIST(bus_channel_put, participants, BUS_ELEMENT_TEXT)};
+static const struct field record_put_fields[] = {
+    U(bus_record_put, request),   NAME(bus_record_put, collection), ID(bus_record_put, id),
+    ID(bus_record_put, owner),    U(bus_record_put, expected),      I(bus_record_put, expires_at),
+    PAYLOAD(bus_record_put, body)};
+static const struct field record_get_fields[] = {
+    U(bus_record_get, request), NAME(bus_record_get, collection), ID(bus_record_get, id)};
+static const struct field record_list_fields[] = {
+    U(bus_record_list, request), NAME(bus_record_list, collection),
+    ID(bus_record_list, owner),  U(bus_record_list, after),
+    U(bus_record_list, limit),   B(bus_record_list, is_descending)};
+static const struct field record_delete_fields[] = {
+    U(bus_record_delete, request), NAME(bus_record_delete, collection), ID(bus_record_delete, id)};
+static const struct field channel_get_fields[] = {
+    U(bus_channel_get, request), ID(bus_channel_get, room), B(bus_channel_get, wants_participants)};
+static const struct field channel_change_fields[] = {
+    U(bus_channel_change, request),
+    ID(bus_channel_change, room),
+    ID(bus_channel_change, id),
+    NAME(bus_channel_change, name),
+    PAYLOAD(bus_channel_change, metadata),
+    B(bus_channel_change, sets_participants),
+    LIST(bus_channel_change, participants, BUS_ELEMENT_TEXT),
+    ID(bus_channel_change, added),
+    ID(bus_channel_change, removed)};
+static const struct field channel_list_fields[] = {
+    U(bus_channel_list, request), ID(bus_channel_list, server_id), U(bus_channel_list, before),
+    U(bus_channel_list, limit)};
+static const struct field room_event_fields[] = {
+    U(bus_room_event, request),    ID(bus_room_event, room),       ID(bus_room_event, id),
+    U(bus_room_event, action),     ID(bus_room_event, message_id), PAYLOAD(bus_room_event, body),
+    PAYLOAD(bus_room_event, event)};
+static const struct field message_get_fields[] = {U(bus_message_get, request),
+                                                  ID(bus_message_get, id)};
+static const struct field search_fields[] = {
+    U(bus_search, request), ID(bus_search, room),  ID(bus_search, sender), NAME(bus_search, text),
+    I(bus_search, after),   I(bus_search, before), U(bus_search, limit),   U(bus_search, offset)};
+static const struct field submit_fields[] = {U(bus_submit, request),      ID(bus_submit, room),
+                                             ID(bus_submit, id),          ID(bus_submit, sender),
+                                             ID(bus_submit, in_reply_to), ID(bus_submit, server_id),
+                                             PAYLOAD(bus_submit, body)};
+static const struct field agents_get_fields[] = {U(bus_agents_get, request)};
 static const struct field joined_fields[] = {
     U(bus_joined, request),         I(bus_joined, error),
     ID(bus_joined, room),           U(bus_joined, epoch),
@@ -190,6 +248,20 @@ static const struct field recovered_fields[] = {
     U(bus_recovered, request), I(bus_recovered, error), ID(bus_recovered, entity),
     LIST(bus_recovered, rooms, BUS_ELEMENT_SESSION_ROOM)};
 static const struct field session_taken_fields[] = {ID(bus_session_taken, socket)};
+static const struct field record_fields[] = {U(bus_record, request),    I(bus_record, error),
+                                             ID(bus_record, id),        ID(bus_record, owner),
+                                             U(bus_record, number),     U(bus_record, revision),
+                                             I(bus_record, created_at), I(bus_record, updated_at),
+                                             I(bus_record, expires_at), PAYLOAD(bus_record, body)};
+static const struct field records_page_fields[] = {
+    U(bus_records_page, request), I(bus_records_page, error), U(bus_records_page, total),
+    B(bus_records_page, is_complete), LIST(bus_records_page, records, BUS_ELEMENT_RECORD)};
+static const struct field channels_page_fields[] = {
+    U(bus_channels_page, request), I(bus_channels_page, error), U(bus_channels_page, next),
+    LIST(bus_channels_page, channels, BUS_ELEMENT_CHANNEL)};
+static const struct field agents_page_fields[] = {
+    U(bus_agents_page, request), I(bus_agents_page, error),
+    LIST(bus_agents_page, agents, BUS_ELEMENT_KNOWN_AGENT)};
 static const struct field register_agents_fields[] = {
     U(bus_register_agents, credit), LIST(bus_register_agents, agents, BUS_ELEMENT_AGENT)};
 static const struct field offer_fields[] = {LIST(bus_offer, agents, BUS_ELEMENT_AGENT)};
@@ -259,6 +331,9 @@ static const struct layout *element_layout(enum bus_element element)
         [BUS_ELEMENT_TEXT] = {"text", text_fields, COUNT(text_fields)},
         [BUS_ELEMENT_SESSION_ROOM] = {"session_room", session_room_fields,
                                       COUNT(session_room_fields)},
+        [BUS_ELEMENT_RECORD] = {"record", record_row_fields, COUNT(record_row_fields)},
+        [BUS_ELEMENT_CHANNEL] = {"channel", channel_row_fields, COUNT(channel_row_fields)},
+        [BUS_ELEMENT_KNOWN_AGENT] = {"agent", known_agent_fields, COUNT(known_agent_fields)},
     };
     return &layouts[element];
 }
@@ -314,6 +389,9 @@ static bool read_list(struct msgpack_reader *reader, enum bus_element element,
         struct bus_agent agent;
         struct bus_peer peer;
         struct bus_text text;
+        struct bus_record_row record;
+        struct bus_channel_row channel;
+        struct bus_known_agent known_agent;
     } scratch;
     const char *start = (const char *)reader->at;
     for (uint32_t i = 0; i < list->count; i++) {

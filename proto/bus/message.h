@@ -43,6 +43,8 @@ struct bus_member {
     uint64_t connections; /* sockets of this entity in the room */
 };
 
+enum { BUS_KIND_EVENT = 3 }; /* of the store's message kinds: what is shown under its own name */
+
 struct bus_stored_message {
     struct slice id;
     uint64_t seq;
@@ -78,6 +80,36 @@ struct bus_peer {
 
 struct bus_text {
     struct slice text;
+};
+
+/* A record as it is listed; see router/store/record.h. */
+struct bus_record_row {
+    struct slice id;
+    struct slice owner;
+    uint64_t number;
+    uint64_t revision;
+    int64_t created_at;
+    int64_t updated_at;
+    int64_t expires_at;
+    struct slice body;
+};
+
+struct bus_channel_row {
+    struct slice id;
+    struct slice server_id;
+    struct slice name;
+    struct slice type;
+    struct slice source_type;
+    struct slice metadata; /* raw JSON object */
+    int64_t created_at;
+    int64_t updated_at;
+};
+
+struct bus_known_agent {
+    struct slice id;
+    struct slice name;
+    uint64_t bridges;     /* that run it now */
+    struct slice details; /* raw JSON object */
 };
 
 /* --- edge to router --------------------------------------------------------------------------- */
@@ -166,10 +198,12 @@ struct bus_members {
 };
 struct bus_channel_put {
     uint64_t request;
+    struct slice id; /* made unless it is there already; then it is answered as it is */
     struct slice server_id;
     struct slice name;
     struct slice type;
     struct slice metadata;        /* raw JSON object */
+    struct slice source_type;
     struct bus_list participants; /* bus_text */
 };
 
@@ -187,6 +221,103 @@ struct bus_session_end {
 struct bus_recover {
     uint64_t request;
     struct slice socket;
+};
+
+/* Records: what REST keeps. The store decides, in the order of commits. */
+struct bus_record_put {
+    uint64_t request;
+    struct slice collection;
+    struct slice id;
+    struct slice owner;
+    uint64_t expected;  /* revision; 0: there is none yet; UINT64_MAX: any or none */
+    int64_t expires_at; /* wall ms; 0: never */
+    struct slice body;
+};
+struct bus_record_get {
+    uint64_t request;
+    struct slice collection;
+    struct slice id;
+};
+struct bus_record_list {
+    uint64_t request;
+    struct slice collection;
+    struct slice owner; /* empty: everybody's */
+    uint64_t after;     /* number of a record; 0: from the first, or the last when descending */
+    uint64_t limit;
+    bool is_descending;
+};
+struct bus_record_delete {
+    uint64_t request;
+    struct slice collection;
+    struct slice id;
+};
+
+struct bus_channel_get {
+    uint64_t request;
+    struct slice room;
+    bool wants_participants;
+};
+/* What is empty stays as it is. The room is told with channelUpdated. */
+struct bus_channel_change {
+    uint64_t request;
+    struct slice room;
+    struct slice id; /* of the event: makes the change idempotent */
+    struct slice name;
+    struct slice metadata;
+    bool sets_participants;
+    struct bus_list participants; /* bus_text */
+    struct slice added;           /* to the participants */
+    struct slice removed;
+};
+struct bus_channel_list {
+    uint64_t request;
+    struct slice server_id;
+    uint64_t before; /* what the page before said is next; 0: from the newest on */
+    uint64_t limit;
+};
+
+enum bus_room_action {
+    BUS_ROOM_TELLS,           /* nothing but the event */
+    BUS_ROOM_DELETES_MESSAGE, /* message_id */
+    BUS_ROOM_EDITS_MESSAGE,   /* message_id gets that body */
+    BUS_ROOM_CLEARS,          /* all messages so far */
+    BUS_ROOM_IS_DELETED
+};
+struct bus_room_event {
+    uint64_t request;
+    struct slice room;
+    struct slice id; /* makes it idempotent */
+    uint64_t action; /* enum bus_room_action */
+    struct slice message_id;
+    struct slice body;
+    struct slice event; /* name, a space, JSON object; see BUS.md, "Events of a room" */
+};
+struct bus_message_get {
+    uint64_t request;
+    struct slice id;
+};
+struct bus_search {
+    uint64_t request;
+    struct slice room;   /* empty: all */
+    struct slice sender; /* empty: all */
+    struct slice text;   /* empty: all */
+    int64_t after;
+    int64_t before;
+    uint64_t limit;
+    uint64_t offset;
+};
+/* A message of an agent that runs elsewhere, under the id that it has given it. */
+struct bus_submit {
+    uint64_t request;
+    struct slice room;
+    struct slice id;
+    struct slice sender;
+    struct slice in_reply_to;
+    struct slice server_id;
+    struct slice body;
+};
+struct bus_agents_get {
+    uint64_t request;
 };
 
 /* --- router to edge --------------------------------------------------------------------------- */
@@ -351,6 +482,37 @@ struct bus_recovered {
 struct bus_session_taken {
     struct slice socket;
 };
+/* Answers record_put (without body) and record_get. */
+struct bus_record {
+    uint64_t request;
+    int64_t error; /* CONFLICT: another revision is there */
+    struct slice id;
+    struct slice owner;
+    uint64_t number;
+    uint64_t revision;
+    int64_t created_at;
+    int64_t updated_at;
+    int64_t expires_at;
+    struct slice body;
+};
+struct bus_records_page {
+    uint64_t request;
+    int64_t error;
+    uint64_t total; /* of the collection, with those that have expired and are not swept yet */
+    bool is_complete;
+    struct bus_list records; /* bus_record_row */
+};
+struct bus_channels_page {
+    uint64_t request;
+    int64_t error;
+    uint64_t next; /* 0: these are the last */
+    struct bus_list channels; /* bus_channel_row, newest first */
+};
+struct bus_agents_page {
+    uint64_t request;
+    int64_t error;
+    struct bus_list agents; /* bus_known_agent, in order of first registration */
+};
 
 /* --- bridge to router ------------------------------------------------------------------------- */
 
@@ -501,6 +663,14 @@ struct bus_hello {
     X(SESSION_OPEN, session_open, 20)                                                              \
     X(SESSION_END, session_end, 21)                                                                \
     X(RECOVER, recover, 22)                                                                        \
+    X(RECORD_PUT, record_put, 32)                                                                  \
+    X(RECORD_GET, record_get, 33)                                                                  \
+    X(RECORD_LIST, record_list, 34)                                                                \
+    X(RECORD_DELETE, record_delete, 35)                                                            \
+    X(CHANNEL_GET, channel_get, 36)                                                                \
+    X(CHANNEL_CHANGE, channel_change, 37)                                                          \
+    X(CHANNEL_LIST, channel_list, 38)                                                              \
+    X(ROOM_EVENT, room_event, 39)                                                                  \
     X(JOINED, joined, 40)                                                                          \
     X(SEND_DONE, send_done, 41)                                                                    \
     X(ROOM_MESSAGE, room_message, 42)                                                              \
@@ -519,6 +689,10 @@ struct bus_hello {
     X(SETTLED, settled, 55)                                                                        \
     X(RECOVERED, recovered, 56)                                                                    \
     X(SESSION_TAKEN, session_taken, 57)                                                            \
+    X(RECORD, record, 63)                                                                          \
+    X(RECORDS_PAGE, records_page, 64)                                                              \
+    X(CHANNELS_PAGE, channels_page, 65)                                                            \
+    X(AGENTS_PAGE, agents_page, 66)                                                                \
     X(RUNS, runs, 100)                                                                             \
     X(INPUT, input, 101)                                                                           \
     X(RUNS_WANTED, runs_wanted, 102)                                                                           \
@@ -540,7 +714,11 @@ struct bus_hello {
     X(MOVE_STATE, move_state, 96)                                                                  \
     X(MOVE_END, move_end, 97)                                                                      \
     X(MARK, mark, 98)                                                                              \
-    X(MARKED, marked, 99)
+    X(MARKED, marked, 99)                                                                          \
+    X(MESSAGE_GET, message_get, 110)                                                               \
+    X(SEARCH, search, 111)                                                                         \
+    X(SUBMIT, submit, 112)                                                                         \
+    X(AGENTS_GET, agents_get, 113)
 
 enum bus_type {
 #define X(name, member, number) BUS_##name = (number),
@@ -571,7 +749,10 @@ enum bus_element {
     BUS_ELEMENT_AGENT,
     BUS_ELEMENT_PEER,
     BUS_ELEMENT_TEXT,
-    BUS_ELEMENT_SESSION_ROOM
+    BUS_ELEMENT_SESSION_ROOM,
+    BUS_ELEMENT_RECORD,
+    BUS_ELEMENT_CHANNEL,
+    BUS_ELEMENT_KNOWN_AGENT
 };
 
 /* A list under construction; owns its buffer. */

@@ -12,6 +12,18 @@
 /* Between the members, in which JSON allows no such byte, and the binary values. */
 enum { APPENDIX_MARK = '\0', LENGTH_BYTES = 4 };
 
+bool chat_read_event(struct slice body, struct slice *name, struct slice *argument)
+{
+    const char *space = body.length == 0 ? NULL : memchr(body.data, ' ', body.length);
+    if (space == NULL || space == body.data) {
+        return false;
+    }
+    size_t length = (size_t)(space - body.data);
+    *name = slice_of(body.data, length);
+    *argument = slice_of(space + 1, body.length - length - 1);
+    return argument->length > 0 && argument->data[0] == '{';
+}
+
 struct slice chat_body_members(struct slice body)
 {
     const char *mark = body.length == 0 ? NULL : memchr(body.data, APPENDIX_MARK, body.length);

@@ -7,6 +7,7 @@
 #ifndef PROTO_WIRE_CHAT_BODY_H
 #define PROTO_WIRE_CHAT_BODY_H
 
+#include <stdbool.h>
 #include "proto/base/buffer.h"
 #include "proto/base/slice.h"
 
@@ -28,6 +29,9 @@ struct slice chat_body_members(struct slice body);
  * value is {"type":"Buffer","base64":"…"}.
  */
 void chat_show_body(struct slice body, struct buffer *out);
+
+/* The body of an event of a room: its name, a space, its argument. False: it is none. */
+bool chat_read_event(struct slice body, struct slice *name, struct slice *argument);
 
 struct chat_send; /* chat_event.h */
 /* The body of a message: of the sender's binary values those that it names, numbered anew. */

@@ -439,6 +439,18 @@ struct packet *chat_broadcast_packet(const struct chat_stamp *stamp, struct slic
     return packet;
 }
 
+struct packet *chat_room_event_packet(struct slice body, struct slice offset)
+{
+    char event[CHAT_EVENT_NAME_MAX + 1];
+    struct slice name = SLICE_LITERAL("roomEvent"), argument = SLICE_LITERAL("{}");
+    if (!chat_read_event(body, &name, &argument) || name.length > CHAT_EVENT_NAME_MAX) {
+        name = SLICE_LITERAL("roomEvent"); /* nothing that a router of ours says */
+        argument = SLICE_LITERAL("{}");
+    }
+    snprintf(event, sizeof(event), "%.*s", (int)name.length, name.data);
+    return chat_event_packet(event, argument, offset);
+}
+
 void chat_write_error(bool is_ack, struct chat_fault what, struct slice client_message_id,
                       int64_t retry_after_ms, struct buffer *out)
 {

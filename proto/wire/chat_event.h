@@ -29,6 +29,7 @@ enum chat_type {
 
 enum {
     CHAT_NAME_MAX = 256,      /* bytes of a display name, source, status or action */
+    CHAT_EVENT_NAME_MAX = 63, /* bytes of the name of a room's event */
 };
 
 /* What is wrong with a payload: an error of error.h, and the field it is about (NULL: the whole).
@@ -146,6 +147,9 @@ struct slice chat_offset_suffix(struct slice offset, char out[CHAT_SUFFIX_SIZE])
 struct packet *chat_broadcast_packet(const struct chat_stamp *stamp, struct slice body,
                                      struct slice extra, struct slice offset,
                                      struct buffer *scratch);
+
+/* The packet of a room's event, from its body. */
+struct packet *chat_room_event_packet(struct slice body, struct slice offset);
 
 /* {"error":…,"code":…,"field":…,"clientMessageId":…}, with success:false in front for acks. */
 void chat_write_error(bool is_ack, struct chat_fault fault, struct slice client_message_id,

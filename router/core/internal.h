@@ -7,8 +7,10 @@
  *   send.c      messages: order, idempotence       replay.c    what a joiner or an edge missed
  *   agents.c    agents, and who answers            work.c      jobs, their order and their ends
  *   dispatch.c  giving jobs to bridges             bridges.c   what bridges say
- *   run.c       what viewers see of a run          lookup.c    history, members, receipts, channels
+ *   run.c       what viewers see of a run          lookup.c    history, search, members, receipts
  *   sessions.c  sockets that can be recovered      asked.c     askers whose input may be disabled
+ *   channels.c  rooms as REST sees them            events.c    what happens to rooms and messages
+ *   records.c   what REST keeps in the store
  */
 #ifndef ROUTER_CORE_INTERNAL_H
 #define ROUTER_CORE_INTERNAL_H
@@ -116,6 +118,7 @@ struct presence {
 /* An entity in a room: one, however many tabs and edges. */
 struct member {
     struct heap_entry leaving; /* set while it has no connection left and the grace period runs */
+    bool is_participant;       /* it has sent something, and that is noted */
     struct room *room;
     struct text entity;
     struct text name;
@@ -145,6 +148,8 @@ struct room {
     struct text metadata;
     int64_t created_at;
     int64_t updated_at;
+    int64_t deleted_at;          /* 0: it is there; else only its line of numbers is */
+    const struct agent *answers; /* of those without a list: the agent that is noted */
     bool is_stored; /* its row is committed, or in a batch */
     bool has_participants;
     struct participant *participants;
@@ -240,7 +245,9 @@ enum pending_kind {
     PENDING_CHANNEL,
     PENDING_HISTORY,
     PENDING_JOIN, /* of a socket that can be recovered: its row */
-    PENDING_CLAIM /* of a session that is to be recovered */
+    PENDING_CLAIM, /* of a session that is to be recovered */
+    PENDING_RECORD,
+    PENDING_RECORD_GONE
 };
 
 /* A join whose answer carries this stamp, or a later one: until then nobody is told of so late a
@@ -269,6 +276,9 @@ struct pending {
     struct buffer asked;                /* JOIN: the message; CLAIM: the socket */
     struct unanswered_join *unanswered; /* owns; JOIN */
     bool is_cancelled;                  /* JOIN */
+    bool is_new;  /* CHANNEL: nobody knows it before it is committed */
+    const struct record_outcome *record; /* borrows from the batch: RECORD, RECORD_GONE */
+    int64_t at;                          /* wall ms: RECORD */
     struct pending *next;
 };
 
@@ -284,7 +294,14 @@ enum question_kind {
     QUESTION_HISTORY,
     QUESTION_RECEIPT,
     QUESTION_SESSION, /* one that was claimed */
-    QUESTION_JOB /* the body of a question for a bridge */
+    QUESTION_JOB, /* the body of a question for a bridge */
+    QUESTION_SEARCH,
+    QUESTION_MESSAGE,
+    QUESTION_SUBMIT,  /* whether an id is taken; replay keeps the message that wants it */
+    QUESTION_CHANNEL, /* who takes part in it */
+    QUESTION_CHANNELS,
+    QUESTION_RECORD,
+    QUESTION_RECORDS
 };
 
 /* Waits for a page of the store; key is the query's token. */
@@ -328,6 +345,8 @@ struct router {
     struct job *streaming; /* those with text that viewers do not have yet */
     struct question *questions;
     struct heap leaving; /* members in their grace period */
+    bool needs_sweep;    /* something in the store expires, or was cleared */
+    int64_t records_swept_at;
     struct dedupe *dedupe;
 
     struct open_batch open;       /* fills */
@@ -389,6 +408,13 @@ void room_destroy(struct router *router, struct room *room);
 void room_store(struct router *router, struct room *room); /* puts its row into the open batch */
 /* False: it is on the list already. */
 bool room_add_participant(struct room *room, struct slice id);
+bool room_remove_participant(struct room *room, struct slice id); /* false: it is not on the list */
+void room_forget_participants(struct room *room);
+void room_changed(struct router *router, struct room *room); /* its row goes to the store anew */
+/* Something is said in it: one that was deleted begins a new life. */
+void room_revive(struct router *router, struct room *room);
+/* Somebody speaks in a room without a list: the store notes who, so that REST can tell. */
+void room_note_participant(struct router *router, struct room *room, struct slice id);
 /* Somebody left: a room that nobody is in and nothing was ever said in need not be kept. */
 void room_consider(struct router *router, struct room *room);
 void rooms_reap(struct router *router);
@@ -429,6 +455,11 @@ bool room_has_entity_on(const struct attachment *attachment, struct slice entity
 void send_receive(struct peer *peer, const struct bus_message *message);
 void send_committed(struct router *router, struct pending *pending, int result);
 void send_reply(struct router *router, struct job *job, struct slice body);
+/* Gives a message its place in the room and puts it into the open batch. */
+const struct message_record *send_append(struct router *router, struct room *room,
+                                         struct message_record *record);
+void send_answer_duplicate(struct peer *peer, uint64_t request, uint64_t trace,
+                           const struct dedupe_entry *entry);
 
 /* replay.c */
 void replay_begin_join(struct peer *peer, struct room *room, const struct bus_message *message,
@@ -541,6 +572,20 @@ void lookup_answered(struct router *router, struct question *question, struct st
  */
 void lookup_receive_of_bridge(struct peer *peer, const struct bus_message *message);
 void lookup_history_due(struct router *router, const struct pending *pending);
-void lookup_channel_stored(struct router *router, struct pending *pending, int result);
+
+/* channels.c, events.c, records.c: receive is false when the message is not theirs. */
+bool channels_receive(struct peer *peer, const struct bus_message *message);
+void channels_answered(struct router *router, struct question *question, struct store_page *page);
+void channels_stored(struct router *router, struct pending *pending, int result);
+bool events_receive(struct peer *peer, const struct bus_message *message);
+struct room *events_room(struct router *router, struct slice id); /* one that is there, or NULL */
+/* channelUpdated, with the row as it is now. */
+void events_say_updated(struct router *router, struct room *room, struct slice id);
+void events_submit_answered(struct router *router, const struct question *question,
+                            const struct store_page *page);
+bool records_receive(struct peer *peer, const struct bus_message *message);
+void records_answered(struct router *router, const struct question *question,
+                      const struct store_page *page);
+void records_stored(struct router *router, const struct pending *pending, int result);
 
 #endif

@@ -3,7 +3,6 @@
 enum {
     HISTORY_LIMIT_MAX = 1000,
     MEMBERS_LIMIT_MAX = 10000,
-    PARTICIPANTS_MAX = 10000,
     STORED_OVERHEAD = 2048, /* bytes of a stored message beside its body, at most */
 };
 
@@ -192,6 +191,54 @@ void lookup_history_due(struct router *router, const struct pending *pending)
                    pending->room_number, pending->limit);
 }
 
+/* The answer is a page of history, newest first; of no room in particular. */
+static void ask_for_page(struct peer *peer, enum question_kind kind, uint64_t request,
+                         uint64_t trace, struct store_query *query)
+{
+    struct router *router = peer->router;
+    if (router_may_not_ask(router)) {
+        struct bus_message page = {
+            .type = BUS_HISTORY_PAGE,
+            .trace = trace,
+            .history_page = {.request = request, .error = ERROR_OVERLOADED}};
+        peer_send(peer, &page);
+        return;
+    }
+    struct question *question = router_ask(router, kind, query);
+    question->origin = text_copy(text_slice(&peer->incarnation));
+    question->request = request;
+    question->room = query->room;
+    question->trace = trace;
+}
+
+static void receive_search(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_search *search = &message->search;
+    struct room *room = events_room(peer->router, search->room);
+    struct store_query query = {.type = STORE_QUERY_SEARCH,
+                                .room = room == NULL ? 0 : room->number,
+                                .before_ms = search->before,
+                                .after_ms = search->after,
+                                .skip = (size_t)search->offset,
+                                .limit = search->limit > HISTORY_LIMIT_MAX ? HISTORY_LIMIT_MAX
+                                                                           : search->limit};
+    if ((room == NULL && search->room.length > 0) || search->limit == 0 ||
+        search->text.length > STORE_SEARCH_TEXT_MAX) {
+        answer_history(peer, search->request, message->trace, NULL, NULL, false);
+        return;
+    }
+    memcpy(query.text, search->text.data, search->text.length);
+    memcpy(query.owner, search->sender.data, search->sender.length);
+    ask_for_page(peer, QUESTION_SEARCH, search->request, message->trace, &query);
+}
+
+static void receive_message_get(struct peer *peer, const struct bus_message *message)
+{
+    struct store_query query = {.type = STORE_QUERY_MESSAGE, .limit = 1};
+    memcpy(query.id, message->message_get.id.data, message->message_get.id.length);
+    ask_for_page(peer, QUESTION_MESSAGE, message->message_get.request, message->trace, &query);
+}
+
 static void receive_members(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_members *members = &message->members;
@@ -211,106 +258,6 @@ static void receive_members(struct peer *peer, const struct bus_message *message
     buffer_deinit(&list.bytes);
 }
 
-static void answer_channel(struct peer *peer, uint64_t request, uint64_t trace, int error,
-                           const struct room *room)
-{
-    struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    struct bus_message message = {
-        .type = BUS_CHANNEL, .trace = trace, .channel = {.request = request, .error = error}};
-    if (room != NULL) {
-        struct participant *participant;
-        for (participant = room->participants; participant != NULL;
-             participant = participant->hh.next) {
-            struct bus_text element = {text_slice(&participant->id)};
-            bus_list_add(&list, BUS_ELEMENT_TEXT, &element);
-        }
-        message.channel = (struct bus_channel){.request = request,
-                                               .error = error,
-                                               .id = text_slice(&room->id),
-                                               .epoch = room->epoch,
-                                               .server_id = text_slice(&room->server_id),
-                                               .name = text_slice(&room->name),
-                                               .type = text_slice(&room->type),
-                                               .source_type = text_slice(&room->source_type),
-                                               .metadata = text_slice(&room->metadata),
-                                               .created_at = room->created_at,
-                                               .updated_at = room->updated_at,
-                                               .participants = bus_list_of(&list)};
-    }
-    peer_send(peer, &message);
-    buffer_deinit(&list.bytes);
-}
-
-static bool has_empty_text(const struct bus_list *list)
-{
-    struct msgpack_reader reader = bus_list_read(list);
-    struct bus_text element;
-    bool is_empty = false;
-    while (!is_empty && bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
-        is_empty = element.text.length == 0;
-    }
-    return is_empty;
-}
-
-static void receive_channel_put(struct peer *peer, const struct bus_message *message)
-{
-    const struct bus_channel_put *put = &message->channel_put;
-    struct router *router = peer->router;
-    int error = 0;
-    if (HASH_COUNT(router->rooms) >= (size_t)router->settings.rooms_max ||
-        put->participants.count > PARTICIPANTS_MAX) {
-        error = ERROR_LIMIT;
-    } else if (router_batch_is_full(router)) {
-        error = ERROR_OVERLOADED;
-    } else if (has_empty_text(&put->participants)) {
-        error = ERROR_MALFORMED;
-    }
-    if (error != 0) {
-        router->counters.refused++;
-        answer_channel(peer, put->request, message->trace, error, NULL);
-        return;
-    }
-    char id[UUID_TEXT_SIZE];
-    uuid_random(router->ids, id);
-    struct room_record record = {.number = ++router->last_room,
-                                 .id = slice_of(id, UUID_TEXT_LENGTH),
-                                 .epoch = (id_random_u64(router->ids) >> 12) | 1,
-                                 .server_id = put->server_id,
-                                 .name = put->name,
-                                 .type = put->type,
-                                 .source_type = SLICE_EMPTY,
-                                 .metadata = put->metadata,
-                                 .has_participants = put->participants.count > 0,
-                                 .created_at = router->time.wall,
-                                 .updated_at = router->time.wall};
-    struct room *room = room_new(router, &record);
-    room_store(router, room);
-    struct msgpack_reader reader = bus_list_read(&put->participants);
-    struct bus_text element;
-    while (bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
-        if (room_add_participant(room, element.text)) {
-            store_batch_add_participant(router_batch(router), room->number, element.text);
-        }
-    }
-    struct pending *pending = router_pend(router, PENDING_CHANNEL);
-    pending->room = room;
-    pending->origin = text_copy(text_slice(&peer->incarnation));
-    pending->request = put->request;
-    pending->trace = message->trace;
-}
-
-void lookup_channel_stored(struct router *router, struct pending *pending, int result)
-{
-    struct peer *peer = peer_by_incarnation(router, text_slice(&pending->origin));
-    if (peer != NULL) {
-        answer_channel(peer, pending->request, pending->trace, result == 0 ? 0 : ERROR_OVERLOADED,
-                       result == 0 ? pending->room : NULL);
-    }
-    if (result != 0) {
-        room_destroy(router, pending->room); /* its id was never told to anyone */
-    }
-}
-
 void lookup_receive(struct peer *peer, const struct bus_message *message)
 {
     switch (message->type) {
@@ -326,11 +273,17 @@ void lookup_receive(struct peer *peer, const struct bus_message *message)
     case BUS_MEMBERS:
         receive_members(peer, message);
         break;
-    case BUS_CHANNEL_PUT:
-        receive_channel_put(peer, message);
+    case BUS_SEARCH:
+        receive_search(peer, message);
+        break;
+    case BUS_MESSAGE_GET:
+        receive_message_get(peer, message);
         break;
     default:
-        peer->router->counters.frames_refused++; /* not an edge's to say */
+        if (!channels_receive(peer, message) && !events_receive(peer, message) &&
+            !records_receive(peer, message)) {
+            peer->router->counters.frames_refused++; /* not an edge's to say */
+        }
         break;
     }
 }
@@ -343,7 +296,10 @@ void lookup_answered(struct router *router, struct question *question, struct st
     }
     struct peer *peer = peer_by_incarnation(router, text_slice(&question->origin));
     if (peer != NULL) {
-        answer_history(peer, question->request, question->trace,
-                       room_by_number(router, question->room), page, question->is_forward);
+        uint64_t number = question->kind == QUESTION_MESSAGE && page->count > 0
+                              ? page->messages[0].room
+                              : question->room;
+        answer_history(peer, question->request, question->trace, room_by_number(router, number),
+                       page, question->is_forward);
     }
 }

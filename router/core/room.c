@@ -37,6 +37,7 @@ struct room *room_new(struct router *router, const struct room_record *record)
     room->updated_at = record->updated_at;
     room->has_participants = record->has_participants;
     room->changed_at = router->last_stamp;
+    room->deleted_at = record->deleted_at;
     HASH_ADD_KEYPTR(hh, router->rooms, room->id.data, room->id.length, room);
     HASH_ADD(by_number, router->rooms_by_number, number, sizeof(room->number), room);
     return room;
@@ -57,12 +58,7 @@ void room_destroy(struct router *router, struct room *room)
     HASH_ITER (hh, room->members, member, next) {
         member_destroy(router, member);
     }
-    struct participant *participant, *next_participant;
-    HASH_ITER (hh, room->participants, participant, next_participant) {
-        HASH_DEL(room->participants, participant);
-        free(participant->id.data);
-        free(participant);
-    }
+    room_forget_participants(room);
     if (room->is_idle) {
         LL_DELETE2(router->idle_rooms, room, next_idle);
     }
@@ -125,6 +121,7 @@ void room_store(struct router *router, struct room *room)
         .has_participants = room->has_participants,
         .created_at = room->created_at,
         .updated_at = room->updated_at,
+        .deleted_at = room->deleted_at,
     };
     store_batch_put_room(router_batch(router), &record);
     room->is_stored = true;
@@ -142,6 +139,70 @@ bool room_add_participant(struct room *room, struct slice id)
     HASH_ADD_KEYPTR(hh, room->participants, participant->id.data, participant->id.length,
                     participant);
     return true;
+}
+
+static void participant_destroy(struct room *room, struct participant *participant)
+{
+    HASH_DEL(room->participants, participant);
+    free(participant->id.data);
+    free(participant);
+}
+
+bool room_remove_participant(struct room *room, struct slice id)
+{
+    struct participant *participant;
+    HASH_FIND(hh, room->participants, id.data, id.length, participant);
+    if (participant == NULL) {
+        return false;
+    }
+    participant_destroy(room, participant);
+    return true;
+}
+
+void room_forget_participants(struct room *room)
+{
+    struct participant *participant, *next;
+    HASH_ITER (hh, room->participants, participant, next) {
+        participant_destroy(room, participant);
+    }
+    room->answers = NULL;
+    for (struct member *member = room->members; member != NULL; member = member->hh.next) {
+        member->is_participant = false;
+    }
+}
+
+void room_changed(struct router *router, struct room *room)
+{
+    room->updated_at = router->time.wall;
+    room->is_stored = false;
+    room_store(router, room);
+}
+
+void room_revive(struct router *router, struct room *room)
+{
+    if (room->deleted_at == 0) {
+        return;
+    }
+    room->deleted_at = 0;
+    text_replace(&room->source_type, SLICE_LITERAL("auto_created"));
+    text_replace(&room->metadata, SLICE_LITERAL("{}"));
+    room_changed(router, room);
+}
+
+void room_note_participant(struct router *router, struct room *room, struct slice id)
+{
+    struct member *member;
+    if (room->has_participants || id.length == 0) {
+        return;
+    }
+    HASH_FIND(hh, room->members, id.data, id.length, member);
+    if (member != NULL && member->is_participant) {
+        return;
+    }
+    if (member != NULL) {
+        member->is_participant = true;
+    }
+    store_batch_add_participant(router_batch(router), room->number, id);
 }
 
 void room_consider(struct router *router, struct room *room)

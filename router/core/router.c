@@ -2,7 +2,8 @@
 
 enum {
     QUESTIONS_MAX = 10000, /* of edges, asked of the store and not answered; beyond: overloaded */
-    WORK_PAUSE_MS = 200    /* after a failed commit no work is given out for this long */
+    WORK_PAUSE_MS = 200,   /* after a failed commit no work is given out for this long */
+    SWEEP_MS = 10000       /* between two bounded sweeps of what has expired or was cleared */
 };
 
 const struct router_settings router_default_settings = {
@@ -203,6 +204,8 @@ void router_loaded(struct router *router, const struct store_loader *loader)
     router->last_position = loader->last_position;
     router->published_position = loader->last_position;
     sessions_loaded(router);
+    router->needs_sweep = loader->needs_sweep;
+    router->records_swept_at = router->time.now;
 }
 
 /* --- batches and questions -------------------------------------------------------------------- */
@@ -318,7 +321,11 @@ void router_committed(struct router *router, struct store_batch *batch, int resu
             work_job_ended(router, pending, result);
             break;
         case PENDING_CHANNEL:
-            lookup_channel_stored(router, pending, result);
+            channels_stored(router, pending, result);
+            break;
+        case PENDING_RECORD:
+        case PENDING_RECORD_GONE:
+            records_stored(router, pending, result);
             break;
         case PENDING_HISTORY:
             lookup_history_due(router, pending);
@@ -353,6 +360,8 @@ void router_answered(struct router *router, struct store_page *page, struct inst
             break;
         case QUESTION_HISTORY:
         case QUESTION_RECEIPT:
+        case QUESTION_SEARCH:
+        case QUESTION_MESSAGE:
             lookup_answered(router, question, page);
             break;
         case QUESTION_SESSION:
@@ -361,12 +370,32 @@ void router_answered(struct router *router, struct store_page *page, struct inst
         case QUESTION_JOB:
             work_question_read(router, question, page);
             break;
+        case QUESTION_SUBMIT:
+            events_submit_answered(router, question, page);
+            break;
+        case QUESTION_CHANNEL:
+        case QUESTION_CHANNELS:
+            channels_answered(router, question, page);
+            break;
+        case QUESTION_RECORD:
+        case QUESTION_RECORDS:
+            records_answered(router, question, page);
+            break;
         }
         question_destroy(router, question);
     }
     store_page_destroy(&page);
     peers_reap(router);
     rooms_reap(router);
+}
+
+/* Records that have expired are not seen any more: their rows may wait. */
+static void sweep(struct router *router)
+{
+    if (router->needs_sweep && router->time.now - router->records_swept_at >= SWEEP_MS) {
+        router->records_swept_at = router->time.now;
+        store_batch_sweep(router_batch(router), router->time.wall);
+    }
 }
 
 void router_tick(struct router *router, struct instant now)
@@ -385,6 +414,7 @@ void router_tick(struct router *router, struct instant now)
     work_tick(router);
     asked_tick(router);
     dedupe_expire(router->dedupe, now.wall);
+    sweep(router);
     peers_reap(router);
     rooms_reap(router);
 }

@@ -2,37 +2,36 @@
 
 enum { RETRY_AFTER_MS = 1000 };
 
-static void answer(struct peer *peer, const struct bus_message *question, struct bus_send_done done)
+static void answer(struct peer *peer, uint64_t request, uint64_t trace, struct bus_send_done done)
 {
-    struct bus_message message = {
-        .type = BUS_SEND_DONE, .trace = question->trace, .send_done = done};
-    message.send_done.request = question->send.request;
+    struct bus_message message = {.type = BUS_SEND_DONE, .trace = trace, .send_done = done};
+    message.send_done.request = request;
     peer_send(peer, &message);
 }
 
 static void refuse(struct peer *peer, const struct bus_message *question, int error)
 {
     peer->router->counters.refused++;
-    answer(peer, question,
+    answer(peer, question->send.request, question->trace,
            (struct bus_send_done){.error = error,
                                   .retry_after = error_is_retryable(error) ? RETRY_AFTER_MS : 0});
 }
 
 /* The first send of this messageId decides; a repeat gets the same answer when it has one. */
-static void answer_duplicate(struct peer *peer, const struct bus_message *question,
-                             const struct dedupe_entry *entry)
+void send_answer_duplicate(struct peer *peer, uint64_t request, uint64_t trace,
+                           const struct dedupe_entry *entry)
 {
     struct router *router = peer->router;
     router->counters.duplicates++;
     if (!entry->is_committed) {
         struct pending *pending = router_pend(router, PENDING_DUPLICATE);
         pending->origin = text_copy(text_slice(&peer->incarnation));
-        pending->request = question->send.request;
-        pending->trace = question->trace;
+        pending->request = request;
+        pending->trace = trace;
         pending->key = entry->key;
         return;
     }
-    answer(peer, question,
+    answer(peer, request, trace,
            (struct bus_send_done){.message_id = slice_of(entry->id, UUID_TEXT_LENGTH),
                                   .seq = entry->seq,
                                   .epoch = entry->epoch,
@@ -71,6 +70,10 @@ static void make_job(void *context, struct agent *agent)
     if (!agent->is_stored) {
         work_agent_store(router, agent);
     }
+    if (making->room->answers != agent) {
+        making->room->answers = agent;
+        room_note_participant(router, making->room, text_slice(&agent->id));
+    }
     store_batch_add_job(router_batch(router), &record);
     struct job *job = work_job_new(router, making->room, agent, &record, making->send->sender);
     if (router->question_bytes + making->send->body.length <= QUESTION_BYTES_MAX) {
@@ -92,8 +95,8 @@ static bool has_no_agent(struct router *router, struct room *room, const struct 
                                 work_for_agents(router, room, send->sender, ignore, NULL) == 0);
 }
 
-static const struct message_record *append(struct router *router, struct room *room,
-                                           struct message_record *record)
+const struct message_record *send_append(struct router *router, struct room *room,
+                                         struct message_record *record)
 {
     room_store(router, room);
     record->room = room->number;
@@ -133,7 +136,7 @@ void send_receive(struct peer *peer, const struct bus_message *message)
         dedupe_key_of(router->dedupe, room->number, send->sender, send->message_id);
     const struct dedupe_entry *known = dedupe_find(router->dedupe, key);
     if (known != NULL) {
-        answer_duplicate(peer, message, known);
+        send_answer_duplicate(peer, send->request, message->trace, known);
         return;
     }
     bool no_agent = has_no_agent(router, room, send);
@@ -147,7 +150,9 @@ void send_receive(struct peer *peer, const struct bus_message *message)
         .client_message_id = send->message_id,
         .body = send->body,
     };
-    const struct message_record *stored = append(router, room, &record);
+    room_revive(router, room);
+    const struct message_record *stored = send_append(router, room, &record);
+    room_note_participant(router, room, send->sender);
     struct job_making making = {.router = router,
                                 .room = room,
                                 .send = send,
@@ -185,7 +190,7 @@ void send_reply(struct router *router, struct job *job, struct slice body)
                                     .sender = text_slice(&queue->agent->id),
                                     .in_reply_to = text_slice(&job->question),
                                     .body = body};
-    const struct message_record *stored = append(router, queue->room, &record);
+    const struct message_record *stored = send_append(router, queue->room, &record);
     store_batch_finish_job(router_batch(router), job->number, JOB_DONE, router->time.wall);
     struct pending *pending = router_pend(router, PENDING_MESSAGE);
     pending->room = queue->room;
@@ -200,6 +205,7 @@ static void publish(struct router *router, const struct pending *pending, struct
     struct room *room = pending->room;
     struct job *job = pending->job == 0 ? NULL : work_find(router, pending->job);
     bool is_reply = record->kind == MESSAGE_KIND_AGENT;
+    bool is_event = record->kind == MESSAGE_KIND_EVENT;
     struct bus_message message = {
         .type = BUS_ROOM_MESSAGE,
         .trace = pending->trace,
@@ -225,7 +231,9 @@ static void publish(struct router *router, const struct pending *pending, struct
     } else {
         room_publish(router, room, &message, origin);
     }
-    *(is_reply ? &router->counters.replies : &router->counters.messages) += 1;
+    if (!is_event) {
+        *(is_reply ? &router->counters.replies : &router->counters.messages) += 1;
+    }
 }
 
 /* Jobs of a question become workable with its commit, or never were. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "proto/base/error.h"
 #include "proto/base/memory.h"
 
 struct store_batch *store_batch_new(uint64_t number)
@@ -86,6 +87,11 @@ void store_batch_set_participants(struct store_batch *batch, uint64_t room, cons
 void store_batch_add_participant(struct store_batch *batch, uint64_t room, struct slice id)
 {
     put_participants(batch, STORE_ADD_PARTICIPANT, room, &id, 1);
+}
+
+void store_batch_remove_participant(struct store_batch *batch, uint64_t room, struct slice id)
+{
+    put_participants(batch, STORE_REMOVE_PARTICIPANT, room, &id, 1);
 }
 
 const struct message_record *store_batch_add_message(struct store_batch *batch,
@@ -222,4 +228,80 @@ void store_batch_sweep_sessions(struct store_batch *batch, int64_t oldest, size_
     struct session_record session = {.ended_at = 0};
 
     add_session(batch, STORE_SWEEP_SESSIONS, &session, oldest, limit);
+}
+
+static void change_message(struct store_batch *batch, enum store_operation_type type,
+                           const struct message_record *change)
+{
+    struct message_record *own = &add(batch, type)->message;
+
+    assert(change->room > 0);
+    *own = *change;
+    copy(batch, &own->id);
+    copy(batch, &own->body);
+}
+
+void store_batch_replace_message(struct store_batch *batch, uint64_t room, struct slice id,
+                                 struct slice body)
+{
+    struct message_record change = {.room = room, .id = id, .body = body};
+
+    assert(id.length > 0);
+    change_message(batch, STORE_REPLACE_MESSAGE, &change);
+}
+
+void store_batch_delete_message(struct store_batch *batch, uint64_t room, struct slice id)
+{
+    struct message_record change = {.room = room, .id = id};
+
+    assert(id.length > 0);
+    change_message(batch, STORE_DELETE_MESSAGE, &change);
+}
+
+void store_batch_clear_room(struct store_batch *batch, uint64_t room, uint64_t through_seq)
+{
+    struct message_record change = {.room = room, .seq = through_seq};
+
+    change_message(batch, STORE_CLEAR_ROOM, &change);
+}
+
+static const struct record_outcome *add_record(struct store_batch *batch,
+                                               enum store_operation_type type,
+                                               const struct named_record *record,
+                                               uint64_t expected)
+{
+    struct store_operation *operation = add(batch, type);
+    struct named_record *own = &operation->put.record;
+
+    assert(record->collection.length > 0 && record->collection.length <= RECORD_COLLECTION_MAX);
+    assert(record->id.length > 0 && record->body.length <= RECORD_BODY_MAX);
+    *own = *record;
+    copy(batch, &own->collection);
+    copy(batch, &own->id);
+    copy(batch, &own->owner);
+    copy(batch, &own->body);
+    operation->put.expected = expected;
+    operation->put.outcome = arena_allocate(&batch->arena, sizeof(*operation->put.outcome));
+    *operation->put.outcome = (struct record_outcome){.error = ERROR_STORE};
+    return operation->put.outcome;
+}
+
+const struct record_outcome *store_batch_put_record(struct store_batch *batch,
+                                                    const struct named_record *record,
+                                                    uint64_t expected)
+{
+    return add_record(batch, STORE_PUT_RECORD, record, expected);
+}
+
+const struct record_outcome *store_batch_delete_record(struct store_batch *batch,
+                                                       struct slice collection, struct slice id)
+{
+    struct named_record record = {.collection = collection, .id = id};
+
+    return add_record(batch, STORE_DELETE_RECORD, &record, RECORD_REVISION_ANY);
+}
+
+void store_batch_sweep(struct store_batch *batch, int64_t before)
+{
+    add(batch, STORE_SWEEP)->sweep_before = before;
 }

@@ -15,6 +15,7 @@ enum store_operation_type {
     STORE_PUT_ROOM,         /* insert, or replace all but number, id, epoch and created_at */
     STORE_SET_PARTICIPANTS, /* replace a room's list */
     STORE_ADD_PARTICIPANT,  /* add one, if not there */
+    STORE_REMOVE_PARTICIPANT,
     STORE_ADD_MESSAGE,
     STORE_ADD_JOB,
     STORE_FINISH_JOB, /* state and finished_at of job.number */
@@ -27,7 +28,21 @@ enum store_operation_type {
     STORE_CLAIM_SESSION,  /* for another edge, unless it ended before `oldest` */
     STORE_LOSE_EDGE,      /* all sessions of an edge, or of all if it is empty, end for now */
     STORE_FIND_EDGE,      /* those that ended so live on */
-    STORE_SWEEP_SESSIONS  /* drop `limit` of those that ended before `oldest` */
+    STORE_SWEEP_SESSIONS, /* drop `limit` of those that ended before `oldest` */
+    STORE_REPLACE_MESSAGE, /* the body of message.id in message.room, if it is there */
+    STORE_DELETE_MESSAGE,  /* message.id of message.room, if it is there; never an event */
+    STORE_CLEAR_ROOM,      /* messages up to message.seq of message.room are gone */
+    STORE_PUT_RECORD,
+    STORE_DELETE_RECORD,
+    STORE_SWEEP /* a bounded number of rows that expired before sweep_before, or were cleared */
+};
+
+/* What a commit says of a record's operation. One that fails does not fail its batch. */
+struct record_outcome {
+    int error; /* 0; CONFLICT: another revision is there; NOT_FOUND; LIMIT */
+    uint64_t number;
+    uint64_t revision;
+    int64_t created_at;
 };
 
 struct store_operation {
@@ -39,7 +54,7 @@ struct store_operation {
             uint64_t room;
             const struct slice *ids;
             size_t count;
-        } participants; /* SET: all of them; ADD: one */
+        } participants; /* SET: all of them; ADD, REMOVE: one */
         struct message_record message;
         struct job_record job;
         struct agent_record agent;
@@ -50,6 +65,12 @@ struct store_operation {
             int64_t oldest;
             size_t limit;
         };
+        struct {
+            struct named_record record;
+            uint64_t expected;              /* revision, or RECORD_REVISION_* */
+            struct record_outcome *outcome; /* in the batch's arena, written by the commit */
+        } put; /* PUT_RECORD; DELETE_RECORD: collection and id */
+        int64_t sweep_before; /* wall ms */
     };
 };
 
@@ -77,6 +98,7 @@ void store_batch_put_room(struct store_batch *batch, const struct room_record *r
 void store_batch_set_participants(struct store_batch *batch, uint64_t room, const struct slice *ids,
                                   size_t count);
 void store_batch_add_participant(struct store_batch *batch, uint64_t room, struct slice id);
+void store_batch_remove_participant(struct store_batch *batch, uint64_t room, struct slice id);
 /* Returns the copy, which lives as long as the batch: the core broadcasts from it when committed.
  */
 const struct message_record *store_batch_add_message(struct store_batch *batch,
@@ -85,6 +107,20 @@ void store_batch_add_job(struct store_batch *batch, const struct job_record *job
 void store_batch_finish_job(struct store_batch *batch, uint64_t job, enum job_state state,
                             int64_t finished_at);
 void store_batch_put_agent(struct store_batch *batch, const struct agent_record *agent);
+void store_batch_replace_message(struct store_batch *batch, uint64_t room, struct slice id,
+                                 struct slice body);
+void store_batch_delete_message(struct store_batch *batch, uint64_t room, struct slice id);
+void store_batch_clear_room(struct store_batch *batch, uint64_t room, uint64_t through_seq);
+/*
+ * The outcome is valid once the batch is committed, as long as the batch. Putting what is there
+ * already, byte for byte and one revision further, succeeds: a request may be repeated.
+ */
+const struct record_outcome *store_batch_put_record(struct store_batch *batch,
+                                                    const struct named_record *record,
+                                                    uint64_t expected);
+const struct record_outcome *store_batch_delete_record(struct store_batch *batch,
+                                                       struct slice collection, struct slice id);
+void store_batch_sweep(struct store_batch *batch, int64_t before);
 
 void store_batch_put_secret(struct store_batch *batch, struct slice secret);
 void store_batch_open_session(struct store_batch *batch, const struct session_record *session);

@@ -19,15 +19,26 @@ enum store_query_type {
     STORE_QUERY_HISTORY,    /* newest first: created_at < before_ms (0: no bound) and > after_ms (0:
                                none), at most limit; with after_ms the oldest ones after it */
     STORE_QUERY_MESSAGE,    /* the message with that id, in any room */
+    STORE_QUERY_ID_TAKEN,   /* found: a message or event has that id, shown or not */
     STORE_QUERY_PARTICIPANTS, /* ids of a room's list, in order of being added; limit 0: all */
-    STORE_QUERY_SESSION /* that session and its memberships; found says if it is there */
+    STORE_QUERY_SESSION, /* that session and its memberships; found says if it is there */
+    STORE_QUERY_SEARCH, /* newest first: messages (of room, if not 0) with text in their text,
+                           sender, times and limit as given, the first `skip` left out */
+    STORE_QUERY_ROOMS,  /* of server `id`, newest first, with number < before_number (0: all) */
+    STORE_QUERY_RECORD, /* the one with that collection and id */
+    STORE_QUERY_RECORDS /* of the collection, of `owner` if there is one, in order of creation from
+                           after_number on (0: from that end); also how many the collection has */
 };
 
 /*
  * A page also ends, with complete false, once its bodies are over this; it has at least one message
  * then, so that whoever pages on gets everything.
  */
-enum { STORE_PAGE_BYTES_MAX = 8 * 1024 * 1024 };
+enum {
+    STORE_PAGE_BYTES_MAX = 8 * 1024 * 1024,
+    STORE_SEARCH_ROWS_MAX = 20000, /* looked at by one search; complete tells if that was all */
+    STORE_SEARCH_TEXT_MAX = 512    /* bytes */
+};
 
 struct store_query {
     enum store_query_type type;
@@ -37,7 +48,15 @@ struct store_query {
     int64_t before_ms;
     int64_t after_ms;
     size_t limit;
-    char id[USER_ID_MAX + 1]; /* NUL-terminated message id */
+    char id[USER_ID_MAX + 1]; /* NUL-terminated id of a message, server or record */
+    char collection[RECORD_COLLECTION_MAX + 1];
+    char owner[USER_ID_MAX + 1]; /* of records, or sender of messages; empty: any */
+    char text[STORE_SEARCH_TEXT_MAX + 1];
+    size_t skip;
+    uint64_t before_number;
+    uint64_t after_number;
+    bool is_descending;
+    int64_t now_ms; /* records that have expired by then are not there */
 };
 
 struct store_page {
@@ -53,6 +72,11 @@ struct store_page {
     struct session_record session; /* STORE_QUERY_SESSION */
     struct membership_record *memberships;
     size_t membership_count;
+    struct room_record *rooms; /* STORE_QUERY_ROOMS */
+    size_t room_count;
+    struct named_record *records; /* STORE_QUERY_RECORD, STORE_QUERY_RECORDS */
+    size_t record_count;
+    uint64_t total; /* STORE_QUERY_RECORDS */
     struct arena arena;
 };
 

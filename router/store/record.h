@@ -23,14 +23,20 @@ struct room_record {
     bool has_participants; /* made with a participant list of its own: it decides who answers */
     int64_t created_at;    /* wall ms */
     int64_t updated_at;
+    int64_t deleted_at; /* 0: it is there; else its number and sequence wait for a next life */
     uint64_t last_seq; /* when loaded: the highest committed sequence number, 0 for none */
     int64_t last_at;   /* when loaded: created_at of that message */
 };
 
+/*
+ * An event is what happened to the room or to a message of it (BUS.md, "Events of a room"): it has
+ * its place in the order and is replayed like a message, but is none in history.
+ */
 enum message_kind {
     MESSAGE_KIND_USER = 0,
     MESSAGE_KIND_AGENT = 1,
     MESSAGE_KIND_UNANSWERED = 2, /* a user's that asked when nobody was there to answer */
+    MESSAGE_KIND_EVENT = 3
 };
 
 struct message_record {
@@ -80,6 +86,30 @@ struct membership_record {
     uint64_t position; /* what came after it is this member's */
     uint64_t stamp;
     bool was_replayed; /* the join had `since` */
+};
+
+enum {
+    RECORD_COLLECTION_MAX = 32,     /* bytes of a collection's name */
+    RECORD_BODY_MAX = 512 * 1024,   /* bytes */
+    RECORDS_MAX = 1000000,          /* of one collection */
+    RECORD_REVISION_NONE = 0,       /* expected: there is none yet */
+};
+#define RECORD_REVISION_ANY UINT64_MAX /* expected: whatever is there */
+
+/*
+ * What the REST API keeps beside rooms and messages (message servers, sessions, jobs, …): opaque to
+ * router and store, found by (collection, id), listed by collection or by (collection, owner).
+ */
+struct named_record {
+    struct slice collection;
+    struct slice id;
+    struct slice owner;  /* what it is listed by; or empty */
+    struct slice body;   /* raw JSON */
+    uint64_t number;     /* when read: rises with creation, names a place to page on from */
+    uint64_t revision;   /* when read: 1, and one more with each replacement */
+    int64_t created_at;  /* wall ms */
+    int64_t updated_at;
+    int64_t expires_at;  /* wall ms: gone from then on; 0: never */
 };
 
 struct agent_record {

@@ -15,7 +15,7 @@
 #include "router/store/batch.h"
 #include "router/store/query.h"
 
-enum { STORE_SCHEMA_VERSION = 2 };
+enum { STORE_SCHEMA_VERSION = 3 };
 
 struct store_settings {
     const char *url; /* sqlite:PATH */
@@ -38,6 +38,7 @@ struct store_loader {
     uint64_t last_room;
     uint64_t last_job;
     uint64_t last_position;
+    bool needs_sweep; /* something expires, or was cleared */
 };
 
 struct store;

@@ -6,7 +6,9 @@
  *   store_sqlite_write.c   committing batches
  *   store_sqlite_load.c    loading what the router needs at start
  *   store_sqlite_query.c   answering queries
- *   store_sqlite_row.c     reading rows, for the two above
+ *   store_sqlite_search.c  answering those that look into texts
+ *   store_sqlite_record.c  records, written and read
+ *   store_sqlite_row.c     reading rows, store_sqlite_bind.h filling parameters, for all above
  *
  * The database is PATH, with SQLite's own PATH-wal and PATH-shm beside it while a router runs. A
  * writer holds an advisory lock (flock) on PATH itself, so that there is one router per database
@@ -40,13 +42,16 @@ enum {
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(PUT_ROOM,                                                                                    \
       "INSERT INTO room (number, id, epoch, server_id, name, type, source_type, metadata,"         \
-      " has_participants, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"        \
+      " has_participants, created_at, updated_at, deleted_at)"                                     \
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"                                               \
       " ON CONFLICT (number) DO UPDATE SET server_id = excluded.server_id, name = excluded.name,"  \
       " type = excluded.type, source_type = excluded.source_type, metadata = excluded.metadata,"   \
-      " has_participants = excluded.has_participants, updated_at = excluded.updated_at")           \
+      " has_participants = excluded.has_participants,"                                             \
+      " updated_at = excluded.updated_at, deleted_at = excluded.deleted_at")                       \
     X(DELETE_PARTICIPANTS, "DELETE FROM participant WHERE room = ?")                               \
     X(ADD_PARTICIPANT,                                                                             \
       "INSERT INTO participant (room, id) VALUES (?, ?) ON CONFLICT (room, id) DO NOTHING")        \
+    X(REMOVE_PARTICIPANT, "DELETE FROM participant WHERE room = ? AND id = ?")                     \
     X(ADD_MESSAGE,                                                                                 \
       "INSERT INTO message (" STORE_SQLITE_MESSAGE_COLUMNS ") VALUES"          \
       " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                                           \
@@ -82,13 +87,46 @@ enum {
       " WHERE ended_at > 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)")                       \
     X(SWEEP_SESSIONS,                                                                              \
       "DELETE FROM session WHERE id IN (SELECT id FROM session"                                    \
-      " WHERE ended_at > 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)")
+      " WHERE ended_at > 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)")                       \
+    X(REPLACE_MESSAGE, "UPDATE message SET body = ? WHERE id = ? AND room = ? AND kind <> 3")      \
+    X(DELETE_MESSAGE, "DELETE FROM message WHERE id = ? AND room = ? AND kind <> 3")               \
+    X(CLEAR_ROOM, "INSERT INTO clearing (room, through) VALUES (?, ?)"                             \
+                  " ON CONFLICT (room) DO UPDATE SET through = excluded.through")                  \
+    X(SWEEP_RECORDS,                                                                               \
+      "DELETE FROM record WHERE number IN (SELECT number FROM record"                              \
+      " WHERE expires_at > 0 AND expires_at <= ? ORDER BY expires_at LIMIT 500)")                  \
+    X(SWEEP_MESSAGES,                                                                              \
+      "DELETE FROM message WHERE number IN (SELECT m.number FROM clearing AS c CROSS JOIN"         \
+      " message AS m ON m.room = c.room AND m.seq <= c.through LIMIT 1000)")                       \
+    X(SWEEP_CLEARED,                                                                               \
+      "DELETE FROM clearing WHERE NOT EXISTS (SELECT 1 FROM message AS m"                          \
+      " WHERE m.room = clearing.room AND m.seq <= clearing.through)")                              \
+    X(FIND_RECORD, "SELECT number, revision, created_at, expires_at, owner, body FROM record"      \
+                   " WHERE collection = ? AND id = ?")                                             \
+    X(ADD_RECORD,                                                                                  \
+      "INSERT INTO record (collection, id, owner, body, revision, created_at, updated_at,"         \
+      " expires_at) VALUES (?, ?, ?, ?, 1, ?, ?, ?)")                                              \
+    X(REPLACE_RECORD, "UPDATE record SET owner = ?, body = ?, updated_at = ?, expires_at = ?,"     \
+                      " revision = revision + 1 WHERE number = ?")                                 \
+    X(DELETE_RECORD, "DELETE FROM record WHERE number = ?")
+
+/* Every list of records is a range of an index. */
+#define STORE_SQLITE_RECORDS(condition, order)                                                     \
+    "SELECT " STORE_SQLITE_RECORD_COLUMNS " FROM record WHERE collection = ?1 AND " condition      \
+    " AND (expires_at = 0 OR expires_at > ?3) ORDER BY number " order
+#define STORE_SQLITE_RECORD_COLUMNS                                                                \
+    "collection, id, owner, body, number, revision, created_at, updated_at, expires_at"
+#define STORE_SQLITE_ROOM_COLUMNS                                                                  \
+    "number, id, epoch, server_id, name, type, source_type, metadata, has_participants,"           \
+    " created_at, updated_at, deleted_at"
 
 #define STORE_SQLITE_READER_STATEMENTS(X)                                                          \
     X(BEGIN_READ, "BEGIN")                                                                         \
     X(END, "COMMIT")                                                                               \
-    X(ROOMS, "SELECT number, id, epoch, server_id, name, type, source_type, metadata,"             \
-             " has_participants, created_at, updated_at FROM room ORDER BY number")                \
+    X(ROOMS, "SELECT " STORE_SQLITE_ROOM_COLUMNS " FROM room ORDER BY number")                     \
+    X(ROOMS_OF_SERVER, "SELECT " STORE_SQLITE_ROOM_COLUMNS " FROM room"                            \
+                       " WHERE server_id = ? AND number < ? AND deleted_at = 0"                    \
+                       " ORDER BY number DESC")                                                    \
     X(LISTED_PARTICIPANTS,                                                                         \
       "SELECT p.room, p.id FROM room AS r CROSS JOIN participant AS p ON p.room = r.number"        \
       " WHERE r.has_participants ORDER BY r.number, p.number")                                     \
@@ -113,11 +151,24 @@ enum {
                    " FROM membership WHERE session = ? ORDER BY position, room")                   \
     X(LAST_SEQ, "SELECT seq, created_at FROM message WHERE room = ? ORDER BY seq DESC LIMIT 1")    \
     X(SEQ_OF_ID, "SELECT seq FROM message WHERE id = ? AND room = ?")                              \
-    X(MESSAGE, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message WHERE id = ?")                \
+    X(MESSAGE, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message WHERE id = ? AND kind <> 3")  \
+    X(ID_TAKEN, "SELECT seq, room FROM message WHERE id = ?")                                      \
+    X(CLEARED, "SELECT through, through FROM clearing WHERE room = ?")                             \
+    X(NEEDS_SWEEP, "SELECT EXISTS (SELECT 1 FROM clearing),"                                       \
+                   " EXISTS (SELECT 1 FROM record WHERE expires_at > 0)")                          \
+    X(OLDEST_SHOWN, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message"                         \
+                    " WHERE room = ? AND seq >= ? AND seq < ? AND kind <> 3 ORDER BY seq")         \
+    X(NEWEST_SHOWN, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message"                         \
+                    " WHERE room = ? AND seq >= ? AND seq < ? AND kind <> 3 ORDER BY seq DESC")    \
+    X(NEWEST_OF_ALL, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message ORDER BY number DESC")  \
+    X(RECORD, STORE_SQLITE_RECORDS("id = ?2", "ASC"))                                              \
+    X(RECORDS_UP, STORE_SQLITE_RECORDS("number > ?2", "ASC"))                                      \
+    X(RECORDS_DOWN, STORE_SQLITE_RECORDS("number < ?2", "DESC"))                                   \
+    X(OWNED_UP, STORE_SQLITE_RECORDS("owner = ?4 AND number > ?2", "ASC"))                         \
+    X(OWNED_DOWN, STORE_SQLITE_RECORDS("owner = ?4 AND number < ?2", "DESC"))                      \
+    X(RECORD_COUNT, "SELECT count, count FROM record_count WHERE collection = ?")                  \
     X(OLDEST_BETWEEN, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message"                       \
                       " WHERE room = ? AND seq >= ? AND seq < ? ORDER BY seq")                     \
-    X(NEWEST_BETWEEN, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message"                       \
-                      " WHERE room = ? AND seq >= ? AND seq < ? ORDER BY seq DESC")                \
     X(PARTICIPANTS, "SELECT id FROM participant WHERE room = ? ORDER BY number")
 
 enum store_sqlite_statement {
@@ -146,6 +197,21 @@ int store_sqlite_commit(struct store *store, const struct store_batch *batch);
 int store_sqlite_load(struct store *store, struct store_loader *loader);
 int store_sqlite_query(struct store *store, const struct store_query *query,
                        struct store_page *page);
+
+/* store_sqlite_record.c: SQLite's results; what became of the record is in its outcome. */
+int store_sqlite_put_record(struct store_sqlite *self, const struct store_operation *operation);
+int store_sqlite_delete_record(struct store_sqlite *self, const struct store_operation *operation);
+int store_sqlite_read_record(struct store_sqlite *self, const struct store_query *query,
+                             struct store_page *page);
+int store_sqlite_read_records(struct store_sqlite *self, const struct store_query *query,
+                              struct store_page *page);
+
+/* store_sqlite_query.c: the first seq of a room that has not been cleared. */
+int store_sqlite_first_kept(struct store_sqlite *self, uint64_t room, int64_t *seq);
+
+/* store_sqlite_search.c */
+int store_sqlite_search(struct store_sqlite *self, const struct store_query *query, int64_t from,
+                        struct store_page *page);
 
 /* store_sqlite_schema.c. Results are SQLite's unless said otherwise. */
 

@@ -8,19 +8,7 @@ static int load_rooms(struct store_sqlite *self, struct store_loader *loader)
     int rc = SQLITE_OK;
 
     while (sqlite_row_next(&row, &rc)) {
-        struct room_record room = {
-            .number = sqlite_row_number(&row, 0),
-            .id = sqlite_row_id(&row, 1),
-            .epoch = sqlite_row_number(&row, 2),
-            .server_id = sqlite_row_id(&row, 3),
-            .name = sqlite_row_bytes(&row, 4),
-            .type = sqlite_row_bytes(&row, 5),
-            .source_type = sqlite_row_bytes(&row, 6),
-            .metadata = sqlite_row_bytes(&row, 7),
-            .has_participants = sqlite_row_number(&row, 8) != 0,
-            .created_at = sqlite_row_time(&row, 9),
-            .updated_at = sqlite_row_time(&row, 10),
-        };
+        struct room_record room = sqlite_row_room(&row);
         int64_t last_seq = 0;
         bool found;
 
@@ -131,6 +119,13 @@ static int load_last_numbers(struct store_sqlite *self, struct store_loader *loa
         rc = sqlite_row_first(self->statements[STATEMENT_NEWEST_POSITION], &found, &number,
                               &position);
         loader->last_position = found ? (uint64_t)position : 0;
+    }
+    if (rc == SQLITE_OK) {
+        int64_t clears = 0;
+        int64_t expires = 0;
+
+        rc = sqlite_row_first(self->statements[STATEMENT_NEEDS_SWEEP], &found, &clears, &expires);
+        loader->needs_sweep = clears + expires > 0;
     }
     return rc;
 }

@@ -51,8 +51,8 @@ static int find(struct store_sqlite *self, const struct measure *measure, uint64
     return rc;
 }
 
-/* An array with room for one more item than count; a page's arrays are small and end with it. */
-static void *grow(struct arena *arena, void *items, size_t count, size_t *capacity, size_t size)
+void *sqlite_page_grow(struct arena *arena, void *items, size_t count, size_t *capacity,
+                       size_t size)
 {
     size_t more = *capacity == 0 ? FIRST_PAGE_CAPACITY : *capacity * 2;
     void *grown;
@@ -68,6 +68,22 @@ static void *grow(struct arena *arena, void *items, size_t count, size_t *capaci
     return grown;
 }
 
+void sqlite_page_add_message(struct store_page *page, const struct message_record *message,
+                             size_t *capacity)
+{
+    struct message_record *own;
+
+    page->messages = sqlite_page_grow(&page->arena, page->messages, page->count, capacity,
+                                      sizeof(*page->messages));
+    own = &page->messages[page->count++];
+    *own = *message;
+    own->id = arena_copy(&page->arena, message->id);
+    own->sender = arena_copy(&page->arena, message->sender);
+    own->client_message_id = arena_copy(&page->arena, message->client_message_id);
+    own->in_reply_to = arena_copy(&page->arena, message->in_reply_to);
+    own->body = arena_copy(&page->arena, message->body);
+}
+
 /* Steps through a statement of messages until limit, the page's bound in bytes, or the end. */
 static int read_messages(struct sqlite_row *row, size_t limit, struct store_page *page)
 {
@@ -78,7 +94,6 @@ static int read_messages(struct sqlite_row *row, size_t limit, struct store_page
     page->complete = true;
     while (sqlite_row_next(row, &rc)) {
         struct message_record message;
-        struct message_record *own;
 
         if (page->count == limit || bytes > STORE_PAGE_BYTES_MAX) {
             page->complete = false;
@@ -86,28 +101,39 @@ static int read_messages(struct sqlite_row *row, size_t limit, struct store_page
         }
         message = sqlite_row_message(row, true);
         bytes += message.body.length;
-        page->messages =
-            grow(&page->arena, page->messages, page->count, &capacity, sizeof(*page->messages));
-        own = &page->messages[page->count++];
-        *own = message;
-        own->id = arena_copy(&page->arena, message.id);
-        own->sender = arena_copy(&page->arena, message.sender);
-        own->client_message_id = arena_copy(&page->arena, message.client_message_id);
-        own->in_reply_to = arena_copy(&page->arena, message.in_reply_to);
-        own->body = arena_copy(&page->arena, message.body);
+        sqlite_page_add_message(page, &message, &capacity);
     }
     return rc;
 }
 
-/* Messages with from <= seq < until, of one end of that range. */
+int store_sqlite_first_kept(struct store_sqlite *self, uint64_t room, int64_t *seq)
+{
+    sqlite3_stmt *statement = self->statements[STATEMENT_CLEARED];
+    int64_t through = 0;
+    int64_t unused = 0;
+    bool found;
+    int rc;
+
+    sqlite3_bind_int64(statement, 1, (int64_t)room);
+    rc = sqlite_row_first(statement, &found, &through, &unused);
+    *seq = found ? through + 1 : 0;
+    return rc;
+}
+
+/* Messages with from <= seq < until that were not cleared, of one end of that range. */
 static int read_between(struct store_sqlite *self, enum store_sqlite_statement statement,
                         const struct store_query *query, int64_t from, int64_t until,
                         struct store_page *page)
 {
     struct sqlite_row row = sqlite_row_of(self, statement);
+    int64_t kept = 0;
+    int rc = store_sqlite_first_kept(self, query->room, &kept);
 
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
     sqlite3_bind_int64(row.statement, 1, (int64_t)query->room);
-    sqlite3_bind_int64(row.statement, 2, from);
+    sqlite3_bind_int64(row.statement, 2, from > kept ? from : kept);
     sqlite3_bind_int64(row.statement, 3, until);
     return read_messages(&row, query->limit, page);
 }
@@ -152,9 +178,9 @@ static int read_history(struct store_sqlite *self, const struct store_query *que
         return rc;
     }
     if (query->after_ms == 0) {
-        return read_between(self, STATEMENT_NEWEST_BETWEEN, query, from, until, page);
+        return read_between(self, STATEMENT_NEWEST_SHOWN, query, from, until, page);
     }
-    rc = read_between(self, STATEMENT_OLDEST_BETWEEN, query, from, until, page);
+    rc = read_between(self, STATEMENT_OLDEST_SHOWN, query, from, until, page);
     reverse(page->messages, page->count);
     return rc;
 }
@@ -193,8 +219,26 @@ static int read_message(struct store_sqlite *self, const struct store_query *que
 
     bind_id(row.statement, query->id, packed);
     rc = read_messages(&row, 1, page);
+    if (rc == SQLITE_OK && page->count == 1) {
+        int64_t kept = 0;
+
+        rc = store_sqlite_first_kept(self, page->messages[0].room, &kept);
+        page->count = page->messages[0].seq >= (uint64_t)kept;
+    }
     page->found = page->count == 1;
     return rc;
+}
+
+static int read_id_taken(struct store_sqlite *self, const struct store_query *query,
+                         struct store_page *page)
+{
+    sqlite3_stmt *statement = self->statements[STATEMENT_ID_TAKEN];
+    unsigned char packed[PACKED_ID_LENGTH];
+    int64_t seq = 0;
+    int64_t room = 0;
+
+    bind_id(statement, query->id, packed);
+    return sqlite_row_first(statement, &page->found, &seq, &room);
 }
 
 static int read_participants(struct store_sqlite *self, const struct store_query *query,
@@ -212,7 +256,8 @@ static int read_participants(struct store_sqlite *self, const struct store_query
             page->complete = false;
             return sqlite_row_stop(&row);
         }
-        page->ids = grow(&page->arena, page->ids, page->id_count, &capacity, sizeof(*page->ids));
+        page->ids = sqlite_page_grow(&page->arena, page->ids, page->id_count, &capacity,
+                                     sizeof(*page->ids));
         page->ids[page->id_count++] = arena_copy(&page->arena, sqlite_row_id(&row, 0));
     }
     return rc;
@@ -232,7 +277,7 @@ static int read_memberships(struct store_sqlite *self, const struct store_query 
 
     sqlite3_bind_text(row.statement, 1, query->id, -1, SQLITE_STATIC);
     while (sqlite_row_next(&row, &rc)) {
-        page->memberships = grow(&page->arena, page->memberships, page->membership_count, &capacity,
+        page->memberships = sqlite_page_grow(&page->arena, page->memberships, page->membership_count, &capacity,
                                  sizeof(*page->memberships));
         page->memberships[page->membership_count++] = (struct membership_record){
             .session = page->session.id,
@@ -243,6 +288,40 @@ static int read_memberships(struct store_sqlite *self, const struct store_query 
             .stamp = sqlite_row_number(&row, 5),
             .was_replayed = sqlite_row_number(&row, 6) != 0,
         };
+    }
+    return rc;
+}
+
+static int read_rooms(struct store_sqlite *self, const struct store_query *query,
+                      struct store_page *page)
+{
+    struct sqlite_row row = sqlite_row_of(self, STATEMENT_ROOMS_OF_SERVER);
+    unsigned char packed[PACKED_ID_LENGTH];
+    size_t capacity = 0;
+    int rc = SQLITE_OK;
+
+    page->found = true;
+    page->complete = true;
+    bind_id(row.statement, query->id, packed);
+    sqlite3_bind_int64(row.statement, 2,
+                       query->before_number == 0 ? INT64_MAX : (int64_t)query->before_number);
+    while (sqlite_row_next(&row, &rc)) {
+        struct room_record *own;
+
+        if (page->room_count == query->limit) {
+            page->complete = false;
+            return sqlite_row_stop(&row);
+        }
+        page->rooms = sqlite_page_grow(&page->arena, page->rooms, page->room_count, &capacity,
+                                       sizeof(*page->rooms));
+        own = &page->rooms[page->room_count++];
+        *own = sqlite_row_room(&row);
+        own->id = arena_copy(&page->arena, own->id);
+        own->server_id = arena_copy(&page->arena, own->server_id);
+        own->name = arena_copy(&page->arena, own->name);
+        own->type = arena_copy(&page->arena, own->type);
+        own->source_type = arena_copy(&page->arena, own->source_type);
+        own->metadata = arena_copy(&page->arena, own->metadata);
     }
     return rc;
 }
@@ -266,6 +345,16 @@ static int read_session(struct store_sqlite *self, const struct store_query *que
         };
     }
     return rc == SQLITE_OK && page->found ? read_memberships(self, query, page) : rc;
+}
+
+static int search(struct store_sqlite *self, const struct store_query *query,
+                  struct store_page *page)
+{
+    int64_t kept = 0;
+    int rc = query->room == 0 ? SQLITE_OK : store_sqlite_first_kept(self, query->room, &kept);
+
+    page->found = true;
+    return rc == SQLITE_OK ? store_sqlite_search(self, query, kept, page) : rc;
 }
 
 static int answer(struct store_sqlite *self, const struct store_query *query,
@@ -292,8 +381,18 @@ static int answer(struct store_sqlite *self, const struct store_query *query,
         return read_history(self, query, page);
     case STORE_QUERY_MESSAGE:
         return read_message(self, query, page);
+    case STORE_QUERY_ID_TAKEN:
+        return read_id_taken(self, query, page);
     case STORE_QUERY_PARTICIPANTS:
         return read_participants(self, query, page);
+    case STORE_QUERY_SEARCH:
+        return search(self, query, page);
+    case STORE_QUERY_ROOMS:
+        return read_rooms(self, query, page);
+    case STORE_QUERY_RECORD:
+        return store_sqlite_read_record(self, query, page);
+    case STORE_QUERY_RECORDS:
+        return store_sqlite_read_records(self, query, page);
     }
     return SQLITE_MISUSE;
 }

@@ -71,6 +71,39 @@ struct message_record sqlite_row_message(struct sqlite_row *row, bool has_body)
     };
 }
 
+struct room_record sqlite_row_room(struct sqlite_row *row)
+{
+    return (struct room_record){
+        .number = sqlite_row_number(row, 0),
+        .id = sqlite_row_id(row, 1),
+        .epoch = sqlite_row_number(row, 2),
+        .server_id = sqlite_row_id(row, 3),
+        .name = sqlite_row_bytes(row, 4),
+        .type = sqlite_row_bytes(row, 5),
+        .source_type = sqlite_row_bytes(row, 6),
+        .metadata = sqlite_row_bytes(row, 7),
+        .has_participants = sqlite_row_number(row, 8) != 0,
+        .created_at = sqlite_row_time(row, 9),
+        .updated_at = sqlite_row_time(row, 10),
+        .deleted_at = sqlite_row_time(row, 11),
+    };
+}
+
+struct named_record sqlite_row_record(struct sqlite_row *row)
+{
+    return (struct named_record){
+        .collection = sqlite_row_bytes(row, 0),
+        .id = sqlite_row_id(row, 1),
+        .owner = sqlite_row_id(row, 2),
+        .body = sqlite_row_bytes(row, 3),
+        .number = sqlite_row_number(row, 4),
+        .revision = sqlite_row_number(row, 5),
+        .created_at = sqlite_row_time(row, 6),
+        .updated_at = sqlite_row_time(row, 7),
+        .expires_at = sqlite_row_time(row, 8),
+    };
+}
+
 int sqlite_row_first(sqlite3_stmt *statement, bool *found, int64_t *first, int64_t *second)
 {
     *found = sqlite3_step(statement) == SQLITE_ROW;

@@ -29,10 +29,22 @@ struct slice sqlite_row_id(struct sqlite_row *row, int column);
 /* A row that begins with STORE_SQLITE_MESSAGE_COLUMNS, body left out or not. */
 struct message_record sqlite_row_message(struct sqlite_row *row, bool has_body);
 
+/* A row of STORE_SQLITE_ROOM_COLUMNS; what comes from its messages is 0. */
+struct room_record sqlite_row_room(struct sqlite_row *row);
+/* A row of STORE_SQLITE_RECORD_COLUMNS. */
+struct named_record sqlite_row_record(struct sqlite_row *row);
+
 /* The two integers of the first row only; both untouched when *found is false. */
 int sqlite_row_first(sqlite3_stmt *statement, bool *found, int64_t *first, int64_t *second);
 /* seq and created_at of a room's last message. */
 int sqlite_row_last_message(struct store_sqlite *store, uint64_t room, bool *found, int64_t *seq,
                             int64_t *created_at);
+
+/* store_sqlite_query.c: an array of a page with room for one more item than count. */
+void *sqlite_page_grow(struct arena *arena, void *items, size_t count, size_t *capacity,
+                       size_t size);
+/* Copies a message into the page; capacity: of its array, 0 at first. */
+void sqlite_page_add_message(struct store_page *page, const struct message_record *message,
+                             size_t *capacity);
 
 #endif

@@ -61,7 +61,27 @@ const char *const store_sqlite_migrations[STORE_SCHEMA_VERSION] = {
     "CREATE TABLE membership ("
     " session TEXT NOT NULL, room ANY NOT NULL, entity ANY, name TEXT, position INTEGER NOT NULL,"
     " stamp INTEGER NOT NULL, was_replayed INTEGER NOT NULL, PRIMARY KEY (session, room)"
-    ") STRICT, WITHOUT ROWID;"};
+    ") STRICT, WITHOUT ROWID;",
+
+    "ALTER TABLE room ADD COLUMN deleted_at INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX room_by_server ON room (server_id, number);"
+
+    "CREATE TABLE clearing (room INTEGER PRIMARY KEY, through INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE record ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, collection TEXT NOT NULL, id ANY NOT NULL,"
+    " owner ANY, body BLOB, revision INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    " updated_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, UNIQUE (collection, id)) STRICT;"
+    "CREATE INDEX record_by_collection ON record (collection, number);"
+    "CREATE INDEX record_by_owner ON record (collection, owner, number);"
+    "CREATE INDEX record_by_expiry ON record (expires_at) WHERE expires_at > 0;"
+    "CREATE TABLE record_count (collection TEXT PRIMARY KEY NOT NULL, count INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TRIGGER record_added AFTER INSERT ON record BEGIN"
+    " INSERT INTO record_count (collection, count) VALUES (new.collection, 1)"
+    " ON CONFLICT (collection) DO UPDATE SET count = count + 1; END;"
+    "CREATE TRIGGER record_removed AFTER DELETE ON record BEGIN"
+    " UPDATE record_count SET count = count - 1 WHERE collection = old.collection; END;"};
 
 int store_sqlite_migrate(sqlite3 *database, const char *const *steps, int from, int to)
 {

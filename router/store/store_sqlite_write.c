@@ -2,81 +2,7 @@
 
 #include "proto/base/error.h"
 #include "proto/base/log.h"
-#include "router/store/store_sqlite.h"
-
-enum { ID_COLUMNS_MAX = 4 };
-
-/* Fills a statement's parameters from the left; remembers the first failure. */
-struct binder {
-    sqlite3_stmt *statement;
-    int column;
-    int rc;
-    int ids;
-    unsigned char packed[ID_COLUMNS_MAX][PACKED_ID_LENGTH];
-};
-
-static void bind_begin(struct binder *binder, struct store_sqlite *self,
-                       enum store_sqlite_statement statement)
-{
-    binder->statement = self->statements[statement];
-    binder->column = 0;
-    binder->rc = SQLITE_OK;
-    binder->ids = 0;
-}
-
-static void bind_note(struct binder *binder, int rc)
-{
-    if (binder->rc == SQLITE_OK) {
-        binder->rc = rc;
-    }
-}
-
-static void bind_integer(struct binder *binder, int64_t value)
-{
-    bind_note(binder, sqlite3_bind_int64(binder->statement, ++binder->column, value));
-}
-
-/* Nothing is copied: what is bound lives until bind_run(). An empty slice is NULL. */
-static void bind_text(struct binder *binder, struct slice text)
-{
-    int column = ++binder->column;
-
-    bind_note(binder, text.length == 0
-                          ? sqlite3_bind_null(binder->statement, column)
-                          : sqlite3_bind_text64(binder->statement, column, text.data, text.length,
-                                                SQLITE_STATIC, SQLITE_UTF8));
-}
-
-static void bind_bytes(struct binder *binder, struct slice bytes)
-{
-    int column = ++binder->column;
-
-    bind_note(binder, bytes.length == 0 ? sqlite3_bind_null(binder->statement, column)
-                                        : sqlite3_bind_blob64(binder->statement, column, bytes.data,
-                                                              bytes.length, SQLITE_STATIC));
-}
-
-static void bind_id(struct binder *binder, struct slice id)
-{
-    unsigned char *packed = binder->packed[binder->ids];
-
-    assert(binder->ids < ID_COLUMNS_MAX);
-    if (!packed_id_from_text(id, packed)) {
-        bind_text(binder, id);
-        return;
-    }
-    binder->ids++;
-    bind_bytes(binder, slice_of((const char *)packed, PACKED_ID_LENGTH));
-}
-
-static int bind_run(struct binder *binder)
-{
-    if (binder->rc == SQLITE_OK) {
-        sqlite3_step(binder->statement);
-        binder->rc = sqlite3_reset(binder->statement);
-    }
-    return binder->rc;
-}
+#include "router/store/store_sqlite_bind.h"
 
 static int put_room(struct store_sqlite *self, const struct room_record *room)
 {
@@ -94,16 +20,19 @@ static int put_room(struct store_sqlite *self, const struct room_record *room)
     bind_integer(&binder, room->has_participants);
     bind_integer(&binder, room->created_at);
     bind_integer(&binder, room->updated_at);
+    bind_integer(&binder, room->deleted_at);
     return bind_run(&binder);
 }
 
-static int add_participants(struct store_sqlite *self, const struct store_operation *operation)
+/* Runs the statement, which adds or removes, for each of them. */
+static int each_participant(struct store_sqlite *self, enum store_sqlite_statement statement,
+                            const struct store_operation *operation)
 {
     for (size_t i = 0; i < operation->participants.count; i++) {
         struct binder binder;
         int rc;
 
-        bind_begin(&binder, self, STATEMENT_ADD_PARTICIPANT);
+        bind_begin(&binder, self, statement);
         bind_integer(&binder, (int64_t)operation->participants.room);
         bind_id(&binder, operation->participants.ids[i]);
         rc = bind_run(&binder);
@@ -122,7 +51,7 @@ static int set_participants(struct store_sqlite *self, const struct store_operat
     bind_begin(&binder, self, STATEMENT_DELETE_PARTICIPANTS);
     bind_integer(&binder, (int64_t)operation->participants.room);
     rc = bind_run(&binder);
-    return rc == SQLITE_OK ? add_participants(self, operation) : rc;
+    return rc == SQLITE_OK ? each_participant(self, STATEMENT_ADD_PARTICIPANT, operation) : rc;
 }
 
 static int add_message(struct store_sqlite *self, const struct message_record *message)
@@ -297,6 +226,54 @@ static int sweep_sessions(struct store_sqlite *self, const struct store_operatio
     return rc;
 }
 
+/* --- messages that change, and what goes by and by ---------------------------------------------- */
+
+static int replace_message(struct store_sqlite *self, const struct message_record *change)
+{
+    struct binder binder;
+
+    bind_begin(&binder, self, STATEMENT_REPLACE_MESSAGE);
+    bind_bytes(&binder, change->body);
+    bind_id(&binder, change->id);
+    bind_integer(&binder, (int64_t)change->room);
+    return bind_run(&binder);
+}
+
+static int delete_message(struct store_sqlite *self, const struct message_record *change)
+{
+    struct binder binder;
+
+    bind_begin(&binder, self, STATEMENT_DELETE_MESSAGE);
+    bind_id(&binder, change->id);
+    bind_integer(&binder, (int64_t)change->room);
+    return bind_run(&binder);
+}
+
+/* Queries leave the messages out from now on; sweeps remove their rows piece by piece. */
+static int clear_room(struct store_sqlite *self, const struct message_record *change)
+{
+    struct binder binder;
+
+    bind_begin(&binder, self, STATEMENT_CLEAR_ROOM);
+    bind_integer(&binder, (int64_t)change->room);
+    bind_integer(&binder, (int64_t)change->seq);
+    return bind_run(&binder);
+}
+
+static int sweep(struct store_sqlite *self, int64_t before)
+{
+    struct binder binder;
+    int rc;
+
+    bind_begin(&binder, self, STATEMENT_SWEEP_RECORDS);
+    bind_integer(&binder, before);
+    rc = bind_run(&binder);
+    if (rc == SQLITE_OK) {
+        rc = store_sqlite_run(self, STATEMENT_SWEEP_MESSAGES);
+    }
+    return rc == SQLITE_OK ? store_sqlite_run(self, STATEMENT_SWEEP_CLEARED) : rc;
+}
+
 static int apply(struct store_sqlite *self, const struct store_operation *operation)
 {
     switch (operation->type) {
@@ -305,7 +282,9 @@ static int apply(struct store_sqlite *self, const struct store_operation *operat
     case STORE_SET_PARTICIPANTS:
         return set_participants(self, operation);
     case STORE_ADD_PARTICIPANT:
-        return add_participants(self, operation);
+        return each_participant(self, STATEMENT_ADD_PARTICIPANT, operation);
+    case STORE_REMOVE_PARTICIPANT:
+        return each_participant(self, STATEMENT_REMOVE_PARTICIPANT, operation);
     case STORE_ADD_MESSAGE:
         return add_message(self, &operation->message);
     case STORE_ADD_JOB:
@@ -332,6 +311,18 @@ static int apply(struct store_sqlite *self, const struct store_operation *operat
         return find_edge(self, &operation->session);
     case STORE_SWEEP_SESSIONS:
         return sweep_sessions(self, operation);
+    case STORE_REPLACE_MESSAGE:
+        return replace_message(self, &operation->message);
+    case STORE_DELETE_MESSAGE:
+        return delete_message(self, &operation->message);
+    case STORE_CLEAR_ROOM:
+        return clear_room(self, &operation->message);
+    case STORE_PUT_RECORD:
+        return store_sqlite_put_record(self, operation);
+    case STORE_DELETE_RECORD:
+        return store_sqlite_delete_record(self, operation);
+    case STORE_SWEEP:
+        return sweep(self, operation->sweep_before);
     }
     return SQLITE_MISUSE;
 }

@@ -21,7 +21,7 @@
  * The grammar once more, independent of the codec's own table: per message the fields in the order
  * of message.h, each with its kind and where it lands.
  *   U unsigned  I signed  B boolean  T id  N name  P payload; lists of M member  S stored message
- *   A agent  E edge's address  X text  R room of a session
+ *   A agent  E edge's address  X text  R session room  D record  C channel  K known agent
  */
 struct field {
     char kind;
@@ -99,11 +99,41 @@ static const struct message_form forms[] = {
     {18, "members", {U(members, request), T(members, room), U(members, offset), U(members, limit)}},
     {19,
      "channel_put",
-     {U(channel_put, request), T(channel_put, server_id), N(channel_put, name),
-      N(channel_put, type), P(channel_put, metadata), L('X', channel_put, participants)}},
+     {U(channel_put, request), T(channel_put, id), T(channel_put, server_id), N(channel_put, name),
+      N(channel_put, type), P(channel_put, metadata), N(channel_put, source_type),
+      L('X', channel_put, participants)}},
     {20, "session_open", {T(session_open, socket), T(session_open, entity)}},
     {21, "session_end", {T(session_end, socket), B(session_end, is_explicit)}},
     {22, "recover", {U(recover, request), T(recover, socket)}},
+    {32,
+     "record_put",
+     {U(record_put, request), N(record_put, collection), T(record_put, id), T(record_put, owner),
+      U(record_put, expected), I(record_put, expires_at), P(record_put, body)}},
+    {33, "record_get", {U(record_get, request), N(record_get, collection), T(record_get, id)}},
+    {34,
+     "record_list",
+     {U(record_list, request), N(record_list, collection), T(record_list, owner),
+      U(record_list, after), U(record_list, limit), B(record_list, is_descending)}},
+    {35,
+     "record_delete",
+     {U(record_delete, request), N(record_delete, collection), T(record_delete, id)}},
+    {36,
+     "channel_get",
+     {U(channel_get, request), T(channel_get, room), B(channel_get, wants_participants)}},
+    {37,
+     "channel_change",
+     {U(channel_change, request), T(channel_change, room), T(channel_change, id),
+      N(channel_change, name), P(channel_change, metadata), B(channel_change, sets_participants),
+      L('X', channel_change, participants), T(channel_change, added),
+      T(channel_change, removed)}},
+    {38,
+     "channel_list",
+     {U(channel_list, request), T(channel_list, server_id), U(channel_list, before),
+      U(channel_list, limit)}},
+    {39,
+     "room_event",
+     {U(room_event, request), T(room_event, room), T(room_event, id), U(room_event, action),
+      T(room_event, message_id), P(room_event, body), P(room_event, event)}},
     {40,
      "joined",
      {U(joined, request), I(joined, error), T(joined, room), U(joined, epoch), U(joined, last_seq),
@@ -163,6 +193,22 @@ static const struct message_form forms[] = {
      "recovered",
      {U(recovered, request), I(recovered, error), T(recovered, entity), L('R', recovered, rooms)}},
     {57, "session_taken", {T(session_taken, socket)}},
+    {63,
+     "record",
+     {U(record, request), I(record, error), T(record, id), T(record, owner), U(record, number),
+      U(record, revision), I(record, created_at), I(record, updated_at), I(record, expires_at),
+      P(record, body)}},
+    {64,
+     "records_page",
+     {U(records_page, request), I(records_page, error), U(records_page, total),
+      B(records_page, is_complete), L('D', records_page, records)}},
+    {65,
+     "channels_page",
+     {U(channels_page, request), I(channels_page, error), U(channels_page, next),
+      L('C', channels_page, channels)}},
+    {66,
+     "agents_page",
+     {U(agents_page, request), I(agents_page, error), L('K', agents_page, agents)}},
     {100, "runs", {T(runs, room), L('X', runs, replies)}},
     {101, "input", {T(input, room), T(input, entity), T(input, agent)}},
     {102, "runs_wanted", {T(runs_wanted, room)}},
@@ -205,6 +251,16 @@ static const struct message_form forms[] = {
       P(move_end, state)}},
     {98, "mark", {U(mark, request), T(mark, edge), U(mark, move)}},
     {99, "marked", {U(marked, move)}},
+    {110, "message_get", {U(message_get, request), T(message_get, id)}},
+    {111,
+     "search",
+     {U(search, request), T(search, room), T(search, sender), N(search, text), I(search, after),
+      I(search, before), U(search, limit), U(search, offset)}},
+    {112,
+     "submit",
+     {U(submit, request), T(submit, room), T(submit, id), T(submit, sender), T(submit, in_reply_to),
+      T(submit, server_id), P(submit, body)}},
+    {113, "agents_get", {U(agents_get, request)}},
 };
 enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
 
@@ -219,7 +275,10 @@ static const struct {
                 {'A', BUS_ELEMENT_AGENT, "TNP", 1},
                 {'E', BUS_ELEMENT_PEER, "TN", 1},
                 {'X', BUS_ELEMENT_TEXT, "N", 0},
-                {'R', BUS_ELEMENT_SESSION_ROOM, "TTNUUB", 2}};
+                {'R', BUS_ELEMENT_SESSION_ROOM, "TTNUUB", 2},
+                {'D', BUS_ELEMENT_RECORD, "TTUUIIIP", 7},
+                {'C', BUS_ELEMENT_CHANNEL, "TTNNNPII", 5},
+                {'K', BUS_ELEMENT_KNOWN_AGENT, "TNUP", 3}};
 
 static inline uint32_t count_of(const struct message_form *form)
 {
@@ -232,7 +291,7 @@ static inline uint32_t count_of(const struct message_form *form)
 
 static inline bool is_list(char kind)
 {
-    return strchr("MSAEXR", kind) != NULL;
+    return strchr("MSAEXRDCK", kind) != NULL;
 }
 
 static inline size_t most_of(char kind)

@@ -79,6 +79,7 @@ static void put_channel(struct fixture *fixture, struct fake_peer *edge, const c
     }
     struct bus_message message = {.type = BUS_CHANNEL_PUT,
                                   .channel_put = {.request = 50,
+                                                  .id = SLICE_LITERAL(NIL_UUID),
                                                   .name = SLICE_LITERAL("Team"),
                                                   .participants = bus_list_of(&list)}};
     say(fixture, edge, &message);

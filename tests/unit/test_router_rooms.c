@@ -250,6 +250,7 @@ static void put_channel(struct fixture *fixture, struct fake_peer *edge, uint64_
     struct bus_message message = {.type = BUS_CHANNEL_PUT,
                                   .trace = 99,
                                   .channel_put = {.request = request,
+                                                  .id = SLICE_LITERAL(NIL_UUID),
                                                   .server_id = SLICE_LITERAL("s"),
                                                   .name = SLICE_LITERAL("Team"),
                                                   .type = SLICE_LITERAL("GROUP"),

@@ -74,9 +74,11 @@ static void test_a_message_and_its_new_room_are_one_transaction(void **state)
     struct fixture *fixture = *state;
     struct fake_peer *edge = one_member(fixture);
     send(fixture, edge, 2, "r", "ann", "a");
-    assert_int_equal(fixture->store.batch->operations, 2);
-    assert_int_equal(fixture->store.batch->first->type, STORE_PUT_ROOM);
-    assert_int_equal(fixture->store.batch->last->type, STORE_ADD_MESSAGE);
+    const struct store_operation *first = fixture->store.batch->first;
+    assert_int_equal(fixture->store.batch->operations, 3);
+    assert_int_equal(first->type, STORE_PUT_ROOM);
+    assert_int_equal(first->next->type, STORE_ADD_MESSAGE);
+    assert_int_equal(first->next->next->type, STORE_ADD_PARTICIPANT); /* who speaks is noted */
 }
 
 /* --- a commit that fails --------------------------------------------------------------------- */

@@ -70,7 +70,27 @@ static int64_t ask_integer(const char *path, const char *sql)
     " position INTEGER NOT NULL, stamp INTEGER NOT NULL, was_replayed INTEGER NOT NULL,"           \
     " PRIMARY KEY (session, room)) STRICT, WITHOUT ROWID;"                                         \
     "PRAGMA user_version = 2;"
-static const char *const old_versions[STORE_SCHEMA_VERSION] = {VERSION_1, VERSION_2};
+#define VERSION_3                                                                                  \
+    VERSION_2                                                                                      \
+    "ALTER TABLE room ADD COLUMN deleted_at INTEGER NOT NULL DEFAULT 0;"                           \
+    "CREATE INDEX room_by_server ON room (server_id, number);"                                     \
+    "CREATE TABLE clearing (room INTEGER PRIMARY KEY, through INTEGER NOT NULL) STRICT;"           \
+    "CREATE TABLE record (number INTEGER PRIMARY KEY AUTOINCREMENT, collection TEXT NOT NULL,"     \
+    " id ANY NOT NULL, owner ANY, body BLOB, revision INTEGER NOT NULL,"                           \
+    " created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,"      \
+    " UNIQUE (collection, id)) STRICT;"                                                            \
+    "CREATE INDEX record_by_collection ON record (collection, number);"                            \
+    "CREATE INDEX record_by_owner ON record (collection, owner, number);"                          \
+    "CREATE INDEX record_by_expiry ON record (expires_at) WHERE expires_at > 0;"                   \
+    "CREATE TABLE record_count (collection TEXT PRIMARY KEY NOT NULL, count INTEGER NOT NULL)"     \
+    " STRICT, WITHOUT ROWID;"                                                                      \
+    "CREATE TRIGGER record_added AFTER INSERT ON record BEGIN"                                     \
+    " INSERT INTO record_count (collection, count) VALUES (new.collection, 1)"                     \
+    " ON CONFLICT (collection) DO UPDATE SET count = count + 1; END;"                              \
+    "CREATE TRIGGER record_removed AFTER DELETE ON record BEGIN"                                   \
+    " UPDATE record_count SET count = count - 1 WHERE collection = old.collection; END;"           \
+    "PRAGMA user_version = 3;"
+static const char *const old_versions[STORE_SCHEMA_VERSION] = {VERSION_1, VERSION_2, VERSION_3};
 
 static void every_old_version_is_opened_with_all_it_has(void **state)
 {

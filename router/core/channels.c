@@ -1,0 +1,351 @@
+#include "router/core/internal.h"
+
+/*
+ * Rooms as REST sees them: channels that are made, listed and changed, and the agents that could
+ * answer in them. A room is a channel once its row is in the store.
+ */
+
+enum { PARTICIPANTS_MAX = 10000, CHANNELS_LIMIT_MAX = 1000 };
+
+static void list_participants(const struct room *room, const struct store_page *noted,
+                              struct bus_list_builder *list)
+{
+    struct participant *participant;
+    for (participant = room->participants; noted == NULL && participant != NULL;
+         participant = participant->hh.next) {
+        struct bus_text element = {text_slice(&participant->id)};
+        bus_list_add(list, BUS_ELEMENT_TEXT, &element);
+    }
+    for (size_t i = 0; noted != NULL && i < noted->id_count; i++) {
+        struct bus_text element = {noted->ids[i]};
+        bus_list_add(list, BUS_ELEMENT_TEXT, &element);
+    }
+}
+
+/* participants: NULL for those of its own list. */
+static void answer_channel(struct peer *peer, uint64_t request, uint64_t trace, int error,
+                           const struct room *room, const struct store_page *participants)
+{
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    struct bus_message message = {
+        .type = BUS_CHANNEL, .trace = trace, .channel = {.request = request, .error = error}};
+    if (room != NULL) {
+        list_participants(room, participants, &list);
+        message.channel = (struct bus_channel){.request = request,
+                                               .error = error,
+                                               .id = text_slice(&room->id),
+                                               .epoch = room->epoch,
+                                               .server_id = text_slice(&room->server_id),
+                                               .name = text_slice(&room->name),
+                                               .type = text_slice(&room->type),
+                                               .source_type = text_slice(&room->source_type),
+                                               .metadata = text_slice(&room->metadata),
+                                               .created_at = room->created_at,
+                                               .updated_at = room->updated_at,
+                                               .participants = bus_list_of(&list)};
+    }
+    peer_send(peer, &message);
+    buffer_deinit(&list.bytes);
+}
+
+static bool has_empty_text(const struct bus_list *list)
+{
+    struct msgpack_reader reader = bus_list_read(list);
+    struct bus_text element;
+    bool is_empty = false;
+    while (!is_empty && bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
+        is_empty = element.text.length == 0;
+    }
+    return is_empty;
+}
+
+static int fault_of_put(struct router *router, const struct bus_channel_put *put)
+{
+    if (put->id.length == 0 || has_empty_text(&put->participants)) {
+        return ERROR_MALFORMED;
+    }
+    if (HASH_COUNT(router->rooms) >= (size_t)router->settings.rooms_max ||
+        put->participants.count > PARTICIPANTS_MAX) {
+        return ERROR_LIMIT;
+    }
+    return router_batch_is_full(router) ? ERROR_OVERLOADED : 0;
+}
+
+static struct pending *pend(struct peer *peer, struct room *room, uint64_t request, uint64_t trace)
+{
+    struct pending *pending = router_pend(peer->router, PENDING_CHANNEL);
+    pending->room = room;
+    pending->origin = text_copy(text_slice(&peer->incarnation));
+    pending->request = request;
+    pending->trace = trace;
+    return pending;
+}
+
+static void set_participants(struct router *router, struct room *room, const struct bus_list *ids)
+{
+    struct msgpack_reader reader = bus_list_read(ids);
+    struct bus_text element;
+    room_forget_participants(room);
+    store_batch_set_participants(router_batch(router), room->number, NULL, 0);
+    while (bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
+        if (room_add_participant(room, element.text)) {
+            store_batch_add_participant(router_batch(router), room->number, element.text);
+        }
+    }
+}
+
+/* A room that somebody is in, but that was never made or is deleted, becomes this channel. */
+static void make(struct router *router, struct room *room, const struct bus_channel_put *put)
+{
+    text_replace(&room->server_id, put->server_id);
+    text_replace(&room->name, put->name);
+    text_replace(&room->type, put->type);
+    text_replace(&room->source_type, put->source_type);
+    text_replace(&room->metadata, put->metadata);
+    room->has_participants = put->participants.count > 0;
+    room->deleted_at = 0;
+    room_changed(router, room);
+    set_participants(router, room, &put->participants);
+}
+
+static void receive_put(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_channel_put *put = &message->channel_put;
+    struct router *router = peer->router;
+    int error = fault_of_put(router, put);
+    if (error != 0) {
+        router->counters.refused++;
+        answer_channel(peer, put->request, message->trace, error, NULL, NULL);
+        return;
+    }
+    struct room *room = room_find(router, put->id);
+    bool is_new = room == NULL;
+    if (is_new) {
+        struct room_record record = {.number = ++router->last_room,
+                                     .id = put->id,
+                                     .epoch = (id_random_u64(router->ids) >> 12) | 1,
+                                     .created_at = router->time.wall};
+        room = room_new(router, &record);
+    }
+    if (!room->is_stored || room->deleted_at != 0) {
+        make(router, room, put);
+    }
+    pend(peer, room, put->request, message->trace)->is_new = is_new;
+}
+
+void channels_stored(struct router *router, struct pending *pending, int result)
+{
+    struct peer *peer = peer_by_incarnation(router, text_slice(&pending->origin));
+    if (peer != NULL) {
+        answer_channel(peer, pending->request, pending->trace, result == 0 ? 0 : ERROR_OVERLOADED,
+                       result == 0 ? pending->room : NULL, NULL);
+    }
+    bool is_unknown = pending->is_new && pending->room->attachments == NULL &&
+                      pending->room->members == NULL && pending->room->joining == 0 &&
+                      pending->room->queues == NULL;
+    if (result != 0 && is_unknown) {
+        room_destroy(router, pending->room); /* nobody has seen it */
+    }
+}
+
+/* --- changing --------------------------------------------------------------------------------- */
+
+static int fault_of_change(struct router *router, const struct bus_channel_change *change)
+{
+    if (change->id.length != UUID_TEXT_LENGTH || has_empty_text(&change->participants)) {
+        return ERROR_MALFORMED;
+    }
+    if (change->participants.count > PARTICIPANTS_MAX) {
+        return ERROR_LIMIT;
+    }
+    if (router_batch_is_full(router)) {
+        return ERROR_OVERLOADED;
+    }
+    return events_room(router, change->room) == NULL ? ERROR_NOT_FOUND : 0;
+}
+
+static void change_participants(struct router *router, struct room *room,
+                                const struct bus_channel_change *change)
+{
+    struct store_batch *batch = router_batch(router);
+    if (change->sets_participants) {
+        room->has_participants = true;
+        set_participants(router, room, &change->participants);
+    }
+    /* Whoever adds somebody wants a list that decides; the senders so far stay on it. */
+    if (change->added.length > 0) {
+        room->has_participants = true;
+        room_add_participant(room, change->added);
+        store_batch_add_participant(batch, room->number, change->added);
+    }
+    if (change->removed.length > 0) {
+        room_remove_participant(room, change->removed);
+        store_batch_remove_participant(batch, room->number, change->removed);
+    }
+}
+
+static void receive_change(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_channel_change *change = &message->channel_change;
+    struct router *router = peer->router;
+    int error = fault_of_change(router, change);
+    if (error != 0) {
+        router->counters.refused++;
+        answer_channel(peer, change->request, message->trace, error, NULL, NULL);
+        return;
+    }
+    struct room *room = room_find(router, change->room);
+    struct dedupe_key key = dedupe_key_of(router->dedupe, room->number, SLICE_EMPTY, change->id);
+    if (dedupe_find(router->dedupe, key) == NULL) {
+        if (change->name.length > 0) {
+            text_replace(&room->name, change->name);
+        }
+        if (change->metadata.length > 0) {
+            text_replace(&room->metadata, change->metadata);
+        }
+        change_participants(router, room, change);
+        room_changed(router, room);
+        events_say_updated(router, room, change->id);
+    }
+    pend(peer, room, change->request, message->trace);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static struct question *ask(struct peer *peer, enum question_kind kind, uint64_t request,
+                            uint64_t trace, struct store_query *query)
+{
+    struct question *question = router_ask(peer->router, kind, query);
+    question->origin = text_copy(text_slice(&peer->incarnation));
+    question->request = request;
+    question->trace = trace;
+    question->room = query->room;
+    return question;
+}
+
+static void receive_get(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_channel_get *get = &message->channel_get;
+    struct room *room = events_room(peer->router, get->room);
+    bool is_listed = room != NULL && (room->has_participants || !get->wants_participants);
+    if (room == NULL || is_listed) {
+        answer_channel(peer, get->request, message->trace, room == NULL ? ERROR_NOT_FOUND : 0, room,
+                       NULL);
+    } else if (router_may_not_ask(peer->router)) {
+        answer_channel(peer, get->request, message->trace, ERROR_OVERLOADED, NULL, NULL);
+    } else {
+        struct store_query query = {
+            .type = STORE_QUERY_PARTICIPANTS, .room = room->number, .limit = PARTICIPANTS_MAX};
+        ask(peer, QUESTION_CHANNEL, get->request, message->trace, &query);
+    }
+}
+
+static void receive_list(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_channel_list *list = &message->channel_list;
+    struct store_query query = {
+        .type = STORE_QUERY_ROOMS,
+        .before_number = list->before > INT64_MAX ? INT64_MAX : list->before,
+        .limit = list->limit > CHANNELS_LIMIT_MAX ? CHANNELS_LIMIT_MAX : (size_t)list->limit};
+    if (router_may_not_ask(peer->router)) {
+        struct bus_message page = {
+            .type = BUS_CHANNELS_PAGE,
+            .trace = message->trace,
+            .channels_page = {.request = list->request, .error = ERROR_OVERLOADED}};
+        peer_send(peer, &page);
+        return;
+    }
+    memcpy(query.id, list->server_id.data, list->server_id.length);
+    ask(peer, QUESTION_CHANNELS, list->request, message->trace, &query);
+}
+
+static void answer_channels(struct peer *peer, const struct question *question,
+                            const struct store_page *page)
+{
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    uint64_t last = 0;
+    size_t i = 0;
+    for (; page->error == 0 && i < page->room_count && list.bytes.length < PAGE_BYTES_MAX; i++) {
+        const struct room_record *room = &page->rooms[i];
+        struct bus_channel_row row = {.id = room->id,
+                                      .server_id = room->server_id,
+                                      .name = room->name,
+                                      .type = room->type,
+                                      .source_type = room->source_type,
+                                      .metadata = room->metadata,
+                                      .created_at = room->created_at,
+                                      .updated_at = room->updated_at};
+        bus_list_add(&list, BUS_ELEMENT_CHANNEL, &row);
+        last = room->number;
+    }
+    bool is_last = page->complete && i == page->room_count;
+    struct bus_message message = {.type = BUS_CHANNELS_PAGE,
+                                  .trace = question->trace,
+                                  .channels_page = {.request = question->request,
+                                                    .error = page->error,
+                                                    .next = is_last ? 0 : last,
+                                                    .channels = bus_list_of(&list)}};
+    peer_send(peer, &message);
+    buffer_deinit(&list.bytes);
+}
+
+void channels_answered(struct router *router, struct question *question, struct store_page *page)
+{
+    struct peer *peer = peer_by_incarnation(router, text_slice(&question->origin));
+    struct room *room = room_by_number(router, question->room);
+    if (peer == NULL) {
+        return;
+    }
+    if (question->kind == QUESTION_CHANNELS) {
+        answer_channels(peer, question, page);
+    } else {
+        int error = room == NULL ? ERROR_NOT_FOUND : page->error;
+        answer_channel(peer, question->request, question->trace, error, error == 0 ? room : NULL,
+                       page);
+    }
+}
+
+static void receive_agents(struct peer *peer, const struct bus_message *message)
+{
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    struct agent *agent;
+    for (agent = peer->router->agents; agent != NULL && list.bytes.length < PAGE_BYTES_MAX;
+         agent = agent->hh.next) {
+        struct bus_known_agent element = {.id = text_slice(&agent->id),
+                                          .name = text_slice(&agent->name),
+                                          .details = text_slice(&agent->details)};
+        for (struct offer *offer = agent->offers; offer != NULL; offer = offer->next) {
+            element.bridges++;
+        }
+        bus_list_add(&list, BUS_ELEMENT_KNOWN_AGENT, &element);
+    }
+    struct bus_message answer = {
+        .type = BUS_AGENTS_PAGE,
+        .trace = message->trace,
+        .agents_page = {.request = message->agents_get.request, .agents = bus_list_of(&list)}};
+    peer_send(peer, &answer);
+    buffer_deinit(&list.bytes);
+}
+
+bool channels_receive(struct peer *peer, const struct bus_message *message)
+{
+    switch (message->type) {
+    case BUS_CHANNEL_PUT:
+        receive_put(peer, message);
+        return true;
+    case BUS_CHANNEL_GET:
+        receive_get(peer, message);
+        return true;
+    case BUS_CHANNEL_CHANGE:
+        receive_change(peer, message);
+        return true;
+    case BUS_CHANNEL_LIST:
+        receive_list(peer, message);
+        return true;
+    case BUS_AGENTS_GET:
+        receive_agents(peer, message);
+        return true;
+    default:
+        return false;
+    }
+}
