@@ -289,6 +289,7 @@ static bool start_clients(struct application *application, char *reason, size_t 
                                    application->uplink, &application->ids);
     application->rest =
         rest_new(&options->rest, application->chat, application->uplink, &application->ids);
+    rest_set_wall_clock(application->rest, wall_clock, NULL);
     application->websockets =
         websocket_server_new(loop, application->sessions, options->session.max_http_buffer_size,
                              options->send_buffer, reason, size);

@@ -20,6 +20,8 @@ struct identity;
  */
 struct identity *identity_new(struct slice subject, struct slice rooms);
 void identity_destroy(struct identity **identity);
+/* For who outlives the request; NULL of NULL. */
+struct identity *identity_copy(const struct identity *identity);
 
 /* Empty for NULL. */
 struct slice identity_subject(const struct identity *identity);

@@ -1,71 +1,89 @@
 #include "edge/rest/internal.h"
 
+#include "proto/wire/channel_row.h"
+
 enum { METADATA_MAX = 16384, PARTICIPANTS_MAX = 10000, MEMBERS_DEFAULT = 1000, MEMBERS_MAX = 10000 };
+
+#define PARTICIPANTS_KEY "participantCentralUserIds"
+#define CHANNEL_NOT_FOUND "Channel not found"
 
 static const char invalid_channel[] =
     "Invalid payload. Required: name, message_server_id (UUID), participantCentralUserIds (array "
     "of UUIDs). Optional: type, metadata.";
 
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static struct channel_row row_of(const struct bus_channel *channel)
+{
+    return (struct channel_row){.id = channel->id,
+                                .server_id = channel->server_id,
+                                .name = channel->name,
+                                .type = channel->type,
+                                .source_type = channel->source_type,
+                                .metadata = channel->metadata,
+                                .created_at = channel->created_at,
+                                .updated_at = channel->updated_at};
+}
+
+static void write_participants(struct buffer *out, const struct bus_channel *channel)
+{
+    struct msgpack_reader reader = bus_list_read(&channel->participants);
+    struct bus_text element;
+    buffer_append_char(out, '[');
+    while (bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
+        if (out->data[out->length - 1] != '[') {
+            buffer_append_char(out, ',');
+        }
+        json_write_string(out, element.text);
+    }
+    buffer_append_char(out, ']');
+}
+
+static bool has_participant(const struct bus_channel *channel, struct slice id)
+{
+    struct msgpack_reader reader = bus_list_read(&channel->participants);
+    struct bus_text element;
+    while (bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
+        if (slice_equals(element.text, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * The api-client adds users by putting back the list that it finds in the metadata: it is shown
+ * there, and never kept there.
+ */
+static void write_row_with_participants(struct buffer *out, const struct bus_channel *channel)
+{
+    static const char *const own[] = {PARTICIPANTS_KEY, NULL};
+    struct buffer metadata = BUFFER_EMPTY;
+    struct channel_row row = row_of(channel);
+    buffer_append_char(&metadata, '{');
+    rest_copy_members(&metadata, row.metadata, own);
+    json_write_key(&metadata, PARTICIPANTS_KEY);
+    write_participants(&metadata, channel);
+    buffer_append_char(&metadata, '}');
+    row.metadata = buffer_slice(&metadata);
+    channel_row_write(&row, out);
+    buffer_deinit(&metadata);
+}
+
+void rest_answer_channel(struct rest_wait *wait, int status, const struct bus_channel *channel)
+{
+    struct channel_row row = row_of(channel);
+    channel_row_write(&row, rest_begin_data(wait->rest));
+    rest_end_data(wait, status);
+}
+
 /* --- POST /channels --------------------------------------------------------------------------- */
-
-static void write_row(struct buffer *out, const struct bus_channel *channel)
-{
-    char created[CLOCK_ISO_SIZE], updated[CLOCK_ISO_SIZE];
-    clock_format_iso(channel->created_at, created);
-    clock_format_iso(channel->updated_at, updated);
-    buffer_append_char(out, '{');
-    json_write_string_member(out, "id", channel->id);
-    json_write_string_member(out, "messageServerId", channel->server_id);
-    json_write_string_member(out, "name", channel->name);
-    json_write_string_member(out, "type", channel->type);
-    if (channel->source_type.length > 0) {
-        json_write_string_member(out, "sourceType", channel->source_type);
-    }
-    json_write_raw_member(out, "metadata",
-                          channel->metadata.length > 0 ? channel->metadata : SLICE_LITERAL("{}"));
-    json_write_string_member(out, "createdAt", slice_of_string(created));
-    json_write_string_member(out, "updatedAt", slice_of_string(updated));
-    buffer_append_char(out, '}');
-}
-
-static void on_created(void *context, const struct uplink_outcome *outcome)
-{
-    struct rest_wait *wait = context;
-    struct rest *rest = wait->rest;
-    const struct bus_channel *channel = outcome->answer == NULL ? NULL : &outcome->answer->channel;
-    int error = channel == NULL ? outcome->error : (int)channel->error;
-    if (wait->exchange != NULL && error != 0) {
-        rest_refuse(rest, wait->exchange, error, NULL);
-    } else if (wait->exchange != NULL) {
-        struct buffer *out = &rest->scratch;
-        buffer_clear(out);
-        buffer_append_string(out, "{\"success\":true,\"data\":");
-        write_row(out, channel);
-        buffer_append_char(out, '}');
-        rest_answer(rest, wait->exchange, 201, buffer_slice(out));
-    }
-    rest_wait_destroy(wait);
-}
-
-/* Decodes a text member; false when it is there and not a text of 1 to `most` bytes. */
-static bool take_text(struct slice value, size_t most, struct arena *arena, struct slice *out)
-{
-    *out = SLICE_EMPTY;
-    if (json_type(value) == JSON_NONE || json_type(value) == JSON_NULL) {
-        return true;
-    }
-    if (json_type(value) != JSON_STRING) {
-        return false;
-    }
-    *out = json_decode_string(value, arena);
-    return out->length > 0 && out->length <= most && memchr(out->data, '\0', out->length) == NULL;
-}
 
 static bool take_participants(struct slice value, struct arena *arena,
                               struct bus_list_builder *list)
 {
     struct slice element;
-    if (json_type(value) == JSON_NONE || json_type(value) == JSON_NULL) {
+    if (json_type(value) <= JSON_NULL) {
         return true;
     }
     if (json_type(value) != JSON_ARRAY) {
@@ -75,7 +93,7 @@ static bool take_participants(struct slice value, struct arena *arena,
     while (json_next_element(&elements, &element)) {
         struct bus_text text;
         if (list->count >= PARTICIPANTS_MAX ||
-            !take_text(element, USER_ID_MAX, arena, &text.text) || text.text.length == 0) {
+            !rest_take_text(element, USER_ID_MAX, arena, &text.text) || text.text.length == 0) {
             return false;
         }
         bus_list_add(list, BUS_ELEMENT_TEXT, &text);
@@ -83,119 +101,413 @@ static bool take_participants(struct slice value, struct arena *arena,
     return true;
 }
 
+static bool take_metadata(struct slice value, struct slice *metadata)
+{
+    *metadata = rest_object_of(value);
+    return json_type(value) <= JSON_NULL ||
+           (metadata->length > 0 && metadata->length <= METADATA_MAX);
+}
+
+static void on_made(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (!rest_is_over(wait, outcome, NULL)) {
+        rest_answer_channel(wait, 201, &outcome->answer->channel);
+    }
+}
+
+/* The server is there: the channel, which is kept as it will be said, may be made. */
+static void on_server(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (rest_is_over(wait, outcome, "The message server does not exist")) {
+        return;
+    }
+    struct bus_message message;
+    struct msgpack_reader reader = msgpack_reader_of(buffer_slice(&wait->note));
+    if (bus_decode(&reader, &message) == 0) {
+        rest_ask_on(wait, &message, &message.channel_put.request, on_made, outcome->now);
+    } else {
+        rest_wait_refuse(wait, ERROR_INTERNAL, NULL);
+    }
+}
+
+static void make_in_server(const struct rest_call *call, struct bus_message *message)
+{
+    struct slice server = message->channel_put.server_id;
+    if (slice_is(server, NIL_UUID)) {
+        rest_ask(call, message, &message->channel_put.request, on_made);
+        return;
+    }
+    struct bus_message get = {
+        .type = BUS_RECORD_GET,
+        .record_get = {.collection = SLICE_LITERAL(REST_SERVERS), .id = server}};
+    struct rest_wait *wait = rest_ask(call, &get, &get.record_get.request, on_server);
+    if (wait != NULL) {
+        bus_encode(&wait->note, message);
+    }
+}
+
 void rest_post_channel(const struct rest_call *call)
 {
     struct rest *rest = call->rest;
     struct slice name = SLICE_EMPTY, type = SLICE_EMPTY, metadata = SLICE_EMPTY;
-    struct slice participants = SLICE_EMPTY, servers[4] = {{NULL, 0}};
-    const struct json_field fields[] = {
-        {"name", &name},
-        {"type", &type},
-        {"metadata", &metadata},
-        {"participantCentralUserIds", &participants},
-        {"message_server_id", &servers[0]},
-        {"server_id", &servers[1]},
-        {"messageServerId", &servers[2]},
-        {"serverId", &servers[3]},
-    };
+    struct slice participants = SLICE_EMPTY;
+    const struct json_field fields[] = {{"name", &name},
+                                        {"type", &type},
+                                        {"metadata", &metadata},
+                                        {PARTICIPANTS_KEY, &participants}};
+    char id[UUID_TEXT_SIZE];
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    struct bus_message message = {.type = BUS_CHANNEL_PUT,
-                                  .trace = id_random_u64(call->rest->ids)};
+    struct bus_message message = {.type = BUS_CHANNEL_PUT};
     struct bus_channel_put *put = &message.channel_put;
     json_collect(call->body, fields, sizeof(fields) / sizeof(fields[0]));
-    struct slice server = SLICE_EMPTY;
-    for (size_t i = 0; i < 4 && server.length == 0; i++) {
-        server = servers[i];
-    }
-    bool is_object = json_type(metadata) == JSON_OBJECT && metadata.length <= METADATA_MAX;
-    bool is_valid = take_text(name, CHAT_NAME_MAX, &rest->arena, &put->name) &&
+    uuid_random(rest->ids, id);
+    put->id = slice_of(id, UUID_TEXT_LENGTH);
+    bool has_server = rest_take_server(call, &put->server_id);
+    bool is_valid = rest_take_text(name, CHAT_NAME_MAX, &rest->arena, &put->name) &&
                     put->name.length > 0 &&
-                    take_text(type, CHAT_NAME_MAX, &rest->arena, &put->type) &&
-                    take_text(server, USER_ID_MAX, &rest->arena, &put->server_id) &&
-                    (is_object || json_type(metadata) <= JSON_NULL) &&
+                    rest_take_text(type, CHAT_NAME_MAX, &rest->arena, &put->type) &&
+                    take_metadata(metadata, &put->metadata) &&
                     take_participants(participants, &rest->arena, &list);
-    if (is_valid && put->server_id.length > 0 && !uuid_is_valid(put->server_id)) {
-        rest_refuse(rest, call->exchange, ERROR_MALFORMED, "Invalid message_server_id format");
-    } else if (!is_valid) {
+    if (!is_valid) {
         rest_refuse(rest, call->exchange, ERROR_MALFORMED, invalid_channel);
+    } else if (!has_server) {
+        rest_refuse(rest, call->exchange, ERROR_MALFORMED, "Invalid message_server_id format");
     } else {
-        char id[UUID_TEXT_SIZE];
-        uuid_random(rest->ids, id);
-        put->id = slice_of(id, UUID_TEXT_LENGTH);
-        put->server_id = put->server_id.length > 0 ? put->server_id : SLICE_LITERAL(NIL_UUID);
         put->type = put->type.length > 0 ? put->type : SLICE_LITERAL("GROUP");
-        put->metadata = is_object ? metadata : SLICE_LITERAL("{}");
+        put->metadata = put->metadata.length > 0 ? put->metadata : SLICE_LITERAL("{}");
         put->participants = bus_list_of(&list);
-        struct rest_wait *wait = rest_wait_new(call, REST_WEBSOCKET);
-        int error = uplink_request(rest->uplink, &message, &put->request, on_created, wait,
-                                   &wait->owner, call->now);
-        if (error != 0) {
-            rest_wait_destroy(wait);
-            rest_refuse(rest, call->exchange, error, NULL);
-        }
+        make_in_server(call, &message);
     }
     buffer_deinit(&list.bytes);
 }
 
+/* --- GET …/details, …/participants, …/agents -------------------------------------------------- */
+
+static void ask_for_channel(const struct rest_call *call, uplink_answered *answered)
+{
+    struct bus_message message = {
+        .type = BUS_CHANNEL_GET,
+        .channel_get = {.room = call->channel, .wants_participants = true}};
+    rest_ask(call, &message, &message.channel_get.request, answered);
+}
+
+static void on_details(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (!rest_is_over(wait, outcome, CHANNEL_NOT_FOUND)) {
+        write_row_with_participants(rest_begin_data(wait->rest), &outcome->answer->channel);
+        rest_end_data(wait, 200);
+    }
+}
+
+void rest_get_channel(const struct rest_call *call)
+{
+    ask_for_channel(call, on_details);
+}
+
+static void on_participants(void *context, const struct uplink_outcome *outcome)
+{
+    static const struct bus_channel nothing = {.request = 0};
+    struct rest_wait *wait = context;
+    bool is_unknown = rest_error_of(outcome) == ERROR_NOT_FOUND;
+    if (is_unknown || !rest_is_over(wait, outcome, NULL)) {
+        write_participants(rest_begin_data(wait->rest),
+                           is_unknown ? &nothing : &outcome->answer->channel);
+        rest_end_data(wait, 200);
+    }
+}
+
+void rest_get_participants(const struct rest_call *call)
+{
+    ask_for_channel(call, on_participants);
+}
+
+static void on_agents(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (!rest_is_over(wait, outcome, CHANNEL_NOT_FOUND)) {
+        struct buffer *out = rest_begin_data(wait->rest);
+        buffer_append_char(out, '{');
+        json_write_string_member(out, "channelId", outcome->answer->channel.id);
+        json_write_key(out, "participants");
+        write_participants(out, &outcome->answer->channel);
+        buffer_append_char(out, '}');
+        rest_end_data(wait, 200);
+    }
+}
+
+void rest_get_channel_agents(const struct rest_call *call)
+{
+    ask_for_channel(call, on_agents);
+}
+
+/* --- PATCH, and agents that come and go ------------------------------------------------------- */
+
+static void on_changed(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (!rest_is_over(wait, outcome, CHANNEL_NOT_FOUND)) {
+        rest_answer_channel(wait, 200, &outcome->answer->channel);
+    }
+}
+
+void rest_patch_channel(const struct rest_call *call)
+{
+    static const char *const own[] = {PARTICIPANTS_KEY, NULL};
+    struct rest *rest = call->rest;
+    struct slice name = SLICE_EMPTY, metadata = SLICE_EMPTY, participants = SLICE_EMPTY;
+    const struct json_field fields[] = {
+        {"name", &name}, {"metadata", &metadata}, {PARTICIPANTS_KEY, &participants}};
+    char id[UUID_TEXT_SIZE];
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    struct buffer kept = BUFFER_EMPTY;
+    struct bus_message message = {.type = BUS_CHANNEL_CHANGE};
+    struct bus_channel_change *change = &message.channel_change;
+    json_collect(call->body, fields, sizeof(fields) / sizeof(fields[0]));
+    uuid_random(rest->ids, id);
+    change->room = call->channel;
+    change->id = slice_of(id, UUID_TEXT_LENGTH);
+    change->sets_participants = json_type(participants) > JSON_NULL;
+    if (!rest_take_text(name, CHAT_NAME_MAX, &rest->arena, &change->name) ||
+        !take_metadata(metadata, &change->metadata) ||
+        !take_participants(participants, &rest->arena, &list)) {
+        rest_refuse(rest, call->exchange, ERROR_MALFORMED,
+                    "Invalid payload. Optional: name, metadata, participantCentralUserIds");
+    } else {
+        if (change->metadata.length > 0) {
+            buffer_append_char(&kept, '{');
+            rest_copy_members(&kept, change->metadata, own);
+            buffer_append_char(&kept, '}');
+            change->metadata = buffer_slice(&kept);
+        }
+        change->participants = bus_list_of(&list);
+        rest_ask(call, &message, &change->request, on_changed);
+    }
+    buffer_deinit(&kept);
+    buffer_deinit(&list.bytes);
+}
+
+static void answer_agent(struct rest_wait *wait, int status, const char *what)
+{
+    struct buffer *out = rest_begin_data(wait->rest);
+    buffer_append_char(out, '{');
+    json_write_string_member(out, "channelId", slice_of_string(wait->channel));
+    json_write_string_member(out, "agentId", slice_of_string(wait->id));
+    json_write_string_member(out, "message", slice_of_string(what));
+    buffer_append_char(out, '}');
+    rest_end_data(wait, status);
+}
+
+static void on_agent_added(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (!rest_is_over(wait, outcome, CHANNEL_NOT_FOUND)) {
+        answer_agent(wait, 201, "Agent added to channel successfully");
+    }
+}
+
+static void on_agent_removed(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (!rest_is_over(wait, outcome, CHANNEL_NOT_FOUND)) {
+        answer_agent(wait, 200, "Agent removed from channel successfully");
+    }
+}
+
+/* Is it there to be added or removed at all? */
+static void on_channel_of_agent(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    struct slice agent = slice_of_string(wait->id);
+    bool is_removal = wait->step == REST_STEP_REMOVE;
+    char id[UUID_TEXT_SIZE];
+    if (rest_is_over(wait, outcome, CHANNEL_NOT_FOUND)) {
+        return;
+    }
+    bool is_there = has_participant(&outcome->answer->channel, agent);
+    if (is_removal && !is_there) {
+        rest_wait_refuse(wait, ERROR_NOT_FOUND, "Agent is not a participant in this channel");
+        return;
+    }
+    if (!is_removal && is_there) {
+        answer_agent(wait, 201, "Agent added to channel successfully");
+        return;
+    }
+    uuid_random(wait->rest->ids, id);
+    struct bus_message message = {
+        .type = BUS_CHANNEL_CHANGE,
+        .channel_change = {.room = slice_of_string(wait->channel),
+                           .id = slice_of(id, UUID_TEXT_LENGTH),
+                           .added = is_removal ? SLICE_EMPTY : agent,
+                           .removed = is_removal ? agent : SLICE_EMPTY}};
+    rest_ask_on(wait, &message, &message.channel_change.request,
+                is_removal ? on_agent_removed : on_agent_added, outcome->now);
+}
+
+static void change_agent(const struct rest_call *call, struct slice agent, enum rest_step step)
+{
+    struct rest_call named = *call;
+    if (!uuid_is_valid(agent)) {
+        rest_refuse(call->rest, call->exchange, ERROR_MALFORMED,
+                    "Invalid channelId or agentId format");
+        return;
+    }
+    struct bus_message message = {
+        .type = BUS_CHANNEL_GET,
+        .channel_get = {.room = call->channel, .wants_participants = true}};
+    named.id = agent;
+    struct rest_wait *wait =
+        rest_ask(&named, &message, &message.channel_get.request, on_channel_of_agent);
+    if (wait != NULL) {
+        wait->step = step;
+    }
+}
+
+void rest_post_channel_agent(const struct rest_call *call)
+{
+    static const char *const names[] = {"agentId", "agent_id", NULL};
+    struct slice agent = SLICE_EMPTY;
+    rest_take_id(call, names, &agent);
+    change_agent(call, agent, REST_STEP_ADD);
+}
+
+void rest_delete_channel_agent(const struct rest_call *call)
+{
+    change_agent(call, call->id, REST_STEP_REMOVE);
+}
+
+/* --- GET /dm-channel -------------------------------------------------------------------------- */
+
+static void on_dm(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (!rest_is_over(wait, outcome, NULL)) {
+        rest_answer_channel(wait, 200, &outcome->answer->channel);
+    }
+}
+
+/* The id follows from server and users, so that two who ask at once get the same channel. */
+static void ask_for_dm(const struct rest_call *call, struct slice server, struct slice first,
+                       struct slice second)
+{
+    struct buffer pair = BUFFER_EMPTY, metadata = BUFFER_EMPTY, name = BUFFER_EMPTY;
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    char id[UUID_TEXT_SIZE];
+    struct bus_text users[] = {{first}, {second}};
+    buffer_append_string(&pair, "dm ");
+    json_write_string(&pair, server);
+    json_write_string(&pair, first);
+    uuid_of_reply(buffer_slice(&pair), second, id);
+    buffer_append_char(&metadata, '{');
+    json_write_string_member(&metadata, "user1", first);
+    json_write_string_member(&metadata, "user2", second);
+    buffer_append_char(&metadata, '}');
+    buffer_append_string(&name, "DM-");
+    buffer_append_slice(&name, first);
+    buffer_append_char(&name, '-');
+    buffer_append_slice(&name, second);
+    bus_list_add(&list, BUS_ELEMENT_TEXT, &users[0]);
+    bus_list_add(&list, BUS_ELEMENT_TEXT, &users[1]);
+    struct bus_message message = {.type = BUS_CHANNEL_PUT,
+                                  .channel_put = {.id = slice_of(id, UUID_TEXT_LENGTH),
+                                                  .server_id = server,
+                                                  .name = buffer_slice(&name),
+                                                  .type = SLICE_LITERAL("DM"),
+                                                  .metadata = buffer_slice(&metadata),
+                                                  .participants = bus_list_of(&list)}};
+    rest_ask(call, &message, &message.channel_put.request, on_dm);
+    buffer_deinit(&pair);
+    buffer_deinit(&metadata);
+    buffer_deinit(&name);
+    buffer_deinit(&list.bytes);
+}
+
+static bool take_query_id(const struct rest_call *call, const char *name, struct slice *id)
+{
+    return http_query_get(call->request->query, name, &call->rest->arena, id) && id->length > 0 &&
+           id->length <= USER_ID_MAX && memchr(id->data, '\0', id->length) == NULL;
+}
+
+void rest_get_dm_channel(const struct rest_call *call)
+{
+    struct rest *rest = call->rest;
+    struct slice current, target, server;
+    if (!take_query_id(call, "targetUserId", &target) ||
+        !take_query_id(call, "currentUserId", &current)) {
+        rest_refuse(rest, call->exchange, ERROR_MALFORMED, "Missing targetUserId or currentUserId");
+        return;
+    }
+    if (!identity_may_be(call->identity, current)) {
+        rest_refuse(rest, call->exchange, ERROR_IDENTITY, NULL);
+        return;
+    }
+    if (slice_equals(current, target)) {
+        rest_refuse(rest, call->exchange, ERROR_MALFORMED, "Cannot create DM channel with oneself");
+        return;
+    }
+    if (!take_query_id(call, "dmServerId", &server)) {
+        server = SLICE_LITERAL(NIL_UUID);
+    }
+    if (!uuid_is_valid(server)) {
+        rest_refuse(rest, call->exchange, ERROR_MALFORMED, "Invalid dmServerId format");
+        return;
+    }
+    size_t shorter = current.length < target.length ? current.length : target.length;
+    int order = memcmp(current.data, target.data, shorter);
+    bool is_sorted = order < 0 || (order == 0 && current.length < target.length);
+    ask_for_dm(call, server, is_sorted ? current : target, is_sorted ? target : current);
+}
+
 /* --- GET …/presence --------------------------------------------------------------------------- */
+
+static void write_member(struct buffer *out, const struct bus_member *member)
+{
+    if (out->data[out->length - 1] != '[') {
+        buffer_append_char(out, ',');
+    }
+    buffer_append_char(out, '{');
+    json_write_string_member(out, "userId", member->entity);
+    if (member->name.length > 0) {
+        json_write_string_member(out, "displayName", member->name);
+    }
+    json_write_unsigned_member(out, "connections", member->connections);
+    buffer_append_char(out, '}');
+}
 
 static void on_members(void *context, const struct uplink_outcome *outcome)
 {
     struct rest_wait *wait = context;
-    struct rest *rest = wait->rest;
-    const struct bus_members_page *page =
-        outcome->answer == NULL ? NULL : &outcome->answer->members_page;
-    int error = page == NULL ? outcome->error : (int)page->error;
-    if (wait->exchange != NULL && error != 0) {
-        rest_refuse(rest, wait->exchange, error, NULL);
-    } else if (wait->exchange != NULL) {
-        struct buffer *out = &rest->scratch;
-        struct slice room = outcome->sent->members.room;
-        struct msgpack_reader reader = bus_list_read(&page->members);
-        struct bus_member member;
-        buffer_clear(out);
-        buffer_append_string(out, "{\"success\":true,\"data\":{");
-        json_write_string_member(out, "channelId", room);
-        json_write_string_member(out, "roomId", room);
-        json_write_unsigned_member(out, "memberCount", page->total);
-        json_write_unsigned_member(out, "offset", outcome->sent->members.offset);
-        buffer_append_string(out, ",\"members\":[");
-        while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &member)) {
-            if (out->data[out->length - 1] != '[') {
-                buffer_append_char(out, ',');
-            }
-            buffer_append_char(out, '{');
-            json_write_string_member(out, "userId", member.entity);
-            if (member.name.length > 0) {
-                json_write_string_member(out, "displayName", member.name);
-            }
-            json_write_unsigned_member(out, "connections", member.connections);
-            buffer_append_char(out, '}');
-        }
-        buffer_append_string(out, "]}}");
-        rest_answer(rest, wait->exchange, 200, buffer_slice(out));
-        buffer_shrink(out, 1 << 16);
+    if (rest_is_over(wait, outcome, NULL)) {
+        return;
     }
-    rest_wait_destroy(wait);
+    const struct bus_members_page *page = &outcome->answer->members_page;
+    struct buffer *out = rest_begin_data(wait->rest);
+    struct slice room = outcome->sent->members.room;
+    struct msgpack_reader reader = bus_list_read(&page->members);
+    struct bus_member member;
+    buffer_append_char(out, '{');
+    json_write_string_member(out, "channelId", room);
+    json_write_string_member(out, "roomId", room);
+    json_write_unsigned_member(out, "memberCount", page->total);
+    json_write_unsigned_member(out, "offset", outcome->sent->members.offset);
+    buffer_append_string(out, ",\"members\":[");
+    while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &member)) {
+        write_member(out, &member);
+    }
+    buffer_append_string(out, "]}");
+    rest_end_data(wait, 200);
 }
 
 void rest_get_presence(const struct rest_call *call)
 {
-    struct rest *rest = call->rest;
-    struct bus_message message = {.type = BUS_MEMBERS,
-                                  .trace = id_random_u64(rest->ids),
-                                  .members = {.room = call->channel}};
+    struct bus_message message = {.type = BUS_MEMBERS, .members = {.room = call->channel}};
     struct bus_members *members = &message.members;
     if (!rest_take_count(call, "limit", MEMBERS_DEFAULT, MEMBERS_MAX, &members->limit) ||
         !rest_take_count(call, "offset", 0, INT64_MAX, &members->offset)) {
-        rest_refuse(rest, call->exchange, ERROR_MALFORMED, "Invalid limit or offset");
+        rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Invalid limit or offset");
         return;
     }
-    struct rest_wait *wait = rest_wait_new(call, REST_WEBSOCKET);
-    int error = uplink_request(rest->uplink, &message, &members->request, on_members, wait,
-                               &wait->owner, call->now);
-    if (error != 0) {
-        rest_wait_destroy(wait);
-        rest_refuse(rest, call->exchange, error, NULL);
-    }
+    rest_ask(call, &message, &members->request, on_members);
 }

@@ -1,8 +1,12 @@
 /*
  * What the files of rest/ share. Not included outside edge/rest.
  *
- *   rest.c      routes, CORS, errors     messages.c  POST and GET …/messages
- *   run.c       waiting for an agent     channels.c  POST /channels, GET …/presence
+ *   rest.c      requests, CORS, errors        routes.c    which path is whose
+ *   fields.c    members under all their names wait.c      questions to the router
+ *   messages.c  POST and GET …/messages       message_changes.c  one message, clearing, search
+ *   submit.c    agents that run elsewhere     run.c       waiting for an agent
+ *   channels.c  channels and who is in them   servers.c   message servers
+ *   title.c     titles
  */
 #ifndef EDGE_REST_INTERNAL_H
 #define EDGE_REST_INTERNAL_H
@@ -34,6 +38,8 @@ struct rest {
     struct arena arena;    /* of one request */
     struct buffer scratch; /* of one answer */
     struct rest_run *runs; /* in order of their deadlines' making */
+    int64_t (*wall)(void *context);
+    void *wall_context;
     struct rest_counters counters;
 };
 
@@ -44,17 +50,41 @@ struct rest_call {
     const struct http_request *request;
     const struct identity *identity; /* NULL: bound by nothing */
     struct slice channel; /* decoded :channel of the path, or empty */
-    struct slice body;    /* POST: the JSON value */
+    struct slice id;      /* the first other id of the path, or empty */
+    struct slice other;   /* the second one */
+    struct slice body;    /* POST and PATCH: the JSON value */
     int64_t now;
 };
 
-/* A request that waits for the router; ends with its exchange or its answer. */
+/* What a request that takes several questions is about. */
+enum rest_step {
+    REST_STEP_FIRST,
+    REST_STEP_ADD,
+    REST_STEP_REMOVE,
+    REST_STEP_EDIT,
+    REST_STEP_ACTION,
+    REST_STEP_OLD /* in the words of ElizaOS before 1.6 */
+};
+
+/* A request that waits for the router; ends with its exchange or its last answer. */
 struct rest_wait {
     struct rest *rest;
     struct http_exchange *exchange; /* NULL: the client left */
     struct uplink_owner owner;
     enum rest_mode mode;
+    enum rest_step step;
+    bool is_second;            /* it has been here before */
+    size_t left;               /* of several questions at once: to be answered */
+    size_t done;               /* of these: well */
+    struct buffer note;        /* what a later step needs */
+    struct identity *identity; /* owns; NULL: bound by nothing */
+    char channel[USER_ID_MAX + 1]; /* of the path */
+    char id[USER_ID_MAX + 1];
 };
+
+#define REST_SERVERS "server" /* the collection of message servers */
+
+enum { REST_SEARCH_MAX = 512 /* bytes */ };
 
 /* rest.c */
 void rest_answer(struct rest *rest, struct http_exchange *exchange, int status, struct slice json);
@@ -68,14 +98,64 @@ void rest_refuse(struct rest *rest, struct http_exchange *exchange, int error, c
 /* A number of the query, capped; false when it is there and not a number from 0 up. */
 bool rest_take_count(const struct rest_call *call, const char *name, int64_t fallback, int64_t most,
                      uint64_t *count);
+/* The same for what is not in the body: the path, and the header of ElizaOS's page. */
+bool rest_keeps_path_to_identity(const struct rest_call *call);
+int64_t rest_wall(const struct rest *rest);
+
+/* routes.c: answers the request whose path below /api these are. */
+void rest_dispatch(struct rest_call *call, const struct slice *segments, int count);
+
+/* wait.c */
 struct rest_wait *rest_wait_new(const struct rest_call *call, enum rest_mode mode);
 void rest_wait_destroy(struct rest_wait *wait);
+/* Puts a question to the router, whose answer is `answered`'s. NULL, false: refused already. */
+struct rest_wait *rest_ask(const struct rest_call *call, struct bus_message *message,
+                           uint64_t *number, uplink_answered *answered);
+/* The next one; false: the wait is over. */
+bool rest_ask_on(struct rest_wait *wait, struct bus_message *message, uint64_t *number,
+                 uplink_answered *answered, int64_t now);
+int rest_error_of(const struct uplink_outcome *outcome);
+/* Is there nobody to go on for, or nothing to go on with? The wait has then ended, refused. */
+bool rest_is_over(struct rest_wait *wait, const struct uplink_outcome *outcome,
+                  const char *not_found);
+/* Each answers, if anybody is there, and ends the wait. */
+void rest_wait_refuse(struct rest_wait *wait, int error, const char *message);
+void rest_wait_answer(struct rest_wait *wait, int status, struct slice json);
+/* {"success":true,"data":… up to the value that the caller appends, and the rest of it. */
+struct buffer *rest_begin_data(struct rest *rest);
+void rest_end_data(struct rest_wait *wait, int status);
+/* May whoever waits see this channel? */
+bool rest_may_show(const struct rest_wait *wait, struct slice channel);
+
+/* fields.c */
+extern const char *const rest_server_names[];
+extern const char *const rest_channel_names[];
+extern const char *const rest_author_names[];
+extern const char *const rest_content_names[];
+/* The first of these members that is there and not null, or empty. */
+struct slice rest_field(struct slice object, const char *const *names);
+/* Decodes a text; false when it is there and not one of 1 to `most` bytes. */
+bool rest_take_text(struct slice value, size_t most, struct arena *arena, struct slice *out);
+bool rest_take_id(const struct rest_call *call, const char *const *names, struct slice *id);
+bool rest_take_uuid(const struct rest_call *call, const char *const *names, struct slice *id);
+bool rest_take_server(const struct rest_call *call, struct slice *id); /* absent: the default */
+bool rest_take_content(struct slice value, struct arena *arena, struct slice *text);
+struct slice rest_object_of(struct slice value); /* itself, or empty when it is no object */
+/* Milliseconds or ISO 8601; absent is 0. */
+bool rest_take_time(struct slice value, struct arena *arena, int64_t *time);
+/* From 0 up, capped. */
+bool rest_take_number(struct slice value, int64_t fallback, int64_t most, uint64_t *number);
+/* Appends the members of an object, but those that are named, without the braces. */
+void rest_copy_members(struct buffer *out, struct slice object, const char *const *without);
 
 /* messages.c */
 void rest_post_message(const struct rest_call *call);
 void rest_get_messages(const struct rest_call *call);
 void rest_write_user_message(struct buffer *out, const struct bus_send *send,
                              const struct bus_send_done *done);
+/* A message as history shows it. */
+void rest_write_message(struct buffer *out, const struct bus_stored_message *message,
+                        struct slice channel, uint64_t epoch);
 void rest_write_agent_response(struct buffer *out, struct slice reply_id, struct slice question,
                                struct slice body);
 
@@ -87,6 +167,48 @@ void rest_runs_destroy(struct rest *rest);
 
 /* channels.c */
 void rest_post_channel(const struct rest_call *call);
+void rest_get_channel(const struct rest_call *call);
+void rest_patch_channel(const struct rest_call *call);
+void rest_get_participants(const struct rest_call *call);
 void rest_get_presence(const struct rest_call *call);
+void rest_get_channel_agents(const struct rest_call *call);
+void rest_post_channel_agent(const struct rest_call *call);
+void rest_delete_channel_agent(const struct rest_call *call);
+void rest_get_dm_channel(const struct rest_call *call);
+void rest_answer_channel(struct rest_wait *wait, int status, const struct bus_channel *channel);
+
+/* message_changes.c */
+void rest_get_message(const struct rest_call *call);
+void rest_patch_message(const struct rest_call *call);
+void rest_patch_action(const struct rest_call *call);
+void rest_delete_message(const struct rest_call *call);
+void rest_clear_messages(const struct rest_call *call);
+void rest_delete_channel(const struct rest_call *call);
+void rest_search_messages(const struct rest_call *call);
+bool rest_first_message(const struct uplink_outcome *outcome, struct bus_stored_message *message);
+struct slice rest_channel_of(struct slice body, struct arena *arena); /* of a message */
+
+/* submit.c */
+void rest_submit(const struct rest_call *call);
+void rest_submit_action(const struct rest_call *call);
+void rest_ingest(const struct rest_call *call);
+void rest_complete(const struct rest_call *call);
+
+/* title.c */
+void rest_post_title(const struct rest_call *call);
+struct slice rest_title_of(struct slice text);
+
+/* servers.c */
+void rest_get_current_server(const struct rest_call *call);
+void rest_get_servers(const struct rest_call *call);
+void rest_get_central_servers(const struct rest_call *call);
+void rest_post_server(const struct rest_call *call);
+void rest_delete_server(const struct rest_call *call);
+void rest_get_server_channels(const struct rest_call *call);
+void rest_sync_channels(const struct rest_call *call);
+void rest_get_server_agents(const struct rest_call *call);
+void rest_post_server_agent(const struct rest_call *call);
+void rest_delete_server_agent(const struct rest_call *call);
+void rest_get_agent_servers(const struct rest_call *call);
 
 #endif

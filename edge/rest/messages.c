@@ -10,7 +10,7 @@ static const char missing_fields[] =
 /* The members of a stored body that REST names differently. */
 struct body_view {
     struct slice sender, sender_name, text, server_id, source, metadata, attachments;
-    struct slice thought, actions, in_reply_to;
+    struct slice thought, actions, in_reply_to, raw_message, updated_at;
 };
 
 static struct body_view view_of(struct slice body, struct buffer *braced)
@@ -28,6 +28,8 @@ static struct body_view view_of(struct slice body, struct buffer *braced)
         {"thought", &view.thought},
         {"actions", &view.actions},
         {"inReplyTo", &view.in_reply_to},
+        {"rawMessage", &view.raw_message},
+        {"updatedAt", &view.updated_at},
     };
     buffer_clear(braced);
     chat_show_body(body, braced);
@@ -185,6 +187,12 @@ void rest_post_message(const struct rest_call *call)
     if (fault.error == 0 && send.sender.length == 0) {
         send.sender = identity_subject(call->identity);
     }
+    char guest[UUID_TEXT_SIZE];
+    if (fault.error == 0 && send.sender.length == 0 &&
+        json_type(json_get(call->body, "content")) == JSON_STRING) {
+        uuid_random(rest->ids, guest); /* the api-client's postMessage names nobody */
+        send.sender = slice_of(guest, UUID_TEXT_LENGTH);
+    }
     if (fault.error == 0 && send.sender.length == 0) {
         fault = (struct chat_fault){ERROR_MALFORMED, "senderId"};
     }
@@ -228,6 +236,10 @@ void rest_post_message(const struct rest_call *call)
 static void write_raw_message(struct buffer *out, const struct body_view *view)
 {
     json_write_key(out, "rawMessage");
+    if (view->raw_message.length > 0) {
+        buffer_append_slice(out, view->raw_message);
+        return;
+    }
     buffer_append_char(out, '{');
     write_raw(out, "text", view->text);
     write_raw(out, "thought", view->thought);
@@ -261,12 +273,16 @@ static void write_metadata(struct buffer *out, const struct body_view *view, boo
     buffer_append_char(out, '}');
 }
 
-static void write_history_item(struct buffer *out, const struct bus_stored_message *message,
-                               struct slice channel, uint64_t epoch, struct buffer *braced)
+void rest_write_message(struct buffer *out, const struct bus_stored_message *message,
+                        struct slice channel, uint64_t epoch)
 {
-    struct body_view view = view_of(message->body, braced);
-    char created[CLOCK_ISO_SIZE];
+    struct buffer braced = BUFFER_EMPTY;
+    struct body_view view = view_of(message->body, &braced);
+    char created[CLOCK_ISO_SIZE], updated[CLOCK_ISO_SIZE];
+    int64_t updated_at = message->created_at;
+    json_to_integer(view.updated_at, &updated_at);
     clock_format_iso(message->created_at, created);
+    clock_format_iso(updated_at, updated);
     buffer_append_char(out, '{');
     json_write_string_member(out, "id", message->id);
     json_write_string_member(out, "channelId", channel);
@@ -288,12 +304,15 @@ static void write_history_item(struct buffer *out, const struct bus_stored_messa
         json_write_raw_member(out, "inReplyToRootMessageId", SLICE_LITERAL("null"));
     }
     json_write_string_member(out, "createdAt", slice_of_string(created));
-    json_write_string_member(out, "updatedAt", slice_of_string(created));
+    json_write_string_member(out, "updatedAt", slice_of_string(updated));
     json_write_signed_member(out, "created_at", message->created_at);
-    json_write_signed_member(out, "updated_at", message->created_at);
+    json_write_signed_member(out, "updated_at", updated_at);
     json_write_unsigned_member(out, "seq", message->seq);
-    json_write_unsigned_member(out, "epoch", epoch);
+    if (epoch != 0) {
+        json_write_unsigned_member(out, "epoch", epoch);
+    }
     buffer_append_char(out, '}');
+    buffer_deinit(&braced);
 }
 
 static void on_history(void *context, const struct uplink_outcome *outcome)
@@ -307,7 +326,6 @@ static void on_history(void *context, const struct uplink_outcome *outcome)
         rest_refuse(rest, wait->exchange, error, NULL);
     } else if (wait->exchange != NULL) {
         struct buffer *out = &rest->scratch;
-        struct buffer braced = BUFFER_EMPTY;
         struct msgpack_reader reader = bus_list_read(&page->messages);
         struct bus_stored_message message;
         buffer_clear(out);
@@ -316,11 +334,10 @@ static void on_history(void *context, const struct uplink_outcome *outcome)
             if (out->data[out->length - 1] != '[') {
                 buffer_append_char(out, ',');
             }
-            write_history_item(out, &message, outcome->sent->history.room, page->epoch, &braced);
+            rest_write_message(out, &message, outcome->sent->history.room, page->epoch);
         }
         buffer_append_string(out, "]}}");
         rest_answer(rest, wait->exchange, 200, buffer_slice(out));
-        buffer_deinit(&braced);
         buffer_shrink(out, 1 << 16);
     }
     rest_wait_destroy(wait);

@@ -1,21 +1,5 @@
 #include "edge/rest/internal.h"
 
-#include "proto/base/utf8.h"
-
-struct route {
-    enum http_method method;
-    const char *pattern; /* below /api/messaging; :channel is one non-empty segment */
-    void (*handle)(const struct rest_call *call);
-};
-
-/* A new route is one line here. */
-static const struct route routes[] = {
-    {HTTP_POST_METHOD, "channels", rest_post_channel},
-    {HTTP_POST_METHOD, "channels/:channel/messages", rest_post_message},
-    {HTTP_GET_METHOD, "channels/:channel/messages", rest_get_messages},
-    {HTTP_GET_METHOD, "channels/:channel/presence", rest_get_presence},
-};
-
 struct rest *rest_new(const struct rest_settings *settings, struct chat *chat,
                       struct uplink *uplink, struct id_source *ids)
 {
@@ -76,30 +60,6 @@ bool rest_take_count(const struct rest_call *call, const char *name, int64_t fal
     return true;
 }
 
-/* --- waiting ---------------------------------------------------------------------------------- */
-
-static void on_client_gone(struct http_exchange *exchange, void *context)
-{
-    struct rest_wait *wait = context;
-    (void)exchange;
-    wait->exchange = NULL; /* the request goes on; its end finds nobody */
-}
-
-struct rest_wait *rest_wait_new(const struct rest_call *call, enum rest_mode mode)
-{
-    struct rest_wait *wait = memory_allocate_zeroed(sizeof(*wait));
-    wait->rest = call->rest;
-    wait->exchange = call->exchange;
-    wait->mode = mode;
-    http_exchange_on_closed(call->exchange, on_client_gone, wait);
-    return wait;
-}
-
-void rest_wait_destroy(struct rest_wait *wait)
-{
-    free(wait);
-}
-
 /* --- tokens ----------------------------------------------------------------------------------- */
 
 enum { PEOPLE_NAMES = 8, ROOM_NAMES = 4 };
@@ -135,8 +95,7 @@ bool rest_keeps_to_identity(const struct rest_call *call, struct slice object)
     return error == 0;
 }
 
-/* The same for what is not in the body: the path, and the header of ElizaOS's page. */
-static bool keeps_path_to_identity(const struct rest_call *call)
+bool rest_keeps_path_to_identity(const struct rest_call *call)
 {
     struct slice who = http_request_header(call->request, "X-Entity-Id");
     int error = 0;
@@ -153,27 +112,6 @@ static bool keeps_path_to_identity(const struct rest_call *call)
 
 /* --- routing ---------------------------------------------------------------------------------- */
 
-/* Does the pattern fit these segments? */
-static bool route_fits(const char *pattern, const struct slice *segments, int count,
-                       struct slice *channel)
-{
-    *channel = SLICE_EMPTY;
-    for (int i = 0; i < count; i++) {
-        size_t length = strcspn(pattern, "/");
-        if (length == 0) {
-            return false;
-        }
-        if (pattern[0] == ':') {
-            *channel = segments[i];
-        } else if (!slice_equals(slice_of(pattern, length), segments[i])) {
-            return false;
-        }
-        pattern += length;
-        pattern += *pattern == '/';
-    }
-    return *pattern == '\0';
-}
-
 static void answer_preflight(struct http_exchange *exchange)
 {
     http_add_header(exchange, "Access-Control-Allow-Methods",
@@ -182,94 +120,6 @@ static void answer_preflight(struct http_exchange *exchange)
                     SLICE_LITERAL("Content-Type,Authorization,X-API-KEY,X-Entity-Id"));
     http_add_header(exchange, "Access-Control-Max-Age", SLICE_LITERAL("600"));
     http_respond(exchange, 204, NULL, SLICE_EMPTY);
-}
-
-static bool has_json_type(const struct http_request *request)
-{
-    static const char json[] = "application/json";
-    struct slice type = http_request_header(request, "content-type");
-    if (type.length < sizeof(json) - 1 || strncasecmp(type.data, json, sizeof(json) - 1) != 0) {
-        return false;
-    }
-    char after = type.length == sizeof(json) - 1 ? ';' : type.data[sizeof(json) - 1];
-    return after == ';' || after == ' ';
-}
-
-/* Reads the body of a POST as one JSON object; false: refused already. */
-static bool take_body(struct rest_call *call)
-{
-    if (!has_json_type(call->request)) {
-        rest_refuse(call->rest, call->exchange, ERROR_CONTENT_TYPE, NULL);
-        return false;
-    }
-    int error = json_scan(call->request->body, JSON_MAX_DEPTH, &call->body);
-    if (error == 0 && json_type(call->body) != JSON_OBJECT) {
-        error = ERROR_MALFORMED;
-    }
-    if (error != 0) {
-        rest_refuse(call->rest, call->exchange, error,
-                    error == ERROR_MALFORMED ? "The body is not a JSON object" : NULL);
-    }
-    return error == 0;
-}
-
-static void refuse_path(struct rest *rest, struct http_exchange *exchange, const char *allow)
-{
-    if (allow[0] != '\0') {
-        http_add_header(exchange, "Allow", slice_of_string(allow));
-        rest_refuse(rest, exchange, ERROR_METHOD, NULL);
-        return;
-    }
-    rest->counters.refused++;
-    rest_answer(rest, exchange, 404,
-                SLICE_LITERAL("{\"success\":false,\"error\":{\"message\":\"API endpoint not "
-                              "found\",\"code\":404}}"));
-}
-
-/* Ids are text: what JSON could not carry is none. */
-static bool is_usable_id(struct slice id)
-{
-    const unsigned char *at = (const unsigned char *)id.data;
-    const unsigned char *end = at + id.length;
-    size_t length = 1;
-    while (at < end && *at != '\0' && length > 0) {
-        length = utf8_length(at, end);
-        at += length;
-    }
-    return id.length > 0 && id.length <= USER_ID_MAX && at == end;
-}
-
-static void dispatch(struct rest_call *call, const struct slice *segments, int count)
-{
-    enum http_method method =
-        call->request->method == HTTP_HEAD_METHOD ? HTTP_GET_METHOD : call->request->method;
-    char allow[32] = "";
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        const struct route *route = &routes[i];
-        if (!route_fits(route->pattern, segments, count, &call->channel)) {
-            continue;
-        }
-        if (route->method != method) {
-            snprintf(allow + strlen(allow), sizeof(allow) - strlen(allow), "%s%s",
-                     allow[0] == '\0' ? "" : ", ",
-                     route->method == HTTP_GET_METHOD ? "GET" : "POST");
-            continue;
-        }
-        if (count > 1 && !is_usable_id(call->channel)) {
-            rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Invalid channelId");
-            return;
-        }
-        if (!keeps_path_to_identity(call)) {
-            return;
-        }
-        if (method == HTTP_POST_METHOD &&
-            (!take_body(call) || !rest_keeps_to_identity(call, call->body))) {
-            return;
-        }
-        route->handle(call);
-        return;
-    }
-    refuse_path(call->rest, call->exchange, allow);
 }
 
 void rest_handle(struct rest *rest, struct http_exchange *exchange,
@@ -285,15 +135,13 @@ void rest_handle(struct rest *rest, struct http_exchange *exchange,
         return;
     }
     int count = http_path_split(request->path, &rest->arena, segments);
-    if (count >= 3 && slice_is(segments[0], "api") && slice_is(segments[1], "messaging")) {
-        if (slice_is(segments[2], "central-channels")) {
-            segments[2] = SLICE_LITERAL("channels"); /* ElizaOS before 1.6 */
-        }
-        dispatch(&call, segments + 2, count - 2);
-    } else if (count < 0) {
+    if (count < 0) {
         rest_refuse(rest, exchange, ERROR_MALFORMED, "The path is malformed");
     } else {
-        refuse_path(rest, exchange, "");
+        if (count >= 3 && slice_is(segments[2], "central-channels")) {
+            segments[2] = SLICE_LITERAL("channels"); /* ElizaOS before 1.6 */
+        }
+        rest_dispatch(&call, segments + 1, count - 1);
     }
     arena_reset(&rest->arena);
 }
@@ -308,6 +156,17 @@ void rest_too_large(struct rest *rest, struct http_exchange *exchange,
 void rest_tick(struct rest *rest, int64_t now)
 {
     rest_runs_tick(rest, now);
+}
+
+void rest_set_wall_clock(struct rest *rest, int64_t (*wall)(void *context), void *context)
+{
+    rest->wall = wall;
+    rest->wall_context = context;
+}
+
+int64_t rest_wall(const struct rest *rest)
+{
+    return rest->wall == NULL ? 0 : rest->wall(rest->wall_context);
 }
 
 const struct rest_counters *rest_counters(const struct rest *rest)

@@ -1,7 +1,7 @@
 /*
  * REST and SSE: /api on the edge. Requests become bus messages to the router through the same
  * uplink as the sockets'; a reply asked for over REST is stored and broadcast like any other. A new
- * route is one function and one line in the table of rest.c.
+ * route is one function and one line in the table of routes.c.
  *
  * Implements: "REST API Response Modes" of the ElizaOS documentation, and the messaging REST API of
  * ElizaOS 1.0 to 1.7 in its dialects.
@@ -36,6 +36,8 @@ struct rest_counters {
 struct rest *rest_new(const struct rest_settings *settings, struct chat *chat,
                       struct uplink *uplink, struct id_source *ids);
 void rest_destroy(struct rest **rest);
+/* Wall time, ms since 1970, for what clients are told of times. */
+void rest_set_wall_clock(struct rest *rest, int64_t (*wall)(void *context), void *context);
 /*
  * Answers a request whose path begins with /api. identity: whom it may speak as and where, borrowed
  * for the call; NULL: bound by nothing.

@@ -56,7 +56,8 @@ describe('channels', TEST_OPTIONS, () => {
             id: isUuid, messageServerId: NIL_UUID, name: 'A channel', type: 'DM',
             metadata: { isDm: true }, createdAt: isIsoTime, updatedAt: isIsoTime,
         });
-        const server = randomUUID();
+        const { body } = await post('/message-servers', { name: 'Other', sourceType: 'test' });
+        const server = body.data.server.id;
         const other = await create({ message_server_id: undefined, server_id: server });
         assert.equal(other.messageServerId, server);
         assert.equal(other.type, 'GROUP');

@@ -106,7 +106,7 @@ static void test_bad_requests_have_the_status_of_their_fault(void **state)
         {"GET " MESSAGES "?before=yesterday", "-", "", 400, "malformed"},
         {"GET /api/messaging/channels/r/presence?offset=x", "-", "", 400, "malformed"},
         {"GET /api/messaging/nothing", "-", "", 404, "404"},
-        {"GET /api/messaging/channels/r/messages/more", "-", "", 404, "404"},
+        {"GET /api/messaging/channels/r/messages/more/still", "-", "", 404, "404"},
         {"GET /api", "-", "", 404, "404"}};
     struct rest_fixture *fixture = *state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
