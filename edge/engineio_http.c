@@ -89,9 +89,17 @@ static void answer_status(struct http_exchange *http, int status, enum engineio_
     buffer_deinit(&body);
 }
 
-static void answer_error(struct http_exchange *http, enum engineio_error error)
+/* A refused upgrade is told in plain words, as socket.io does. */
+static void answer_error(struct http_exchange *http, const struct http_request *request,
+                         enum engineio_error error)
 {
-    answer_status(http, error == ENGINEIO_ERROR_FORBIDDEN ? 403 : 400, error);
+    int status = error == ENGINEIO_ERROR_FORBIDDEN ? 403 : 400;
+
+    if (request->wants_websocket) {
+        http_respond(http, status, "text/html", slice_of_string(engineio_error_message(error)));
+    } else {
+        answer_status(http, status, error);
+    }
 }
 
 /* There is no room for another session. */
@@ -182,32 +190,40 @@ static struct http_poll *poll_new(struct engineio_http *engine, struct http_exch
 
 /* --- what is asked ---------------------------------------------------------------------------- */
 
+static void read_transport(const struct engineio_http *self, struct slice value,
+                           struct parameters *parameters)
+{
+    parameters->transport = TRANSPORT_UNKNOWN;
+    if (slice_is(value, "polling") && self->settings.serves_polling) {
+        parameters->transport = TRANSPORT_POLLING;
+    } else if (slice_is(value, "websocket") && self->websockets != NULL &&
+               self->settings.serves_websocket) {
+        parameters->transport = TRANSPORT_WEBSOCKET;
+    }
+}
+
+/* Of a parameter that is there twice the last one counts. */
 static void read_parameters(struct engineio_http *self, struct slice query,
                             struct parameters *parameters)
 {
+    struct slice name;
     struct slice value;
 
     *parameters = (struct parameters){.revision = REVISION_OF_OLD_CLIENTS};
-    if (http_query_get(query, "transport", &self->arena, &value)) {
-        if (slice_is(value, "polling") && self->settings.serves_polling) {
-            parameters->transport = TRANSPORT_POLLING;
-        } else if (slice_is(value, "websocket") && self->websockets != NULL &&
-                   self->settings.serves_websocket) {
-            parameters->transport = TRANSPORT_WEBSOCKET;
+    while (form_next(&query, &self->arena, &name, &value)) {
+        if (slice_is(name, "transport")) {
+            read_transport(self, value, parameters);
+        } else if (slice_is(name, "EIO")) {
+            parameters->revision = slice_is(value, "4") ? 4 : REVISION_OF_OLD_CLIENTS;
+        } else if (slice_is(name, "sid")) {
+            parameters->sid = value;
+        } else if (slice_is(name, "b64")) {
+            parameters->wants_base64 = value.length > 0;
+        } else if (slice_is(name, "j")) {
+            parameters->jsonp = jsonp_of(value);
         }
     }
-    if (http_query_get(query, "EIO", &self->arena, &value) && slice_is(value, "4")) {
-        parameters->revision = 4;
-    }
-    parameters->wants_base64 =
-        http_query_get(query, "b64", &self->arena, &value) && value.length > 0;
-    if (http_query_get(query, "j", &self->arena, &value)) {
-        parameters->jsonp = jsonp_of(value);
-        parameters->wants_base64 = true;
-    }
-    if (http_query_get(query, "sid", &self->arena, &value)) {
-        parameters->sid = value;
-    }
+    parameters->wants_base64 |= parameters->jsonp.is_asked;
 }
 
 static bool is_foreign(const struct engineio_http *self, struct slice sid)
@@ -284,9 +300,9 @@ static void handle_upgrade(struct engineio_http *self, struct http_exchange *htt
 
     if (!is_good_upgrade(request)) {
         http_add_header(http, "Sec-WebSocket-Version", SLICE_LITERAL("13"));
-        answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
+        answer_error(http, request, ENGINEIO_ERROR_BAD_REQUEST);
     } else if (!cors_allows(self->settings.cors, request)) {
-        answer_error(http, ENGINEIO_ERROR_FORBIDDEN);
+        answer_error(http, request, ENGINEIO_ERROR_FORBIDDEN);
     } else {
         opening = opening_of(self, request, parameters);
         http_exchange_detach(http, adopt, &adoption);
@@ -309,14 +325,14 @@ static void handle_relay(struct engineio_http *self, struct http_exchange *http,
     struct http_poll *poll;
 
     if (self->relay == NULL) {
-        answer_error(http, ENGINEIO_ERROR_UNKNOWN_SID);
+        answer_error(http, request, ENGINEIO_ERROR_UNKNOWN_SID);
         return;
     }
     poll = poll_new(self, http, request, parameters);
     poll->is_relayed = true;
     if (!self->relay->relay(self->relay_context, &relayed, &poll->exchange)) {
         free(poll);
-        answer_error(http, ENGINEIO_ERROR_UNKNOWN_SID);
+        answer_error(http, request, ENGINEIO_ERROR_UNKNOWN_SID);
     }
 }
 
@@ -371,13 +387,13 @@ static void handle_sid(struct engineio_http *self, struct http_exchange *http,
     } else if (session == NULL && is_upgrade && can_move(self, parameters->sid)) {
         handle_upgrade(self, http, request, parameters);
     } else if (session == NULL) {
-        answer_error(http, ENGINEIO_ERROR_UNKNOWN_SID);
+        answer_error(http, request, ENGINEIO_ERROR_UNKNOWN_SID);
     } else if (parameters->revision != session_revision(session) || !is_polling_method) {
-        answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
+        answer_error(http, request, ENGINEIO_ERROR_BAD_REQUEST);
     } else if (is_upgrade) {
         handle_upgrade(self, http, request, parameters);
     } else if (parameters->transport != TRANSPORT_POLLING) {
-        answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
+        answer_error(http, request, ENGINEIO_ERROR_BAD_REQUEST);
     } else {
         handle_session(self, http, request, parameters, session, now);
     }
@@ -391,11 +407,11 @@ static void handle_handshake(struct engineio_http *self, struct http_exchange *h
     struct session_opening opening;
 
     if (request->method != HTTP_GET_METHOD) {
-        answer_error(http, ENGINEIO_ERROR_BAD_HANDSHAKE_METHOD);
+        answer_error(http, request, ENGINEIO_ERROR_BAD_HANDSHAKE_METHOD);
     } else if (is_websocket != request->wants_websocket) {
-        answer_error(http, ENGINEIO_ERROR_BAD_REQUEST);
+        answer_error(http, request, ENGINEIO_ERROR_BAD_REQUEST);
     } else if (!session_table_serves(self->sessions, parameters->revision)) {
-        answer_error(http, ENGINEIO_ERROR_UNSUPPORTED_VERSION);
+        answer_error(http, request, ENGINEIO_ERROR_UNSUPPORTED_VERSION);
     } else if (session_table_is_full(self->sessions)) {
         answer_full(http);
     } else if (is_websocket) {
@@ -421,7 +437,7 @@ void engineio_http_handle(struct engineio_http *self, struct http_exchange *http
     http_add_header(http, "Cache-Control", SLICE_LITERAL("no-store"));
     read_parameters(self, request->query, &parameters);
     if (parameters.transport == TRANSPORT_UNKNOWN) {
-        answer_error(http, ENGINEIO_ERROR_UNKNOWN_TRANSPORT);
+        answer_error(http, request, ENGINEIO_ERROR_UNKNOWN_TRANSPORT);
     } else if (parameters.sid.length > 0) {
         handle_sid(self, http, request, &parameters, now);
     } else {
@@ -454,7 +470,8 @@ size_t engineio_http_body_limit(struct engineio_http *self, const struct http_re
     arena_reset(&self->arena);
     read_parameters(self, head->query, &parameters);
     session = session_find(self->sessions, parameters.sid);
-    if (session != NULL) {
+    if (session != NULL && parameters.transport == TRANSPORT_POLLING &&
+        parameters.revision == session_revision(session)) {
         session_post_begin(self->sessions, session, now);
     }
     return (size_t)self->settings.max_http_buffer_size;

@@ -251,9 +251,10 @@ static void write_raw_message(struct buffer *out, const struct body_view *view)
 /* The sender's metadata, with the names that the reference and its page look for. */
 static void write_metadata(struct buffer *out, const struct body_view *view, bool is_agent)
 {
+    struct json_iterator members = json_iterate(view->metadata);
+    struct slice key, value;
     json_write_key(out, "metadata");
-    bool has_own = view->metadata.length > 2;
-    if (has_own) {
+    if (json_next_member(&members, &key, &value)) {
         buffer_append(out, view->metadata.data, view->metadata.length - 1);
     } else {
         buffer_append_char(out, '{');
@@ -358,9 +359,8 @@ static bool take_time(const struct rest_call *call, const char *name, int64_t *t
 void rest_get_messages(const struct rest_call *call)
 {
     struct rest *rest = call->rest;
-    struct bus_message message = {.type = BUS_HISTORY,
-                                  .trace = id_random_u64(rest->ids),
-                                  .history = {.room = call->channel}};
+    struct bus_message message = {
+        .type = BUS_HISTORY, .trace = id_random_u64(rest->ids), .history = {.room = call->channel}};
     if (!rest_take_count(call, "limit", HISTORY_DEFAULT, HISTORY_MAX, &message.history.limit)) {
         rest_refuse(rest, call->exchange, ERROR_MALFORMED, "Invalid limit");
         return;

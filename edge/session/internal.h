@@ -146,6 +146,8 @@ struct session_table {
 bool session_is_open(const struct session *session); /* not CLOSING, not CLOSED */
 void session_enter_state(struct session *session, enum session_state state);
 void session_end(struct session *session, enum session_close_reason reason);
+/* As Socket.IO ends one: a polling client between two GETs is told with its next. */
+void session_end_told(struct session *session, enum session_close_reason reason);
 void session_mark_dirty(struct session *session);
 /* A session of that id, which is nobody's in the table; no timer is set yet. */
 struct session *session_make(struct session_table *table, int revision, struct slice id,
@@ -171,10 +173,10 @@ void heartbeat_schedule(struct session *session);
 
 /* transport_polling.c */
 /*
- * Answers the parked GET with what is queued and, unless it is NULL, `last` behind it. False when
- * there was more than one payload takes, so that `last` had to wait.
+ * Answers the parked GET with what is queued and, unless it is NULL or what is queued is more than
+ * one payload takes, `last` behind it.
  */
-bool polling_answer(struct session *session, struct packet *last);
+void polling_answer(struct session *session, struct packet *last);
 
 /* transport_websocket.c */
 void websocket_flush(struct session *session);

@@ -275,17 +275,17 @@ struct session *session_find(struct session_table *table, struct slice sid)
     return session != NULL && session->state == SESSION_GUEST ? NULL : session;
 }
 
-/* A polling client between two GETs is told with the next one when the end is orderly. */
-static bool tells_later(enum session_close_reason reason)
+static bool is_ours(enum session_close_reason reason)
 {
     return reason == SESSION_CLOSE_SERVER || reason == SESSION_CLOSE_ISOLATED ||
-           reason == SESSION_CLOSE_CONNECT_TIMEOUT || reason == SESSION_CLOSE_PROTOCOL_ERROR;
+           reason == SESSION_CLOSE_CONNECT_TIMEOUT;
 }
 
-void session_end(struct session *session, enum session_close_reason reason)
+/* What is queued goes home with a parked GET; who is to be told then hears of the end behind it. */
+static void end(struct session *session, enum session_close_reason reason, bool is_told)
 {
     struct session_table *table = session->table;
-    bool lingers = is_polling(session->state) && tells_later(reason);
+    bool lingers = is_told && is_polling(session->state);
 
     if (!session_is_open(session)) {
         return;
@@ -294,9 +294,11 @@ void session_end(struct session *session, enum session_close_reason reason)
     websocket_end(session, reason);
     session->connect_deadline = 0;
     attachments_destroy(&session->attachments);
-    if (session->poll != NULL &&
-        polling_answer(session, reason == SESSION_CLOSE_CLIENT ? table->packets.noop
-                                                               : table->packets.close)) {
+    if (session->poll != NULL && session->outbox.count > 0) {
+        polling_answer(session, NULL);
+    } else if (session->poll != NULL) {
+        polling_answer(session,
+                       reason == SESSION_CLOSE_CLIENT ? table->packets.noop : table->packets.close);
         lingers = false;
     }
     session_enter_state(session, lingers ? SESSION_CLOSING : SESSION_CLOSED);
@@ -304,6 +306,16 @@ void session_end(struct session *session, enum session_close_reason reason)
     if (session->guest != NULL) {
         guest_end(session);
     }
+}
+
+void session_end(struct session *session, enum session_close_reason reason)
+{
+    end(session, reason, is_ours(reason));
+}
+
+void session_end_told(struct session *session, enum session_close_reason reason)
+{
+    end(session, reason, true);
 }
 
 void session_close(struct session_table *table, struct session *session,

@@ -220,6 +220,12 @@ static bool is_repeated_connect(const struct socket *socket, const struct socket
            (socket->state == SOCKET_PENDING || socket->turn == socket->session->table->turn);
 }
 
+/* An event or acknowledgement without its array. */
+static bool says_nothing(const struct socketio_packet *packet)
+{
+    return packet->type != SOCKETIO_DISCONNECT && packet->data.length == 0;
+}
+
 static void receive_packet(struct session *session, const struct socketio_packet *packet)
 {
     struct session_table *table = session->table;
@@ -238,7 +244,11 @@ static void receive_packet(struct session *session, const struct socketio_packet
     if (socket == NULL || socket->state != SOCKET_ACCEPTED || packet->type == SOCKETIO_CONNECT ||
         packet->type == SOCKETIO_CONNECT_ERROR) {
         table->counters.events_refused++;
-        session_end(session, SESSION_CLOSE_PROTOCOL_ERROR);
+        session_end_told(session, SESSION_CLOSE_PROTOCOL_ERROR);
+        return;
+    }
+    if (says_nothing(packet)) {
+        table->counters.events_refused++;
         return;
     }
     switch (packet->type) {
@@ -279,7 +289,7 @@ static void receive_text(struct session *session, struct slice text)
     struct socketio_packet packet;
 
     if (session->attachments != NULL || session->socketio->decode(text, &packet) != 0) {
-        session_end(session, SESSION_CLOSE_PARSE_ERROR);
+        session_end_told(session, SESSION_CLOSE_PARSE_ERROR);
     } else if (packet.attachments > 0) {
         session->attachments =
             attachments_new(text, packet.attachments, (size_t)table->settings.max_http_buffer_size);
@@ -340,11 +350,11 @@ static void receive_attachment(struct session *session, struct slice bytes)
     size_t count;
 
     if (attachments == NULL) {
-        session_end(session, SESSION_CLOSE_PARSE_ERROR);
+        session_end_told(session, SESSION_CLOSE_PARSE_ERROR);
         return;
     }
     if (attachments_add(attachments, bytes) != 0) {
-        session_end(session, SESSION_CLOSE_TOO_LARGE);
+        session_end_told(session, SESSION_CLOSE_TOO_LARGE);
         return;
     }
     if (!attachments_is_complete(attachments)) {
@@ -356,7 +366,7 @@ static void receive_attachment(struct session *session, struct slice bytes)
     if (complete(session, attachments, &packet) == 0) {
         deliver(session, &packet, list, count);
     } else {
-        session_end(session, SESSION_CLOSE_PARSE_ERROR);
+        session_end_told(session, SESSION_CLOSE_PARSE_ERROR);
     }
     attachments_destroy(&attachments);
 }
@@ -376,8 +386,8 @@ static void receive_msgpack(struct session *session, struct slice message)
     if (error == 0) {
         deliver(session, &packet, binaries.list, binaries.count);
     } else {
-        session_end(session,
-                    error == ERROR_TOO_LARGE ? SESSION_CLOSE_TOO_LARGE : SESSION_CLOSE_PARSE_ERROR);
+        session_end_told(session, error == ERROR_TOO_LARGE ? SESSION_CLOSE_TOO_LARGE
+                                                           : SESSION_CLOSE_PARSE_ERROR);
     }
 }
 
@@ -397,7 +407,7 @@ void sockets_receive(struct session *session, struct slice message, bool is_bina
     if (session->parser == PARSER_MSGPACK && is_binary) {
         receive_msgpack(session, message);
     } else if (session->parser == PARSER_MSGPACK) {
-        session_end(session, SESSION_CLOSE_PARSE_ERROR);
+        session_end_told(session, SESSION_CLOSE_PARSE_ERROR);
     } else if (is_binary) {
         receive_attachment(session, message);
     } else {

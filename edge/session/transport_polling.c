@@ -82,16 +82,14 @@ static void append_queued(struct session *session, const struct payload *payload
     session->table->counters.packets_out += appended;
 }
 
-bool polling_answer(struct session *session, struct packet *last)
+void polling_answer(struct session *session, struct packet *last)
 {
     struct session_table *table = session->table;
     struct poll_exchange *exchange = session->poll;
     struct payload payload = payload_for(session);
-    bool is_whole;
 
     append_queued(session, &payload);
-    is_whole = session->outbox.count == 0;
-    if (last != NULL && is_whole) {
+    if (last != NULL && session->outbox.count == 0) {
         append(&payload, last);
         table->counters.packets_out++;
     }
@@ -100,13 +98,26 @@ bool polling_answer(struct session *session, struct packet *last)
     session->noop_at = 0;
     table->counters.flushes++;
     exchange->answer(exchange, 200, payload.content_type, buffer_slice(payload.text));
-    return is_whole;
 }
 
 static void park(struct session *session, struct poll_exchange *exchange)
 {
     session->poll = exchange;
     exchange->session = session;
+}
+
+/* What is still queued, and when there is nothing the end. */
+static void tell_end(struct session *session)
+{
+    struct session_packets *packets = &session->table->packets;
+
+    if (session->outbox.count > 0) {
+        polling_answer(session, NULL);
+        return;
+    }
+    outbox_push(&session->outbox, packets->noop, session->table->now);
+    polling_answer(session, packets->close);
+    session_enter_state(session, SESSION_CLOSED);
 }
 
 void session_poll(struct session_table *table, struct session *session,
@@ -120,9 +131,7 @@ void session_poll(struct session_table *table, struct session *session,
         return;
     case SESSION_CLOSING:
         park(session, exchange);
-        if (polling_answer(session, table->packets.close)) {
-            session_enter_state(session, SESSION_CLOSED);
-        }
+        tell_end(session);
         return;
     case SESSION_WEBSOCKET:
     case SESSION_GUEST:
@@ -186,10 +195,8 @@ static int receive_payload(struct session *session, struct slice body)
 void session_post(struct session_table *table, struct session *session, struct slice body,
                   struct poll_exchange *exchange, int64_t now)
 {
-    uint64_t parse_errors = table->counters.closed[SESSION_CLOSE_PARSE_ERROR];
     /* Begun before the client turned to its WebSocket: it belongs to what went before. */
     bool is_late = session->state == SESSION_WEBSOCKET && session->is_post_begun;
-    bool has_failed;
     int error;
 
     table->now = now;
@@ -210,9 +217,8 @@ void session_post(struct session_table *table, struct session *session, struct s
     } else if (error < 0) {
         session_end(session, SESSION_CLOSE_PARSE_ERROR);
     }
-    has_failed = error < 0 || table->counters.closed[SESSION_CLOSE_PARSE_ERROR] != parse_errors;
     /* Revision 3 says nothing of a status: clients learn of the end by their next GET. */
-    if (has_failed && session->engineio->revision > 3) {
+    if (error < 0 && session->engineio->revision > 3) {
         answer_empty(exchange, 400);
     } else {
         exchange->answer(exchange, 200, "text/html", SLICE_LITERAL("ok"));

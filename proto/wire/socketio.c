@@ -38,7 +38,7 @@ static bool take_attachments(const char **at, const char *end, struct socketio_p
     uint64_t number;
     size_t digits;
 
-    if (!take_number(at, end, SOCKETIO_ATTACHMENTS_MAX, &number, &digits) || digits == 0 ||
+    if (!take_number(at, end, SOCKETIO_ATTACHMENTS_MAX, &number, &digits) || number == 0 ||
         *at == end || **at != '-') {
         return false;
     }
@@ -68,7 +68,6 @@ static bool take_namespace(const char **at, const char *end, struct socketio_pac
 {
     const char *start = *at;
     const char *comma;
-    const char *query;
     size_t length;
 
     if (start == end || *start != '/') {
@@ -77,13 +76,8 @@ static bool take_namespace(const char **at, const char *end, struct socketio_pac
     comma = memchr(start, ',', (size_t)(end - start));
     *at = comma == NULL ? end : comma + 1;
     length = (size_t)((comma == NULL ? end : comma) - start);
-    query = memchr(start, '?', length);
-    if (query != NULL) {
-        out->query = slice_of(query + 1, (size_t)(start + length - query - 1));
-        length = (size_t)(query - start);
-    }
     out->name_space = slice_of(start, length);
-    return length <= SOCKETIO_NAMESPACE_MAX && is_printable_text(out->name_space);
+    return true;
 }
 
 static bool take_ack_id(const char **at, const char *end, struct socketio_packet *out)
@@ -141,11 +135,11 @@ static bool check_data(struct socketio_packet *out)
         return type == JSON_NONE || type == JSON_OBJECT || type == JSON_STRING;
     case SOCKETIO_EVENT:
     case SOCKETIO_BINARY_EVENT:
-        return take_event(out);
+        return type == JSON_NONE || take_event(out);
     case SOCKETIO_ACK:
     case SOCKETIO_BINARY_ACK:
         out->arguments = out->data;
-        return type == JSON_ARRAY;
+        return type == JSON_NONE || type == JSON_ARRAY;
     }
     return false;
 }
@@ -185,11 +179,40 @@ int socketio_decode_payload(struct slice payload, struct socketio_packet *packet
     return check_data(packet) ? 0 : ERROR_MALFORMED;
 }
 
-static int decode(struct slice text, struct socketio_packet *out)
+bool socketio_is_namespace(struct slice name_space)
+{
+    return name_space.length <= SOCKETIO_NAMESPACE_MAX && name_space.length > 0 &&
+           name_space.data[0] == '/' && is_printable_text(name_space);
+}
+
+static int v5_decode(struct slice text, struct socketio_packet *out)
 {
     struct slice payload;
     int error = socketio_decode_head(text, out, &payload);
 
+    if (error == 0 && !socketio_is_namespace(out->name_space)) {
+        error = ERROR_MALFORMED;
+    }
+    return error != 0 ? error : socketio_decode_payload(payload, out);
+}
+
+/* Clients of this revision write a query behind a namespace. */
+static int v4_decode(struct slice text, struct socketio_packet *out)
+{
+    struct slice payload;
+    int error = socketio_decode_head(text, out, &payload);
+
+    if (error == 0) {
+        const char *start = out->name_space.data;
+        size_t length = out->name_space.length;
+        const char *query = memchr(start, '?', length);
+
+        if (query != NULL) {
+            out->query = slice_of(query + 1, (size_t)(start + length - query - 1));
+            out->name_space.length = (size_t)(query - start);
+        }
+        error = socketio_is_namespace(out->name_space) ? 0 : ERROR_MALFORMED;
+    }
     return error != 0 ? error : socketio_decode_payload(payload, out);
 }
 
@@ -251,12 +274,12 @@ static void v4_write_connect_error(struct buffer *out, struct slice name_space, 
 
 static const struct socketio_codec codecs[] = {
     {.revision = 4,
-     .decode = decode,
+     .decode = v4_decode,
      .asks_for_main = false,
      .write_connect = v4_write_connect,
      .write_connect_error = v4_write_connect_error},
     {.revision = 5,
-     .decode = decode,
+     .decode = v5_decode,
      .asks_for_main = true,
      .write_connect = v5_write_connect,
      .write_connect_error = v5_write_connect_error},

@@ -41,8 +41,8 @@ enum socketio_data_state {
 
 struct socketio_packet {
     enum socketio_type type;
-    struct slice name_space; /* "/" when the packet names none; without a query */
-    struct slice query;      /* of the namespace, without '?': revision 4 has its auth there */
+    struct slice name_space; /* "/" when the packet names none; in 4 without its query */
+    struct slice query;      /* of the namespace, without '?': 4 has its auth there */
     bool has_ack_id;
     uint64_t ack_id;
     unsigned attachments;   /* announced binary attachments */
@@ -58,8 +58,9 @@ struct socketio_codec {
      * Decodes the data of an Engine.IO message. 0, or ERROR_MALFORMED: unknown type, bad
      * namespace, bad or oversized ack id, payload not valid JSON or not of the kind the type
      * demands (EVENT: non-empty array that starts with a string that is no reserved event name, or
-     * with a number, which some clients use as a name; ACK: array; CONNECT: object or nothing;
-     * CONNECT_ERROR: object, string or nothing; DISCONNECT: nothing).
+     * with a number, which some clients use as a name; ACK: array; both may also have none, and
+     * then say nothing; CONNECT: object or nothing; CONNECT_ERROR: object, string or nothing;
+     * DISCONNECT: nothing).
      */
     int (*decode)(struct slice text, struct socketio_packet *out);
     /* Clients ask to connect to the main namespace (5), or are connected to it unasked (4). */
@@ -74,10 +75,13 @@ const struct socketio_codec *socketio_codec(int revision);
 
 /*
  * The two steps of decode(), for those who get at one of them otherwise: everything before the
- * payload, and what is left; and the payload, checked as above.
+ * payload, with the namespace as it is written and unchecked, and what is left; and the payload,
+ * checked as above.
  */
 int socketio_decode_head(struct slice text, struct socketio_packet *out, struct slice *payload);
 int socketio_decode_payload(struct slice payload, struct socketio_packet *packet);
+/* A name that begins with a slash and can be sent back in frames and payloads. */
+bool socketio_is_namespace(struct slice name_space);
 
 /* Arguments of an event after its name, or of an ack. */
 struct json_iterator socketio_arguments(const struct socketio_packet *packet);

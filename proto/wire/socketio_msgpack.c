@@ -227,20 +227,9 @@ static bool take_ack_id(struct msgpack_reader *reader, struct socketio_packet *o
 /* The JSON form's rules hold: read it as the head of such a packet. */
 static bool take_namespace(struct msgpack_reader *reader, struct socketio_packet *out)
 {
-    char head[SOCKETIO_NAMESPACE_MAX + 1] = "2";
-    struct socketio_packet inner;
-    struct slice text, rest;
-
-    if (!msgpack_read_text(reader, SOCKETIO_NAMESPACE_MAX, &text) || text.length == 0 ||
-        *text.data != '/' || memchr(text.data, ',', text.length) != NULL) {
-        return false;
-    }
-    memcpy(head + 1, text.data, text.length);
-    if (socketio_decode_head(slice_of(head, text.length + 1), &inner, &rest) != 0) {
-        return false;
-    }
-    out->name_space = slice_of(text.data, inner.name_space.length); /* without a query */
-    return true;
+    return msgpack_read_text(reader, SOCKETIO_NAMESPACE_MAX, &out->name_space) &&
+           socketio_is_namespace(out->name_space) &&
+           memchr(out->name_space.data, ',', out->name_space.length) == NULL;
 }
 
 static int take_members(struct unpacking *unpacking, uint32_t count, struct socketio_packet *out)
@@ -301,6 +290,10 @@ int socketio_msgpack_decode(struct slice message, size_t most, struct buffer *te
     }
     if (error == 0) {
         error = socketio_decode_payload(buffer_slice(text), out);
+    }
+    if (error == 0 && text->length == 0 &&
+        (out->type == SOCKETIO_EVENT || out->type == SOCKETIO_ACK)) {
+        error = ERROR_MALFORMED; /* this parser wants the array */
     }
     if (unpacking.is_too_deep) {
         out->data_state = SOCKETIO_DATA_TOO_DEEP;

@@ -1,7 +1,9 @@
 /*
  * Fuzzes REST: a request as "METHOD /path?query" on a line, its body behind it. Whatever is asked
- * is answered once, and what is answered as JSON is JSON.
+ * is answered once, and what is answered as JSON is JSON. The body of a GET is a message that was
+ * sent before: history has it.
  */
+#include "proto/wire/chat_event.h"
 #include "tests/fuzz/fuzz_router.h"
 #include "tests/unit/rest_fixture.h"
 
@@ -55,6 +57,22 @@ static struct http_request request_of(struct slice input, const struct http_head
     return request;
 }
 
+/* What the store would hold of that message. */
+static void remember(struct fuzz_router *router, struct slice body)
+{
+    struct chat_send send;
+    struct slice value;
+    struct arena arena;
+
+    arena_init(&arena);
+    buffer_clear(&router->body);
+    if (json_scan(body, JSON_MAX_DEPTH, &value) == 0 && json_type(value) == JSON_OBJECT &&
+        chat_decode_send(value, SLICE_LITERAL("r"), &arena, "fuzz", &send).error == 0) {
+        chat_write_body(&send, send.sender, &router->body);
+    }
+    arena_deinit(&arena);
+}
+
 static void check_answer(struct http_exchange *exchange)
 {
     struct slice value;
@@ -83,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct http_request request = request_of(slice_of(bytes, size), &json);
     struct http_exchange exchange = {.status = 0};
 
+    remember(&router, request.body);
     rest_handle(fixture->rest, &exchange, &request, NULL, fixture->chat->sessions.now);
     free(bytes);
     fuzz_router_run(&router);

@@ -208,13 +208,31 @@ static void test_malformed_payloads_end_the_session(void **state)
     malformed(state, "");
     malformed(state, "abc");
     malformed(state, "9");
-    malformed(state, "4\x1e");
     malformed(state, "\x1e"
                      "42[\"a\"]");
-    malformed(state, "4abc");
-    malformed(state, "42{\"not\":\"an array\"}");
-    malformed(state, "42[\"a\"");
     malformed(state, "b!!!!");
+}
+
+/* What Engine.IO carries well and Socket.IO cannot read is no fault of the request. */
+static void test_a_malformed_message_ends_the_session_and_is_told(void **state)
+{
+    static const char *const bodies[] = {"4abc", "4", "42{\"not\":\"an array\"}", "42[\"a\"",
+                                         "bAQID"};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        struct session *session = socket_session(join_polling(fixture));
+        struct fake_poll *poll = fake_poll_new(fixture);
+
+        post(fixture, session, bodies[i], 200);
+        assert_upcalls(fixture, "disconnected parse_error\n");
+        get(fixture, session, poll);
+        assert_answer(poll, 200,
+                      "6\x1e"
+                      "1");
+        flush(fixture);
+    }
+    assert_int_equal(session_table_count(fixture->table), 0);
 }
 
 static void test_packets_before_a_malformed_one_still_count(void **state)
@@ -293,12 +311,27 @@ static void test_our_close_is_told_to_a_parked_get(void **state)
     struct fake_poll *poll = fake_poll_new(fixture);
 
     get(fixture, socket_session(socket), poll);
-    emit(socket, "42[\"last\"]");
     session_close(fixture->table, socket_session(socket), SESSION_CLOSE_SERVER, fixture->now);
-    assert_answer(poll, 200,
-                  "42[\"last\"]\x1e"
-                  "1");
+    assert_answer(poll, 200, "1");
     assert_upcalls(fixture, "disconnected server\n");
+    assert_int_equal(session_table_count(fixture->table), 0);
+}
+
+static void test_what_is_queued_goes_out_before_our_close(void **state)
+{
+    struct fixture *fixture = *state;
+    struct socket *socket = join_polling(fixture);
+    struct session *session = socket_session(socket);
+    struct fake_poll *poll = fake_poll_new(fixture);
+
+    get(fixture, session, poll);
+    emit(socket, "42[\"last\"]");
+    session_close(fixture->table, session, SESSION_CLOSE_SERVER, fixture->now);
+    assert_answer(poll, 200, "42[\"last\"]");
+    get(fixture, session, poll);
+    assert_answer(poll, 200,
+                  "6\x1e"
+                  "1");
     assert_int_equal(session_table_count(fixture->table), 0);
 }
 
@@ -321,8 +354,10 @@ static void test_our_close_is_told_to_the_next_get(void **state)
     get(fixture, session, poll);
     assert_int_equal(poll->body.length, 64 * 3 - 1);
     get(fixture, session, poll);
+    assert_answer(poll, 200, "42");
+    get(fixture, session, poll);
     assert_answer(poll, 200,
-                  "42\x1e"
+                  "6\x1e"
                   "1");
     assert_int_equal(session_table_count(fixture->table), 0);
     assert_int_equal(closed_with(fixture, SESSION_CLOSE_SERVER), 1);
@@ -367,16 +402,15 @@ static void test_who_waits_for_something_is_closed_later(void **state)
     struct socket *socket = join_websocket(fixture, unwritten);
     join_websocket(fixture, idle);
     emit(socket, "42");
-    assert_int_equal(session_table_close_batch(fixture->table, 3, true, SESSION_CLOSE_ISOLATED,
-                                               fixture->now),
-                     1);
+    assert_int_equal(
+        session_table_close_batch(fixture->table, 3, true, SESSION_CLOSE_ISOLATED, fixture->now),
+        1);
     assert_closed(idle, 1001);
     assert_upcalls(fixture, "disconnected isolated\n");
     flush(fixture);
     fixture->busy = NULL;
-    assert_int_equal(session_table_close_batch(fixture->table, 3, true, SESSION_CLOSE_SERVER,
-                                               fixture->now),
-                     2);
+    assert_int_equal(
+        session_table_close_batch(fixture->table, 3, true, SESSION_CLOSE_SERVER, fixture->now), 2);
     assert_closed(busy, 1001);
     assert_closed(unwritten, 1001);
     assert_upcalls(fixture, "disconnected server\ndisconnected server\n");
@@ -418,12 +452,14 @@ int main(void)
         FIXTURE_TEST(test_a_second_get_ends_the_session),
         FIXTURE_TEST(test_a_second_post_ends_the_session),
         FIXTURE_TEST(test_malformed_payloads_end_the_session),
+        FIXTURE_TEST(test_a_malformed_message_ends_the_session_and_is_told),
         FIXTURE_TEST(test_packets_before_a_malformed_one_still_count),
         FIXTURE_TEST(test_too_many_packets_in_a_post_end_the_session),
         FIXTURE_TEST(test_a_ping_from_the_client_is_the_wrong_direction),
         FIXTURE_TEST(test_a_close_packet_ends_the_session_and_frees_the_get),
         FIXTURE_TEST(test_a_get_whose_client_left_ends_the_session),
         FIXTURE_TEST(test_our_close_is_told_to_a_parked_get),
+        FIXTURE_TEST(test_what_is_queued_goes_out_before_our_close),
         FIXTURE_TEST(test_our_close_is_told_to_the_next_get),
         FIXTURE_TEST(test_a_closed_session_does_not_linger_for_ever),
         FIXTURE_TEST(test_drain_closes_in_batches),

@@ -62,10 +62,6 @@ static void connects(void **state)
     packet = decoded("0/admin,{ \"a\" : 1 } ");
     assert_slice(packet.name_space, "/admin");
     assert_slice(packet.data, "{ \"a\" : 1 }");
-    packet = decoded("0/admin?token=1&x=2,{}");
-    assert_slice(packet.name_space, "/admin");
-    packet = decoded("0/admin?token=1,");
-    assert_slice(packet.name_space, "/admin");
     packet = decoded("0/admin");
     assert_slice(packet.name_space, "/admin");
     assert_refused("0[]");
@@ -119,9 +115,9 @@ static void events(void **state)
 static void events_without_a_name_are_refused(void **state)
 {
     static const char *const wrong[] = {
-        "2",          "2{}",        "2[]",         "2[{}]",       "2[null]",   "2[[\"a\"]]",
-        "2[true]",    "2\"a\"",     "2[\"a\"",     "2[\"a\",]",   "2[\"a\"]x", "2a[\"a\"]",
-        "2 1[\"a\"]", "2-1[\"a\"]", "21.5[\"a\"]", "2/ns[\"a\"]", "2,[\"a\"]",
+        "2{}",       "2[]",        "2[{}]",      "2[null]",     "2[[\"a\"]]",
+        "2[true]",   "2\"a\"",     "2[\"a\"",    "2[\"a\",]",   "2[\"a\"]x",
+        "2a[\"a\"]", "2 1[\"a\"]", "2-1[\"a\"]", "21.5[\"a\"]", "2,[\"a\"]",
     };
 
     (void)state;
@@ -165,8 +161,9 @@ static void acks(void **state)
     packet = decoded("31[]");
     arguments = socketio_arguments(&packet);
     assert_false(json_next_element(&arguments, &value));
-    assert_false(decoded("3[]").has_ack_id); /* to nobody; the session ignores it */
-    assert_refused("31");
+    assert_false(decoded("3[]").has_ack_id);        /* to nobody; the session ignores it */
+    assert_int_equal(decoded("31").data.length, 0); /* says nothing, as an event without any */
+    assert_int_equal(decoded("2").data.length, 0);
     assert_refused("31{}");
     assert_refused("31\"a\"");
 }
@@ -196,7 +193,7 @@ static void binary_packets_announce_their_attachments(void **state)
     assert_int_equal(packet.type, SOCKETIO_BINARY_ACK);
     assert_int_equal(packet.attachments, 2);
     assert_int_equal(packet.ack_id, 7);
-    assert_int_equal(decoded("50-[\"a\"]").attachments, 0);
+    assert_refused("50-[\"a\"]");
     assert_int_equal(decoded("510-[\"a\"]").attachments, SOCKETIO_ATTACHMENTS_MAX);
     assert_refused("511-[\"a\"]");
     assert_refused("599999999999999999999-[\"a\"]");
@@ -204,7 +201,7 @@ static void binary_packets_announce_their_attachments(void **state)
     assert_refused("51[\"a\"]");
     assert_refused("5-[\"a\"]");
     assert_refused("5-1-[\"a\"]");
-    assert_refused("51-");
+    assert_int_equal(decoded("51-").attachments, 1); /* of an event that says nothing */
     assert_refused("5");
     assert_refused("61-7{}");
     assert_refused("2"
@@ -248,8 +245,6 @@ static void namespaces_are_bounded_text(void **state)
     text[1 + SOCKETIO_NAMESPACE_MAX] = 'n';
     text[2 + SOCKETIO_NAMESPACE_MAX] = '\0';
     assert_refused(text);
-    text[10] = '?';
-    assert_slice(decoded(text).name_space, "/nnnnnnnn");
     assert_slice(decoded("0/caf\xc3\xa9,").name_space, "/caf\xc3\xa9");
     assert_slice(decoded("0/,{}").name_space, "/");
     assert_refused("0/a\x1e"
@@ -300,11 +295,12 @@ static void assert_encoded(struct buffer *out, const char *expected)
     buffer_clear(out);
 }
 
-static void a_namespace_may_carry_a_query(void **state)
+static void a_namespace_may_carry_a_query_in_revision_4(void **state)
 {
     struct socketio_packet packet;
 
     (void)state;
+    assert_slice(decoded("0/admin?token=1,{}").name_space, "/admin?token=1"); /* not so in 5 */
     assert_int_equal(socketio_codec(4)->decode(SLICE_LITERAL("0/admin?token=a%20b&x=1"), &packet),
                      0);
     assert_true(slice_is(packet.name_space, "/admin"));
@@ -384,7 +380,7 @@ static void random_packets_are_refused_or_sound(void **state)
             assert_true(packet.name_space.length <= SOCKETIO_NAMESPACE_MAX);
             assert_true(packet.attachments <= SOCKETIO_ATTACHMENTS_MAX);
             if (packet.type == SOCKETIO_EVENT || packet.type == SOCKETIO_BINARY_EVENT) {
-                assert_true(packet.event.length > 0);
+                assert_true(packet.event.length > 0 || packet.data.length == 0);
             }
             arguments = socketio_arguments(&packet);
             while (json_next_element(&arguments, &value)) {
@@ -413,7 +409,7 @@ int main(void)
         cmocka_unit_test(other_types_are_refused),
         cmocka_unit_test(namespaces_are_bounded_text),
         cmocka_unit_test(depth_over_the_limit_is_no_protocol_error),
-        cmocka_unit_test(a_namespace_may_carry_a_query),
+        cmocka_unit_test(a_namespace_may_carry_a_query_in_revision_4),
         cmocka_unit_test(encoders_write_whole_engineio_messages),
         cmocka_unit_test(random_packets_are_refused_or_sound),
     };

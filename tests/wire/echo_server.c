@@ -112,7 +112,8 @@ static void echo_attachments(struct socket *socket, const struct socketio_packet
     if (packet->has_ack_id) {
         buffer_append_unsigned(&text, packet->ack_id);
     }
-    buffer_append_string(&text, packet->has_ack_id ? "[" : "[\"message-back\",");
+    buffer_append_string(&text, packet->has_ack_id ? "[" : "[\"message-back\"");
+    buffer_append_string(&text, packet->has_ack_id || arguments.length == 0 ? "" : ",");
     buffer_append_slice(&text, arguments);
     buffer_append_char(&text, ']');
     part = buffer_slice(&text);

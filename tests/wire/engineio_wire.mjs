@@ -205,6 +205,12 @@ export class RawWebSocket {
         else throw new Error(`opcode ${opcode} from the server`);
     }
 
+    // The messages that have come and were not taken yet.
+    read() {
+        this.#parse();
+        return this.#messages.splice(0);
+    }
+
     // The next message.
     next(deadlineMs) {
         return until(() => {
