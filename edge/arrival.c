@@ -242,10 +242,11 @@ static void receive_hold(struct arrival *arrival, bool is_on, int64_t now)
 /* The router has passed the mark on: what it says from now on, it says to us. */
 static void on_mark(void *context, const struct uplink_outcome *outcome)
 {
-    struct arrival *arrival = find(context, outcome->sent->mark.move);
     const struct bus_message *answer = outcome->answer;
     int error = answer == NULL ? outcome->error : (int)answer->done.error;
-    if (outcome->is_forgotten || arrival == NULL) {
+    struct arrival *arrival =
+        outcome->is_forgotten ? NULL : find(context, outcome->sent->mark.move);
+    if (arrival == NULL) {
         return;
     }
     if (error == 0 && session_guest_listen(&arrival->guest, outcome->now)) {

@@ -173,6 +173,11 @@ static inline int chat_teardown(void **state)
     chat_destroy(&fixture->chat);
     bus_end_deinit(&fixture->router);
     bus_frames_lose(&fixture->sent);
+    for (struct fake_poll *poll = sessions->polls, *next; poll != NULL; poll = next) {
+        next = poll->next;
+        buffer_deinit(&poll->body);
+        free(poll);
+    }
     for (struct fake_websocket *self = sessions->websockets, *next; self != NULL; self = next) {
         next = self->next;
         buffer_deinit(&self->sent);
