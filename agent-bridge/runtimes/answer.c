@@ -38,9 +38,10 @@ static int append(struct answer *answer, struct slice text, struct slice *added)
     if (text.length > ANSWER_MAX - answer->text.length) {
         return ERROR_TOO_LARGE;
     }
-    size_t start = answer->text.length;
-    buffer_append_slice(&answer->text, text);
-    *added = slice_of(answer->text.data + start, text.length);
+    if (text.length > 0) {
+        buffer_append_slice(&answer->text, text);
+        *added = slice_of(answer->text.data + answer->text.length - text.length, text.length);
+    }
     return 0;
 }
 

@@ -36,7 +36,7 @@ static bool split(struct slice token, struct parts *parts)
 {
     struct slice rest = token;
 
-    if (token.length > JWT_BYTES_MAX) {
+    if (token.length == 0 || token.length > JWT_BYTES_MAX) {
         return false;
     }
     parts->header = cut(&rest);

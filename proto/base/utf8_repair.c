@@ -20,6 +20,9 @@ static size_t count_bad(const unsigned char *at, const unsigned char *end)
 
 struct slice utf8_repair(struct slice bytes, struct arena *arena)
 {
+    if (bytes.length == 0) {
+        return bytes;
+    }
     const unsigned char *at = (const unsigned char *)bytes.data;
     const unsigned char *end = at + bytes.length;
     size_t bad = count_bad(at, end);

@@ -22,6 +22,14 @@ struct decoded {
     int error;
 };
 
+/* What borrows from the copy of a message then borrows from the message itself. */
+static void rebase(struct slice *part, const char *copy, struct slice message)
+{
+    if (part->data >= copy && part->data < copy + message.length) {
+        part->data = message.data + (part->data - copy);
+    }
+}
+
 /* Of a copy that ends where its allocation ends: a read beyond it is seen by ASan. */
 static struct decoded decode(struct slice message)
 {
@@ -33,9 +41,10 @@ static struct decoded decode(struct slice message)
     }
     out.error = socketio_msgpack_decode(slice_of(copy, message.length), MOST, &out.text,
                                         &out.binaries, &out.packet);
-    for (unsigned i = 0; i < out.binaries.count; i++) { /* they borrow from the copy */
-        out.binaries.list[i].data = message.data + (out.binaries.list[i].data - copy);
+    for (unsigned i = 0; out.error == 0 && i < out.binaries.count; i++) {
+        rebase(&out.binaries.list[i], copy, message);
     }
+    rebase(&out.packet.name_space, copy, message);
     free(copy);
     return out;
 }
