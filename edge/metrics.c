@@ -87,6 +87,7 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
         COUNTER("refused_total", chat->refused, "Events refused for any reason"),
         COUNTER("joins_total", chat->joins, "Joins recorded"),
         COUNTER("sends_total", chat->sends, "Messages handed to the router"),
+        COUNTER("rejoins_total", chat->rejoins, "Rooms that --rejoin-entity put sockets into"),
         COUNTER("recovered_total", chat->recovered, "Sockets that clients went on with"),
         COUNTER("deliveries_total", chat->deliveries, "Room events queued to sockets"),
         COUNTER("rendered_total", chat->rendered, "Packets rendered for them"),

@@ -87,6 +87,8 @@ static const struct option option_table[] = {
      "how old what waits for one client may be"},
     {"payload-packets-max", OPTION_INTEGER, AT(session.payload_packets_max), "10000", 1, 1000000,
      "COUNT", "packets in one polling payload"},
+    {"rejoin-entity", OPTION_FLAG, AT(chat.rejoin_entity), "false", 0, 0, NULL,
+     "put a client that could not be recovered into the rooms its entityId was in last"},
     {"rooms-per-socket-max", OPTION_INTEGER, AT(chat.rooms_per_socket_max), "1000", 1, 1000000,
      "COUNT", "rooms one socket may be in"},
     {"requests-per-socket-max", OPTION_INTEGER, AT(chat.requests_per_socket_max), "1000", 1,

@@ -61,6 +61,8 @@ static uint64_t answers_request(const struct bus_message *message)
         return message->channel.request;
     case BUS_RECOVERED:
         return message->recovered.request;
+    case BUS_REJOINED:
+        return message->rejoined.request;
     case BUS_RECORD:
         return message->record.request;
     case BUS_RECORDS_PAGE:
@@ -95,6 +97,8 @@ static enum bus_type answer_to(enum bus_type request)
         return BUS_CHANNEL;
     case BUS_RECOVER:
         return BUS_RECOVERED;
+    case BUS_REJOIN:
+        return BUS_REJOINED;
     case BUS_CHANNEL_LIST:
         return BUS_CHANNELS_PAGE;
     case BUS_RECORD_PUT:

@@ -22,6 +22,7 @@ struct chat;
 
 struct chat_settings {
     int64_t rooms_per_socket_max;
+    bool rejoin_entity;              /* puts those who come back as new sockets into their rooms */
     int64_t requests_per_socket_max; /* waiting for the router; beyond: overloaded */
     struct rate socket_rate;         /* events of one socket; beyond: rate_limited */
     const struct auth *auth;         /* borrowed; NULL: everybody is let in */
@@ -45,6 +46,7 @@ struct chat_counters {
     uint64_t unauthorized, limited;     /* sockets and events refused */
     uint64_t deliveries;                /* packets queued to sockets for room events */
     uint64_t rendered;                  /* packets made for them */
+    uint64_t rejoins;                   /* rooms that sockets were put into */
     uint64_t recovered;                 /* sockets that clients went on with */
     uint64_t recoveries_refused[CHAT_RECOVERY_REFUSALS]; /* they got new ones instead */
     size_t rooms, memberships, watches; /* now */

@@ -62,7 +62,7 @@ struct chat_socket *chat_socket_new(struct chat *chat, struct socket *socket, st
     return self;
 }
 
-void chat_connect(struct chat_socket *from)
+void chat_connect(struct chat_socket *from, int64_t now)
 {
     struct chat *chat = from->chat;
     struct slice id = slice_of_string(socket_id(from->socket));
@@ -77,6 +77,9 @@ void chat_connect(struct chat_socket *from)
     }
     socket_accept(from->socket, slice_of_string(pid));
     announce_identity(chat, from);
+    if (chat->settings.rejoin_entity && from->is_kept && from->is_named) {
+        chat_rejoin(from, now);
+    }
 }
 
 /* A member of the auth that is text, decoded into the arena; or empty. */
@@ -117,14 +120,16 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
         entity = identity_subject(identity);
     }
     char guest[UUID_TEXT_SIZE];
-    if (entity.length == 0 || entity.length > USER_ID_MAX ||
-        memchr(entity.data, '\0', entity.length) != NULL) {
+    bool is_named = entity.length > 0 && entity.length <= USER_ID_MAX &&
+                    memchr(entity.data, '\0', entity.length) == NULL;
+    if (!is_named) {
         uuid_random(chat->ids, guest);
         entity = slice_of(guest, UUID_TEXT_LENGTH);
     }
     struct chat_socket *from = chat_socket_new(chat, socket, entity, identity);
+    from->is_named = is_named;
     if (pid.length == 0 || !recover_begin(from, pid, auth_offset(chat, auth), now)) {
-        chat_connect(from);
+        chat_connect(from, now);
     }
     arena_reset(&chat->arena);
 }

@@ -7,6 +7,7 @@
  *   watch.c    runs followed from outside       presence.c    who is there, as sockets were told
  *   access.c   who is let in, and where         offset.c      how far this edge's sockets have come
  *   stream.c   replies that are being written   recover.c     sockets that go on as former ones
+ *   rejoin.c   back into the rooms of an entity
  *   kept.c     sockets that can be recovered    missed.c      what one that is recovered has missed
  *   handover.c   sockets that move between edges
  */
@@ -40,6 +41,7 @@ struct chat_socket {
     struct chat_member *memberships;
     uint32_t membership_count;
     bool is_kept;           /* the router keeps what is needed to recover it */
+    bool is_named;          /* its client said who it is */
     struct follow *follows; /* questions asked in rooms it is not in */
     uint32_t arriving;      /* rooms that its former edge serves still, see handover.c */
     char *entity;           /* owns: who this socket is unless an event says otherwise */
@@ -154,7 +156,7 @@ struct slice chat_text(const char *text);       /* slice of an owned text, empty
 
 /* connection.c */
 /* It is a new socket, whatever it was before. */
-void chat_connect(struct chat_socket *from);
+void chat_connect(struct chat_socket *from, int64_t now);
 /* Who a socket is, from here on; copies entity, owns identity. */
 struct chat_socket *chat_socket_new(struct chat *chat, struct socket *socket, struct slice entity,
                                     struct identity *identity);
@@ -199,6 +201,12 @@ void chat_hand_over(void *context, const struct socket *socket, struct buffer *s
 int chat_take_over(void *context, struct socket *socket, struct slice state, int64_t now);
 void chat_listen(void *context, struct socket *socket);
 bool chat_settle(void *context, struct socket *socket, struct slice state);
+
+/* Answered as if its client had asked. */
+void join_on_behalf(struct chat_socket *from, const struct bus_join *join, int64_t now);
+
+/* rejoin.c */
+void chat_rejoin(struct chat_socket *from, int64_t now);
 
 /* send.c */
 void chat_handle_send(const struct chat_call *call, bool asks_agent);

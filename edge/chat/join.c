@@ -323,6 +323,36 @@ static void on_joined(void *context, const struct uplink_outcome *outcome)
     join_wait_destroy(wait);
 }
 
+static struct join_wait *join_wait_new(struct chat_socket *from)
+{
+    struct join_wait *wait = memory_allocate_zeroed(sizeof(*wait));
+    wait->chat = from->chat;
+    wait->from = from;
+    return wait;
+}
+
+/* Takes wait over. */
+static int ask_to_join(struct join_wait *wait, const struct bus_join *join, int64_t now)
+{
+    struct chat_socket *from = wait->from;
+    struct bus_message message = {
+        .type = BUS_JOIN, .trace = id_random_u64(wait->chat->ids), .join = *join};
+    if (from->is_kept) {
+        message.join.socket = slice_of_string(socket_id(from->socket));
+    }
+    int error = uplink_request(wait->chat->uplink, &message, &message.join.request, on_joined, wait,
+                               &from->requests, now);
+    if (error != 0) {
+        join_wait_destroy(wait);
+    }
+    return error;
+}
+
+void join_on_behalf(struct chat_socket *from, const struct bus_join *join, int64_t now)
+{
+    ask_to_join(join_wait_new(from), join, now); /* refused: its client may join by itself */
+}
+
 void chat_handle_join(const struct chat_call *call)
 {
     struct chat *chat = call->chat;
@@ -347,31 +377,23 @@ void chat_handle_join(const struct chat_call *call)
         return;
     }
     struct slice entity = join.entity.length > 0 ? join.entity : chat_text(from->entity);
-    struct join_wait *wait = memory_allocate_zeroed(sizeof(*wait));
-    wait->chat = chat;
-    wait->from = from;
+    struct join_wait *wait = join_wait_new(from);
     wait->has_ack_id = call->has_ack_id;
     wait->ack_id = call->ack_id;
     if (join.agent_id.length > 0) {
         wait->agent_id = memory_copy_string(join.agent_id.data, join.agent_id.length);
     }
-    struct bus_message message = {
-        .type = BUS_JOIN,
-        .trace = id_random_u64(chat->ids),
-        .join = {.room = join.room,
-                 .entity = entity,
-                 .name = join.name,
-                 .server_id = join.server_id,
-                 .since = (uint64_t)join.since,
-                 .since_seq = join.since_seq,
-                 .since_epoch = join.since_epoch,
-                 .since_time = join.since_time,
-                 .since_id = join.since_id,
-                 .socket = from->is_kept ? slice_of_string(socket_id(from->socket)) : SLICE_EMPTY}};
-    int error = uplink_request(chat->uplink, &message, &message.join.request, on_joined, wait,
-                               &from->requests, call->now);
+    struct bus_join asked = {.room = join.room,
+                             .entity = entity,
+                             .name = join.name,
+                             .server_id = join.server_id,
+                             .since = (uint64_t)join.since,
+                             .since_seq = join.since_seq,
+                             .since_epoch = join.since_epoch,
+                             .since_time = join.since_time,
+                             .since_id = join.since_id};
+    int error = ask_to_join(wait, &asked, call->now);
     if (error != 0) {
-        join_wait_destroy(wait);
         call_refuse(call, (struct chat_fault){error, NULL}, SLICE_EMPTY, 1000);
     }
 }

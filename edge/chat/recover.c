@@ -213,7 +213,7 @@ static void refuse(struct recovery *recovery, enum chat_recovery_refusal refusal
     }
     socket_set_id(from->socket, slice_of(recovery->own_id, SESSION_ID_LENGTH));
     destroy(recovery);
-    chat_connect(from);
+    chat_connect(from, now);
 }
 
 static void complete(struct recovery *recovery, int64_t now)

@@ -241,6 +241,9 @@ static const struct field session_open_fields[] = {ID(bus_session_open, socket),
 static const struct field session_end_fields[] = {ID(bus_session_end, socket),
                                                   B(bus_session_end, is_explicit)};
 static const struct field recover_fields[] = {U(bus_recover, request), ID(bus_recover, socket)};
+static const struct field rejoin_fields[] = {U(bus_rejoin, request), ID(bus_rejoin, entity)};
+static const struct field rejoined_fields[] = {U(bus_rejoined, request), I(bus_rejoined, error),
+                                               LIST(bus_rejoined, rooms, BUS_ELEMENT_SESSION_ROOM)};
 static const struct field cluster_fields[] = {PAYLOAD(bus_cluster, secret)};
 static const struct field caught_up_fields[] = {U(bus_caught_up, position)};
 static const struct field settled_fields[] = {U(bus_settled, stamp)};

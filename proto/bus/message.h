@@ -319,6 +319,11 @@ struct bus_submit {
 struct bus_agents_get {
     uint64_t request;
 };
+/* An entity is here again, as a new socket: which rooms was its last one in? */
+struct bus_rejoin {
+    uint64_t request;
+    struct slice entity;
+};
 
 /* --- router to edge --------------------------------------------------------------------------- */
 
@@ -477,6 +482,11 @@ struct bus_recovered {
     int64_t error; /* not a session, ended too long ago, or no store: nothing is recovered */
     struct slice entity;
     struct bus_list rooms; /* bus_session_room */
+};
+struct bus_rejoined {
+    uint64_t request;
+    int64_t error;
+    struct bus_list rooms; /* bus_session_room: position = where its replay is to begin */
 };
 /* A socket of this edge goes on elsewhere. */
 struct bus_session_taken {
@@ -663,6 +673,7 @@ struct bus_hello {
     X(SESSION_OPEN, session_open, 20)                                                              \
     X(SESSION_END, session_end, 21)                                                                \
     X(RECOVER, recover, 22)                                                                        \
+    X(REJOIN, rejoin, 23)                                                                          \
     X(RECORD_PUT, record_put, 32)                                                                  \
     X(RECORD_GET, record_get, 33)                                                                  \
     X(RECORD_LIST, record_list, 34)                                                                \
@@ -689,6 +700,7 @@ struct bus_hello {
     X(SETTLED, settled, 55)                                                                        \
     X(RECOVERED, recovered, 56)                                                                    \
     X(SESSION_TAKEN, session_taken, 57)                                                            \
+    X(REJOINED, rejoined, 58)                                                                      \
     X(RECORD, record, 63)                                                                          \
     X(RECORDS_PAGE, records_page, 64)                                                              \
     X(CHANNELS_PAGE, channels_page, 65)                                                            \

@@ -294,6 +294,7 @@ enum question_kind {
     QUESTION_HISTORY,
     QUESTION_RECEIPT,
     QUESTION_SESSION, /* one that was claimed */
+    QUESTION_REJOIN,  /* an entity's last one */
     QUESTION_JOB, /* the body of a question for a bridge */
     QUESTION_SEARCH,
     QUESTION_MESSAGE,

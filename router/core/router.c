@@ -365,6 +365,7 @@ void router_answered(struct router *router, struct store_page *page, struct inst
             lookup_answered(router, question, page);
             break;
         case QUESTION_SESSION:
+        case QUESTION_REJOIN:
             sessions_answered(router, question, page);
             break;
         case QUESTION_JOB:

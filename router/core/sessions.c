@@ -9,7 +9,8 @@
 enum {
     SWEEP_INTERVAL_MS = 5000,
     SWEEP_SESSIONS = 1000, /* of one sweep, so that no commit waits for long */
-    STAMPS_PER_MS = 1000
+    STAMPS_PER_MS = 1000,
+    REJOIN_SILENCE_MS = 60000 /* heartbeats of a client and of its edge, and some more */
 };
 
 bool sessions_are_kept(const struct router *router)
@@ -251,20 +252,28 @@ static void claim_committed(struct router *router, struct pending *pending, int 
     question->request = pending->request;
 }
 
-static void answer_recovered(struct peer *peer, uint64_t request, const struct store_page *page)
+/* False: there are too many to be listed. */
+static bool list_rooms(const struct store_page *page, uint64_t first, uint64_t last,
+                       struct bus_list_builder *rooms)
 {
-    struct bus_list_builder rooms = {BUFFER_EMPTY, 0};
     for (size_t i = 0; i < page->membership_count; i++) {
         const struct membership_record *membership = &page->memberships[i];
+        uint64_t position = membership->position > first ? membership->position : first;
         struct bus_session_room element = {.room = membership->room,
                                            .entity = membership->entity,
                                            .name = membership->name,
-                                           .position = membership->position,
+                                           .position = position < last ? position : last,
                                            .stamp = membership->stamp,
                                            .was_replayed = membership->was_replayed};
-        bus_list_add(&rooms, BUS_ELEMENT_SESSION_ROOM, &element);
+        bus_list_add(rooms, BUS_ELEMENT_SESSION_ROOM, &element);
     }
-    if (rooms.bytes.length > PAGE_BYTES_MAX) {
+    return rooms->bytes.length <= PAGE_BYTES_MAX;
+}
+
+static void answer_recovered(struct peer *peer, uint64_t request, const struct store_page *page)
+{
+    struct bus_list_builder rooms = {BUFFER_EMPTY, 0};
+    if (!list_rooms(page, 0, UINT64_MAX, &rooms)) {
         refuse(peer->router, peer, request, ERROR_LIMIT);
     } else {
         struct bus_message message = {.type = BUS_RECOVERED,
@@ -277,14 +286,11 @@ static void answer_recovered(struct peer *peer, uint64_t request, const struct s
     buffer_deinit(&rooms.bytes);
 }
 
-void sessions_answered(struct router *router, struct question *question,
-                       const struct store_page *page)
+static void session_read(struct peer *peer, const struct question *question,
+                         const struct store_page *page)
 {
-    struct peer *peer = peer_by_link(router, question->link_id);
+    struct router *router = peer->router;
     const struct session_record *session = &page->session;
-    if (peer == NULL) {
-        return;
-    }
     if (page->error != 0) {
         refuse(router, peer, question->request, page->error);
         return;
@@ -300,6 +306,76 @@ void sessions_answered(struct router *router, struct question *question,
         peer_send(former, &taken);
     }
     answer_recovered(peer, question->request, page);
+}
+
+/* --- rejoining -------------------------------------------------------------------------------- */
+
+static void answer_rejoin(struct peer *peer, uint64_t request, int error,
+                          const struct bus_list_builder *rooms)
+{
+    struct bus_message message = {
+        .type = BUS_REJOINED,
+        .rejoined = {.request = request, .error = error, .rooms = bus_list_of(rooms)}};
+    peer_send(peer, &message);
+}
+
+static void receive_rejoin(struct peer *peer, const struct bus_rejoin *rejoin)
+{
+    struct router *router = peer->router;
+    struct store_query query = {.type = STORE_QUERY_LAST_SESSION};
+    const struct bus_list_builder none = {BUFFER_EMPTY, 0};
+    if (!sessions_are_kept(router) || rejoin->entity.length == 0) {
+        answer_rejoin(peer, rejoin->request, ERROR_NOT_FOUND, &none);
+        return;
+    }
+    if (router_may_not_ask(router)) {
+        answer_rejoin(peer, rejoin->request, ERROR_OVERLOADED, &none);
+        return;
+    }
+    memcpy(query.id, rejoin->entity.data, rejoin->entity.length);
+    struct question *question = router_ask(router, QUESTION_REJOIN, &query);
+    question->link_id = peer->link_id;
+    question->request = rejoin->request;
+}
+
+/*
+ * From the last sign of life that is sure: a socket is known to be lost only after its heartbeat,
+ * one of a lost edge only after that edge's. Positions are times, or later.
+ */
+static void last_session_read(struct peer *peer, const struct question *question,
+                              const struct store_page *page)
+{
+    const struct router *router = peer->router;
+    struct bus_list_builder rooms = {BUFFER_EMPTY, 0};
+    int64_t oldest = router->time.wall - router->settings.recovery_window;
+    bool is_there = page->error == 0 && page->found && page->session.ended_at >= oldest;
+    bool is_listed =
+        is_there && list_rooms(page, clock_after(0, page->session.ended_at - REJOIN_SILENCE_MS),
+                               router->last_position, &rooms);
+    if (is_there && !is_listed) {
+        buffer_clear(&rooms.bytes);
+        rooms.count = 0;
+    }
+    answer_rejoin(peer, question->request,
+                  is_listed  ? 0
+                  : is_there ? ERROR_LIMIT
+                             : ERROR_NOT_FOUND,
+                  &rooms);
+    buffer_deinit(&rooms.bytes);
+}
+
+void sessions_answered(struct router *router, struct question *question,
+                       const struct store_page *page)
+{
+    struct peer *peer = peer_by_link(router, question->link_id);
+    if (peer == NULL) {
+        return;
+    }
+    if (question->kind == QUESTION_SESSION) {
+        session_read(peer, question, page);
+    } else {
+        last_session_read(peer, question, page);
+    }
 }
 
 /* --- what comes, and what was committed ------------------------------------------------------- */
@@ -320,6 +396,9 @@ bool sessions_receive(struct peer *peer, const struct bus_message *message)
         return true;
     case BUS_RECOVER:
         receive_recover(peer, &message->recover);
+        return true;
+    case BUS_REJOIN:
+        receive_rejoin(peer, &message->rejoin);
         return true;
     default:
         return false;

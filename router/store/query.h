@@ -14,7 +14,7 @@
 enum store_query_type {
     STORE_QUERY_AFTER_SEQ, /* messages of a room with seq > after_seq, ascending, at most limit */
     STORE_QUERY_AFTER_ID,  /* the same, after the message with that id; found says if it is there */
-    STORE_QUERY_AFTER_TIME, /* the same, with created_at > after_ms */
+    STORE_QUERY_AFTER_TIME,     /* the same, with created_at > after_ms */
     STORE_QUERY_AFTER_POSITION, /* the same, with position > after_seq */
     STORE_QUERY_HISTORY,    /* newest first: created_at < before_ms (0: no bound) and > after_ms (0:
                                none), at most limit; with after_ms the oldest ones after it */
@@ -22,6 +22,7 @@ enum store_query_type {
     STORE_QUERY_ID_TAKEN,   /* found: a message or event has that id, shown or not */
     STORE_QUERY_PARTICIPANTS, /* ids of a room's list, in order of being added; limit 0: all */
     STORE_QUERY_SESSION, /* that session and its memberships; found says if it is there */
+    STORE_QUERY_LAST_SESSION, /* the same of the one of the entity `id` that ended last */
     STORE_QUERY_SEARCH, /* newest first: messages (of room, if not 0) with text in their text,
                            sender, times and limit as given, the first `skip` left out */
     STORE_QUERY_ROOMS,  /* of server `id`, newest first, with number < before_number (0: all) */

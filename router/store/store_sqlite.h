@@ -142,11 +142,12 @@ enum {
                       " ORDER BY seq LIMIT 1")                                                     \
     X(FIRST_POSITION_FROM, "SELECT seq, position FROM message WHERE room = ? AND seq >= ?"         \
                            " ORDER BY seq LIMIT 1")                                                \
-    X(LAST_POSITION,                                                                               \
-      "SELECT seq, position FROM message WHERE room = ? ORDER BY seq DESC LIMIT 1")                \
+    X(LAST_POSITION, "SELECT seq, position FROM message WHERE room = ? ORDER BY seq DESC LIMIT 1") \
     X(NEWEST_POSITION, "SELECT number, position FROM message ORDER BY number DESC LIMIT 1")        \
     X(SECRET, "SELECT value FROM secret LIMIT 1")                                                  \
     X(SESSION, "SELECT id, entity, edge, former, ended_at FROM session WHERE id = ?")              \
+    X(LAST_SESSION, "SELECT id, entity, edge, former, ended_at FROM session"                       \
+                    " WHERE entity = ? AND ended_at > 0 ORDER BY ended_at DESC LIMIT 1")           \
     X(MEMBERSHIPS, "SELECT session, room, entity, name, position, stamp, was_replayed"             \
                    " FROM membership WHERE session = ? ORDER BY position, room")                   \
     X(LAST_SEQ, "SELECT seq, created_at FROM message WHERE room = ? ORDER BY seq DESC LIMIT 1")    \

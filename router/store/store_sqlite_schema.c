@@ -81,7 +81,9 @@ const char *const store_sqlite_migrations[STORE_SCHEMA_VERSION] = {
     " INSERT INTO record_count (collection, count) VALUES (new.collection, 1)"
     " ON CONFLICT (collection) DO UPDATE SET count = count + 1; END;"
     "CREATE TRIGGER record_removed AFTER DELETE ON record BEGIN"
-    " UPDATE record_count SET count = count - 1 WHERE collection = old.collection; END;"};
+    " UPDATE record_count SET count = count - 1 WHERE collection = old.collection; END;",
+
+    "CREATE INDEX session_of_entity ON session (entity, ended_at) WHERE ended_at > 0;"};
 
 int store_sqlite_migrate(sqlite3 *database, const char *const *steps, int from, int to)
 {

@@ -274,6 +274,47 @@ describe('connection state recovery', TEST_OPTIONS, () => {
     });
 });
 
+describe('clients that never join again', TEST_OPTIONS, () => {
+    let helpful;
+
+    before(async () => {
+        helpful = await startCluster({
+            edges: 2, bridge: false, args: { edge: ['--rejoin-entity'] },
+        });
+    });
+    after(() => helpful?.stop());
+
+    it('are put back into their rooms, with what was said', async () => {
+        const proxy = await startProxy(helpful.edges[0].url);
+        proxies.push(proxy);
+        const roomId = randomUUID();
+        const author = await clients.connect({ url: helpful.edges[1].url });
+        await author.join(roomId);
+        const former = await clients.connect({ url: proxy.url });
+        await former.join(roomId);
+        proxy.cut();
+        await author.say(roomId, 'missed');
+        const { entityId } = former;
+        former.stop();
+        const client = await clients.connect({ url: helpful.edges[1].url, entityId });
+        const { replay } = await client.event('room_joined');
+        assert.equal(replay.complete, true);
+        await client.event('messageBroadcast', (data) => data.text === 'missed' && data.replay);
+        await author.say(roomId, 'live');
+        await client.event('messageBroadcast', ({ text }) => text === 'live');
+        assert.deepEqual(texts(client, roomId), ['missed', 'live']);
+    });
+
+    it('are let alone when nobody knows them', async () => {
+        const client = await clients.connect({ url: helpful.url });
+        const guest = await clients.connect({ url: helpful.url, entityId: null });
+        for (const each of [client, guest]) {
+            assert.equal((await each.join(randomUUID())).success, true);
+            assert.equal(each.received('room_joined').length, 1);
+        }
+    });
+});
+
 describe('a short recovery window', TEST_OPTIONS, () => {
     let short;
 

@@ -395,6 +395,7 @@ struct store_page *memory_store_query(struct memory_store *store, const struct s
         break;
     case STORE_QUERY_AFTER_POSITION:
     case STORE_QUERY_SESSION:
+    case STORE_QUERY_LAST_SESSION:
     case STORE_QUERY_PARTICIPANTS:
     case STORE_QUERY_ID_TAKEN:
     case STORE_QUERY_SEARCH:

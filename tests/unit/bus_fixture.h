@@ -211,6 +211,17 @@ static inline void write_from_router(struct buffer *out, const struct bus_messag
         write_slice(out, " participants=", SLICE_EMPTY);
         write_texts(out, &m->channel.participants);
         break;
+    case BUS_REJOINED: {
+        struct msgpack_reader reader = bus_list_read(&m->rejoined.rooms);
+        struct bus_session_room room;
+        buffer_append_format(out, " #%" PRIu64, m->rejoined.request);
+        write_error(out, m->rejoined.error);
+        while (bus_list_next(&reader, BUS_ELEMENT_SESSION_ROOM, &room)) {
+            write_slice(out, " ", room.room);
+            buffer_append_format(out, "@%" PRIu64, room.position);
+        }
+        break;
+    }
     case BUS_RECOVERED: {
         struct msgpack_reader reader = bus_list_read(&m->recovered.rooms);
         struct bus_session_room room;
@@ -281,6 +292,10 @@ static inline void write_from_edge(struct buffer *out, const struct bus_message 
         break;
     case BUS_SESSION_END:
         buffer_append_string(out, m->session_end.is_explicit ? " explicit" : "");
+        break;
+    case BUS_REJOIN:
+        buffer_append_format(out, " #%" PRIu64, m->rejoin.request);
+        write_slice(out, " ", m->rejoin.entity);
         break;
     case BUS_RECOVER:
         buffer_append_format(out, " #%" PRIu64, m->recover.request);

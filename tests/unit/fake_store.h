@@ -405,6 +405,7 @@ static inline bool fake_store_matches(const struct store_query *query, uint64_t 
     case STORE_QUERY_AFTER_POSITION:
         return message->room == query->room && message->position > query->after_seq;
     case STORE_QUERY_SESSION:
+    case STORE_QUERY_LAST_SESSION:
     case STORE_QUERY_SEARCH:
     case STORE_QUERY_PARTICIPANTS:
     case STORE_QUERY_ROOMS:
@@ -420,6 +421,12 @@ static inline struct store_page *fake_store_answer_session(struct fake_store *st
 {
     struct store_page *page = store_page_new(query);
     struct session_record *session = fake_store_session(store, slice_of_string(query->id));
+    for (size_t i = 0; query->type == STORE_QUERY_LAST_SESSION && i < store->session_count; i++) {
+        struct session_record *each = &store->sessions[i].record;
+        bool is_it =
+            !store->sessions[i].is_gone && each->ended_at > 0 && slice_is(each->entity, query->id);
+        session = is_it && (session == NULL || each->ended_at > session->ended_at) ? each : session;
+    }
     page->found = session != NULL;
     page->complete = true;
     page->memberships = arena_allocate(&page->arena, 64 * sizeof(*page->memberships));
@@ -466,7 +473,7 @@ static inline void fake_store_answer_others(const struct fake_store *store,
 static inline struct store_page *fake_store_answer(struct fake_store *store,
                                                    const struct store_query *query)
 {
-    if (query->type == STORE_QUERY_SESSION) {
+    if (query->type == STORE_QUERY_SESSION || query->type == STORE_QUERY_LAST_SESSION) {
         return fake_store_answer_session(store, query);
     }
     struct store_page *page = store_page_new(query);

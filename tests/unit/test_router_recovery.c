@@ -300,6 +300,49 @@ static void an_edge_that_is_behind_is_told_when_it_is_not_any_more(void **state)
     assert_int_equal(last_of(edge, BUS_CAUGHT_UP)->caught_up.position, position);
 }
 
+static void rejoin(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
+                   const char *entity)
+{
+    struct bus_message message = {.type = BUS_REJOIN, .rejoin = {request, text(entity)}};
+    say(fixture, edge, &message);
+}
+
+static void an_entity_s_last_socket_says_where_it_was(void **state)
+{
+    struct fixture *fixture = recovering(state);
+    struct fake_peer *edge = edge_new(fixture, "edge01");
+    keep(fixture, edge, 1, "old", OTHER);
+    end(fixture, edge, OTHER, false);
+    pass(fixture, 50000);
+    keep(fixture, edge, 2, "r", SOCKET);
+    for (uint64_t i = 0; i < 30; i++) {
+        char id[8];
+        snprintf(id, sizeof(id), "m%u", (unsigned)i);
+        send(fixture, edge, 10 + i, "r", "ann", id);
+        pass(fixture, 5000);
+    }
+    rejoin(fixture, edge, 3, "ann"); /* it lives; the other one ended too long ago */
+    assert_int_equal(last_of(edge, BUS_REJOINED)->rejoined.error, ERROR_NOT_FOUND);
+    end(fixture, edge, SOCKET, false);
+    hear_nothing_yet(fixture);
+    rejoin(fixture, edge, 4, "ann");
+    struct msgpack_reader reader = bus_list_read(&last_of(edge, BUS_REJOINED)->rejoined.rooms);
+    struct bus_session_room room;
+    assert_true(bus_list_next(&reader, BUS_ELEMENT_SESSION_ROOM, &room));
+    assert_true(slice_is(room.room, "r"));
+    /* All of the last minute, and not the whole of it. */
+    assert_true(room.position > fixture->store.messages[17].position);
+    assert_true(room.position <= fixture->store.messages[18].position);
+    assert_false(bus_list_next(&reader, BUS_ELEMENT_SESSION_ROOM, &room));
+    hear_nothing_yet(fixture);
+    rejoin(fixture, edge, 5, "nobody");
+    rejoin(fixture, edge, 6, "");
+    fixture->store_is_down = true;
+    rejoin(fixture, edge, 7, "ann");
+    assert_peer_heard(edge, "rejoined #5 error=not_found\nrejoined #6 error=not_found\n"
+                            "rejoined #7 error=not_found\n");
+}
+
 static void without_a_window_nothing_is_kept(void **state)
 {
     struct fixture *fixture = *state;
@@ -343,6 +386,7 @@ int main(void)
         ROUTER_TEST(positions_rise_over_rooms_and_restarts),
         ROUTER_TEST(a_room_is_replayed_from_a_position_on),
         ROUTER_TEST(an_edge_that_is_behind_is_told_when_it_is_not_any_more),
+        ROUTER_TEST(an_entity_s_last_socket_says_where_it_was),
         ROUTER_TEST(without_a_window_nothing_is_kept),
         ROUTER_TEST(malformed_ids_reach_no_store),
     };

@@ -90,7 +90,12 @@ static int64_t ask_integer(const char *path, const char *sql)
     "CREATE TRIGGER record_removed AFTER DELETE ON record BEGIN"                                   \
     " UPDATE record_count SET count = count - 1 WHERE collection = old.collection; END;"           \
     "PRAGMA user_version = 3;"
-static const char *const old_versions[STORE_SCHEMA_VERSION] = {VERSION_1, VERSION_2, VERSION_3};
+#define VERSION_4                                                                                  \
+    VERSION_3                                                                                      \
+    "CREATE INDEX session_of_entity ON session (entity, ended_at) WHERE ended_at > 0;"             \
+    "PRAGMA user_version = 4;"
+static const char *const old_versions[STORE_SCHEMA_VERSION] = {VERSION_1, VERSION_2, VERSION_3,
+                                                             VERSION_4};
 
 static void every_old_version_is_opened_with_all_it_has(void **state)
 {

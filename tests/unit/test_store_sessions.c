@@ -134,6 +134,29 @@ static void a_claim_is_for_one_and_not_too_late(void **state)
     store_close(&store);
 }
 
+static void the_last_session_of_an_entity_is_found(void **state)
+{
+    struct store *store = fixture_open(*state);
+    struct store_query query = {.type = STORE_QUERY_LAST_SESSION, .id = "ann"};
+    struct store_page *page;
+
+    open_session(store, "s1", "edge01");
+    open_session(store, "s2", "edge01");
+    open_session(store, "s3", "edge01");
+    enter(store, "s2", "r", 7);
+    page = ask(store, &query);
+    assert_false(page->found); /* all of them live */
+    store_page_destroy(&page);
+    COMMIT(store_batch_end_session(batch, TEXT("s2"), TEXT("edge01"), 20));
+    COMMIT(store_batch_end_session(batch, TEXT("s1"), TEXT("edge01"), 10));
+    page = ask(store, &query);
+    assert_slice(page->session.id, "s2");
+    assert_int_equal(page->membership_count, 1);
+    assert_slice(page->memberships[0].room, "r");
+    store_page_destroy(&page);
+    store_close(&store);
+}
+
 static void what_a_lost_edge_had_lives_on_when_it_is_found(void **state)
 {
     struct store *store = fixture_open(*state);
@@ -229,6 +252,7 @@ int main(void)
         TEST(a_session_has_its_rooms_in_order),
         TEST(a_session_ends_and_goes),
         TEST(a_claim_is_for_one_and_not_too_late),
+        TEST(the_last_session_of_an_entity_is_found),
         TEST(what_a_lost_edge_had_lives_on_when_it_is_found),
         TEST(messages_are_found_by_their_positions),
         TEST(the_secret_is_made_once),
