@@ -315,10 +315,15 @@ static void on_joined(void *context, const struct uplink_outcome *outcome)
         told.last_seq = record_membership(wait, joined, join);
         emit_joined(wait, &told, asked_replay ? &replayed : NULL);
         emit_replay(wait, joined, join->entity, replayed);
+        bool was_replayed = asked_replay && joined->replay_complete;
+        if (was_replayed) {
+            /* First: with what it was to get as a follower goes that it needs no text so far. */
+            chat_follow_joined(wait->from, joined->room, true);
+        }
         if (!was_there) {
             deliver_so_far(wait->from, joined->room);
         }
-        chat_follow_joined(wait->from, joined->room, asked_replay && joined->replay_complete);
+        chat_follow_joined(wait->from, joined->room, was_replayed);
     }
     join_wait_destroy(wait);
 }

@@ -130,6 +130,19 @@ static void on_event(struct chat_watch *watch, const struct bus_message *event)
     }
 }
 
+/* It asked again amid an answer that others here have the beginning of. */
+static void follow_from_here(struct follow *follow)
+{
+    const struct stream *stream = streams_of_room(follow->socket->chat, chat_text(follow->room));
+    for (; stream != NULL; stream = stream->room_next) {
+        if (stream->text.length > 0 &&
+            memcmp(stream->question, follow->watch.question, UUID_TEXT_LENGTH) == 0) {
+            struct bus_message message = {.type = BUS_CHUNK, .chunk = stream_so_far(stream)};
+            on_event(&follow->watch, &message);
+        }
+    }
+}
+
 void chat_follow(struct chat_socket *socket, struct slice room, struct slice question,
                  uint64_t answers, int64_t now)
 {
@@ -145,6 +158,7 @@ void chat_follow(struct chat_socket *socket, struct slice room, struct slice que
     DL_APPEND(socket->follows, follow);
     DL_APPEND2(socket->chat->holding, follow, held_prev, held_next);
     chat_watch(socket->chat, &follow->watch, question);
+    follow_from_here(follow);
 }
 
 bool chat_follows(const struct chat_socket *socket, struct slice question)

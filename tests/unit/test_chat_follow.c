@@ -243,6 +243,43 @@ static void test_joining_another_room_changes_nothing(void **state)
     assert_events(client, "messageBroadcast messageComplete");
 }
 
+/* As after a reconnection: it asks again what it has asked before. */
+static void test_who_asks_again_amid_the_answer_gets_its_beginning_too(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *other = client_new(fixture, "bob");
+    be_in(fixture, other, "r", 0, "bob");
+    say_started(fixture);
+    say_chunk(fixture, 0, "why");
+    struct fake_websocket *client = client_new(fixture, "ann");
+    client_says(fixture, client, ASK);
+    router_accepts(fixture, 2, "r", 1, "ann", 1);
+    assert_events(client, "messageBroadcast messageAck");
+    client_says(fixture, client, JOIN_R);
+    router_joins(fixture, 3, "r", 1, "ann,bob");
+    assert_events(client, "channel_joined room_joined messageStreamChunk");
+    say_chunk(fixture, 1, " so");
+    assert_events(client, "messageStreamChunk");
+}
+
+static void test_what_was_held_of_an_answer_is_not_lost_to_a_replay(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *client = asker(fixture, 1);
+    say_started(fixture);
+    say_chunk(fixture, 0, "why");
+    client_says(fixture, client,
+                "42[\"message\",{\"type\":1,\"payload\":{\"roomId\":\"r\",\"since\":0}}]");
+    struct bus_message message = {.type = BUS_JOINED,
+                                  .joined = {.request = 2,
+                                             .room = text("r"),
+                                             .epoch = EPOCH,
+                                             .last_seq = 1,
+                                             .replay_complete = true}};
+    router_says(fixture, &message);
+    assert_events(client, "channel_joined room_joined messageStreamChunk");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +295,8 @@ int main(void)
         CHAT_TEST(test_more_than_can_be_held_goes_out_in_order),
         CHAT_TEST(test_a_follower_that_leaves_is_forgotten_with_what_was_held_for_it),
         CHAT_TEST(test_joining_another_room_changes_nothing),
+        CHAT_TEST(test_who_asks_again_amid_the_answer_gets_its_beginning_too),
+        CHAT_TEST(test_what_was_held_of_an_answer_is_not_lost_to_a_replay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
