@@ -231,6 +231,7 @@ struct work_queue {
     size_t count;
     size_t ending;      /* of them: answered, their end is in a batch */
     struct job *active; /* borrows: the one that is READING, WORKING or ANSWERED */
+    struct job *found;  /* borrows: where work_job_of() goes on; or NULL */
     bool is_ready;      /* in router->ready */
     struct work_queue *ready_prev, *ready_next;
     struct work_queue *next; /* room->queues */
@@ -504,6 +505,8 @@ void work_agents_destroy(struct router *router);
 
 /* work.c */
 struct job *work_find(struct router *router, uint64_t number);
+/* The one that answers the message of that seq, or NULL. Only for rising seqs, while loading. */
+struct job *work_job_of(struct work_queue *queue, uint64_t seq);
 struct job *work_job_new(struct router *router, struct room *room, struct agent *agent,
                          const struct job_record *record, struct slice asker);
 void work_job_ready(struct router *router, struct job *job); /* its question is committed */

@@ -160,6 +160,25 @@ static void load_job(void *context, const struct job_record *record)
     work_job_ready(router, job);
 }
 
+/* A message that open jobs answer: who asked, and which they are. */
+static void load_question(struct room *room, const struct message_record *record,
+                          struct dedupe_entry *entry)
+{
+    struct work_queue *queue;
+    uint64_t last = 0;
+    LL_FOREACH (room->queues, queue) {
+        struct job *job = work_job_of(queue, record->seq);
+        if (job == NULL) {
+            continue;
+        }
+        text_replace(&job->asker, record->sender);
+        entry->first_job =
+            last == 0 || job->number < entry->first_job ? job->number : entry->first_job;
+        last = job->number > last ? job->number : last;
+    }
+    entry->jobs = last == 0 ? 0 : (uint32_t)(last - entry->first_job + 1);
+}
+
 static void load_recent(void *context, const struct message_record *record)
 {
     struct router *router = context;
@@ -176,6 +195,7 @@ static void load_recent(void *context, const struct message_record *record)
                                  .no_agent = record->kind == MESSAGE_KIND_UNANSWERED,
                                  .is_committed = true};
     memcpy(entry.id, record->id.data, UUID_TEXT_LENGTH);
+    load_question(room, record, &entry);
     if (dedupe_find(router->dedupe, entry.key) == NULL) {
         dedupe_add(router->dedupe, &entry);
     }

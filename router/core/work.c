@@ -53,6 +53,17 @@ struct job *work_find(struct router *router, uint64_t number)
     return job;
 }
 
+/* Goes on from where it was last: whoever loads asks in the order of the messages. */
+struct job *work_job_of(struct work_queue *queue, uint64_t seq)
+{
+    struct job *job = queue->found == NULL ? queue->jobs : queue->found;
+    while (job->next != NULL && job->next->question_seq <= seq) {
+        job = job->next;
+    }
+    queue->found = job;
+    return job->question_seq == seq ? job : NULL;
+}
+
 struct job *work_job_new(struct router *router, struct room *room, struct agent *agent,
                          const struct job_record *record, struct slice asker)
 {
@@ -101,6 +112,7 @@ void work_job_drop(struct router *router, struct job *job)
     run_forget(router, job);
     HASH_DELETE(hh, router->jobs, job);
     DL_DELETE(queue->jobs, job);
+    queue->found = NULL;
     queue->count--;
     queue->ending -= job->phase == JOB_PHASE_ENDING;
     for (size_t i = 0; i < job->told_count; i++) {

@@ -367,6 +367,26 @@ static void test_an_asker_who_comes_back_may_write_again(void **state)
     assert_false(was_enabled(fixture, other, 5, "ann"));
 }
 
+/* Its own question is answered; one of somebody else's is open, and has not been read yet. */
+static void test_after_a_restart_it_is_known_whose_questions_are_open(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    ask(fixture, cast.edge, 2, "r", "ann", "q1");
+    ask(fixture, cast.edge, 3, "r", "bob", "q2");
+    restart_router(fixture);
+    open_edge(fixture, cast.edge);
+    assert_false(was_enabled(fixture, cast.edge, 4, "ann"));
+    open_link(fixture, cast.bridge);
+    register_agent(fixture, cast.bridge, 1, "eliza");
+    work_done(fixture, cast.bridge, 1, 2, "a1");
+    link_close(&cast.bridge->end.link, fixture->now.now);
+    restart_router(fixture);
+    open_edge(fixture, cast.edge);
+    assert_true(was_enabled(fixture, cast.edge, 5, "ann"));
+    assert_false(was_enabled(fixture, cast.edge, 6, "bob"));
+}
+
 static void test_only_the_bridge_that_has_the_job_and_its_attempt_are_heard(void **state)
 {
     struct fixture *fixture = *state;
@@ -622,6 +642,7 @@ int main(void)
         ROUTER_TEST(test_an_edge_that_comes_later_gets_the_text_so_far),
         ROUTER_TEST(test_an_edge_that_was_away_hears_what_is_running_and_what_not),
         ROUTER_TEST(test_an_asker_who_comes_back_may_write_again),
+        ROUTER_TEST(test_after_a_restart_it_is_known_whose_questions_are_open),
         ROUTER_TEST(test_only_the_bridge_that_has_the_job_and_its_attempt_are_heard),
         ROUTER_TEST(test_an_answer_that_came_late_does_not_make_a_second_reply),
         ROUTER_TEST(test_stop_cancels_the_running_reply_and_what_waits_behind_it),
