@@ -62,6 +62,8 @@ static void start(struct actor *actor)
     chat_set_uplink(self->chat, self->uplink);
     self->sessions = session_table_new(&self->settings->session, &chat_socket_application,
                                        self->chat, &actor->ids, actor->incarnation, now_of(self));
+    self->links = 0;
+    self->linked_at = actor->world->now;
     channel_connect(self->channel, 0);
 }
 
@@ -108,6 +110,10 @@ static void flush(struct actor *actor)
     struct actor_edge *self = self_of(actor);
     session_table_flush(self->sessions, now_of(self));
     uplink_flush(self->uplink, now_of(self));
+    if (self->links != uplink_counters(self->uplink)->links_opened) {
+        self->links = uplink_counters(self->uplink)->links_opened;
+        self->linked_at = actor->world->now;
+    }
 }
 
 static void stop(struct actor *actor)

@@ -26,6 +26,8 @@ struct actor_edge {
     struct session_table *sessions;
     struct uplink *uplink;
     int64_t stop_deadline;
+    uint64_t links;    /* opened in this life */
+    int64_t linked_at; /* world's time of the last one */
     bool dies_silently; /* when killed: its clients are not told */
 };
 

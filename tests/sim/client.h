@@ -35,8 +35,8 @@ enum attendance_state {
 struct assembly {
     char reply[UUID_TEXT_SIZE];
     struct buffer text;
-    uint64_t next_index;
-    bool is_whole; /* seen from its first chunk on, without a gap */
+    uint64_t index; /* of the last piece */
+    int64_t since;
     struct assembly *next;
 };
 
@@ -53,6 +53,7 @@ struct attendance {
     uint64_t floor;    /* seq of room_joined: what comes live lies above */
     uint64_t view;     /* entities it believes to be present, one bit each */
     struct assembly *assemblies; /* owns */
+    bool is_input_disabled; /* controlMessage said so last, on whatever connection */
 };
 
 /* A message that a user writes, sent once or many times. */

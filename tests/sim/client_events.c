@@ -192,6 +192,16 @@ static void on_complete(struct client *client, struct slice object)
                      flag_of(object, "success"));
 }
 
+static void on_control(struct client *client, struct slice object)
+{
+    int room = room_of(client, object);
+    struct slice action = json_get(object, "action");
+    bool is_disabled = json_string_is(action, "disable_input");
+    if (room >= 0 && (is_disabled || json_string_is(action, "enable_input"))) {
+        oracle_controlled(client->oracle, client, (unsigned)room, is_disabled);
+    }
+}
+
 static const struct {
     const char *name;
     void (*handle)(struct client *client, struct slice object);
@@ -200,6 +210,7 @@ static const struct {
     {"messageAck", on_message_ack},       {"messageError", on_message_error},
     {"userJoined", on_user_joined},       {"userLeft", on_user_left},
     {"messageStreamChunk", on_chunk},     {"messageComplete", on_complete},
+    {"controlMessage", on_control},
 };
 
 void client_receive_event(struct client *client, struct slice name, struct slice argument)

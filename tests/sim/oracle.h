@@ -8,7 +8,8 @@
  *   replay         a rejoin with `since` gets what it missed, marked, or is told that it does not
  *   stranger       nobody gets what is not for him
  *   reply          one final reply for every question and agent, under its derived id, in order
- *   chunks         the pieces of a reply are the beginning of what it says
+ *   chunks         the pieces of a reply behind the last reset are what it says, or its beginning
+ *                  for who was cut off; nobody's input stays disabled
  *   presence       views of rooms become true; nobody who merely moved is said to have left
  *   answered       every request is answered once
  */
@@ -103,6 +104,10 @@ struct told_chunk {
 };
 void oracle_chunk(struct oracle *oracle, struct client *client, unsigned room,
                   const struct told_chunk *told);
+
+/* controlMessage: the asker may not write for now, or may again. */
+void oracle_controlled(struct oracle *oracle, struct client *client, unsigned room,
+                       bool is_disabled);
 
 /* messageComplete: the reply is there, or it failed or was cancelled and never will be. */
 void oracle_completed(struct oracle *oracle, const struct client *client, struct slice reply,

@@ -1,8 +1,7 @@
-#include "tests/sim/oracle.h"
+#include "tests/sim/oracle_internal.h"
 
 enum {
-    VIEW_LAG_MS = 6000, /* how late a viewer may learn of what happened: chokes, pauses */
-    REBUILD_MS = 11000  /* after a router's start its knowledge is being put together */
+    REBUILD_MS = 11000 /* after a router's start its knowledge is being put together */
 };
 
 /* --- the truth ---------------------------------------------------------------------------------- */
