@@ -126,7 +126,9 @@ static void close_client(struct client *client)
     session = client->is_polling ? session_of(client) : NULL;
     if (session != NULL) {
         session_close(sessions->table, session, SESSION_CLOSE_SERVER, sessions->now);
-        poll(client);
+    }
+    while (client->is_polling && session_of(client) != NULL) {
+        poll(client); /* what is queued, then the end */
     }
     fuzz_router_run(client->router);
 }
