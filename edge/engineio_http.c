@@ -28,6 +28,7 @@ struct parameters {
     enum { TRANSPORT_UNKNOWN, TRANSPORT_POLLING, TRANSPORT_WEBSOCKET } transport;
     int revision;
     bool wants_base64;
+    bool speaks_msgpack;
     struct jsonp jsonp;
     struct slice sid; /* empty: a handshake */
 };
@@ -221,6 +222,8 @@ static void read_parameters(struct engineio_http *self, struct slice query,
             parameters->wants_base64 = value.length > 0;
         } else if (slice_is(name, "j")) {
             parameters->jsonp = jsonp_of(value);
+        } else if (slice_is(name, "parser")) {
+            parameters->speaks_msgpack = slice_is(value, "msgpack");
         }
     }
     parameters->wants_base64 |= parameters->jsonp.is_asked;
@@ -268,6 +271,7 @@ static struct session_opening opening_of(struct engineio_http *self,
         .revision = parameters->revision,
         .takes_offsets = client_takes_offsets(http_request_header(request, "User-Agent"), t),
         .wants_base64 = parameters->wants_base64,
+        .speaks_msgpack = parameters->speaks_msgpack,
         .remote_address = trusted_proxies_client(
             self->settings.trusted_proxies, request->remote_address,
             http_request_header(request, "X-Forwarded-For"), self->remote_address),

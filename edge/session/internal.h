@@ -8,6 +8,7 @@
  *   transport_websocket.c  WebSocket, and the upgrade to it
  *   guest.c                sessions on their way from one edge to another
  *   socket.c               Socket.IO on top
+ *   parser.c               how its packets look: the JSON and the msgpack parser
  */
 #ifndef EDGE_SESSION_INTERNAL_H
 #define EDGE_SESSION_INTERNAL_H
@@ -63,7 +64,10 @@ enum socket_state {
     SOCKET_OVER /* waits for the end of the turn to be freed */
 };
 
-/* How the client's Socket.IO packets look: told by the first of them, which is its CONNECT. */
+/*
+ * How the client's Socket.IO packets look: told by the first of them, which is its CONNECT, or by
+ * the opening of clients that are connected unasked.
+ */
 enum session_parser { PARSER_UNKNOWN, PARSER_JSON, PARSER_MSGPACK };
 
 struct socket {
@@ -196,13 +200,21 @@ void guest_end(struct session *session);
 /* socket.c */
 /* A session has opened: connects clients that do not ask for it to the main namespace. */
 void sockets_open(struct session *session, struct slice auth);
-/* An Engine.IO message: one Socket.IO packet, or one attachment. */
-void sockets_receive(struct session *session, struct slice message, bool is_binary);
+/* A packet that is whole, in the one form that packets have here. */
+void socket_receive(struct session *session, const struct socketio_packet *packet);
 /* Ends every socket of an ended session. */
 bool sockets_are_busy(const struct session *session); /* the application says so of one */
 void sockets_end(struct session *session, enum session_close_reason reason);
 void sockets_reap(struct session_table *table);
 /* An accepted socket that another edge has handed over. */
 struct socket *socket_import(struct session *session, struct slice name_space, struct slice id);
+
+/* parser.c */
+/* An Engine.IO message: one Socket.IO packet, or one attachment. */
+void parser_receive(struct session *session, struct slice message, bool is_binary);
+/* Queues a Socket.IO packet, with its attachments, in the form that the client's parser reads. */
+void parser_send(struct session *session, struct packet *packet);
+/* The same with what the table's scratch buffer holds. */
+void parser_send_scratch(struct session *session);
 
 #endif

@@ -185,6 +185,8 @@ static struct session *session_new(struct session_table *table,
     session = session_make(table, opening->revision, slice_of(id, SESSION_ID_LENGTH), state);
     session->wants_base64 = opening->wants_base64;
     session->takes_offsets = opening->takes_offsets && session->socketio->revision >= 5;
+    session->parser = opening->speaks_msgpack && !session->socketio->asks_for_main ? PARSER_MSGPACK
+                                                                                   : PARSER_UNKNOWN;
     memcpy(session->remote_address, opening->remote_address, address_length);
     if (opening->credentials.length > 0) {
         session->credentials =
@@ -346,8 +348,7 @@ static bool is_over_limit(const struct session *session, size_t more)
 {
     size_t later = session->guest == NULL ? 0 : session->guest->later.bytes;
 
-    return session->outbox.bytes + later + more >
-           (size_t)session->table->settings.outbox_max_bytes;
+    return session->outbox.bytes + later + more > (size_t)session->table->settings.outbox_max_bytes;
 }
 
 /* A packet of bytes as revision 3 has it: with its type before it, or as text. */
@@ -538,7 +539,7 @@ void session_receive(struct session *session, const struct engineio_packet *pack
     heartbeat_received(session, packet);
     switch (packet->type) {
     case ENGINEIO_MESSAGE:
-        sockets_receive(session, packet->data, packet->is_binary);
+        parser_receive(session, packet->data, packet->is_binary);
         break;
     case ENGINEIO_PING:
         if (session->engineio->server_pings) {

@@ -103,9 +103,10 @@ void session_table_destroy(struct session_table **table);
 
 /* What the request for a new session said. Borrowed for the call. */
 struct session_opening {
-    int revision;      /* of Engine.IO */
-    bool wants_base64; /* revision 3: the client's transport takes no binary data */
-    bool takes_offsets; /* its handlers stand another argument: it can be recovered */
+    int revision;        /* of Engine.IO */
+    bool wants_base64;   /* revision 3: the client's transport takes no binary data */
+    bool takes_offsets;  /* its handlers stand another argument: it can be recovered */
+    bool speaks_msgpack; /* revision 3, whose clients hear the first packet before they say one */
     /*
      * A JSON object, or empty. Clients of revision 3 are connected to the main namespace unasked:
      * this is the auth of it, as the request's query had it.
@@ -181,7 +182,7 @@ int session_revision(const struct session *session);               /* of Engine.
 const char *session_transport_name(const struct session *session); /* "polling", "websocket" */
 const char *session_remote_address(const struct session *session);
 struct slice session_credentials(const struct session *session); /* of its opening */
-bool session_is_over(const struct session *session); /* its transport is gone, or going */
+bool session_is_over(const struct session *session);      /* its transport is gone, or going */
 int64_t session_last_life(const struct session *session); /* ms: last packet from the client */
 
 /* Counters, for the edge's metrics. */

@@ -13,9 +13,6 @@
 #include "proto/base/memory.h"
 #include "proto/wire/placeholder.h"
 
-/* JSON of a packet of the msgpack parser may be so many times as long as the largest message. */
-enum { UNPACKED_FACTOR = 2 };
-
 #define ROOT_NAMESPACE SLICE_LITERAL("/")
 
 static struct socket *find_socket(const struct session *session, struct slice name_space)
@@ -138,39 +135,12 @@ void sockets_end(struct session *session, enum session_close_reason reason)
     }
 }
 
-/* Queues a Socket.IO packet in the form that the client's parser reads. */
-static void send_packet(struct session *session, struct packet *packet)
-{
-    assert(packet->attachment_count == 0 || !packet->is_volatile);
-    if (!session->takes_offsets) {
-        packet = packet_plain(packet);
-    }
-    if (session->parser == PARSER_MSGPACK && packet->kind == PACKET_TEXT) {
-        session_queue(session, socketio_msgpack_packet(packet));
-        return;
-    }
-    session_queue(session, packet);
-    for (unsigned i = 0; i < packet->attachment_count; i++) {
-        session_queue(session, packet->attachments[i]);
-    }
-}
-
-/* Sends what the scratch buffer holds. */
-static void send_scratch(struct session *session)
-{
-    struct slice text = buffer_slice(&session->table->scratch);
-    struct packet *packet = packet_new(PACKET_TEXT, &text, 1);
-
-    send_packet(session, packet);
-    packet_release(&packet);
-}
-
 static void refuse(struct session *session, struct slice name_space, const char *message)
 {
     struct buffer *scratch = session_scratch(session->table);
 
     session->socketio->write_connect_error(scratch, name_space, message);
-    send_scratch(session);
+    parser_send_scratch(session);
 }
 
 static void connect_socket(struct session *session, struct slice name_space, struct slice auth)
@@ -226,7 +196,7 @@ static bool says_nothing(const struct socketio_packet *packet)
     return packet->type != SOCKETIO_DISCONNECT && packet->data.length == 0;
 }
 
-static void receive_packet(struct session *session, const struct socketio_packet *packet)
+void socket_receive(struct session *session, const struct socketio_packet *packet)
 {
     struct session_table *table = session->table;
     const struct socket_application *application = table->application;
@@ -269,152 +239,6 @@ static void receive_packet(struct session *session, const struct socketio_packet
     }
 }
 
-/* Shows a packet with binary values to the application. */
-static void deliver(struct session *session, const struct socketio_packet *packet,
-                    const struct slice *attachments, size_t count)
-{
-    struct session_table *table = session->table;
-
-    table->delivered = attachments;
-    table->delivered_count = count;
-    receive_packet(session, packet);
-    table->delivered = NULL;
-    table->delivered_count = 0;
-    buffer_shrink(&table->payload, SCRATCH_KEPT_BYTES);
-}
-
-static void receive_text(struct session *session, struct slice text)
-{
-    struct session_table *table = session->table;
-    struct socketio_packet packet;
-
-    if (session->attachments != NULL || session->socketio->decode(text, &packet) != 0) {
-        session_end_told(session, SESSION_CLOSE_PARSE_ERROR);
-    } else if (packet.attachments > 0) {
-        session->attachments =
-            attachments_new(text, packet.attachments, (size_t)table->settings.max_http_buffer_size);
-    } else {
-        receive_packet(session, &packet);
-    }
-}
-
-/* Which attachments a payload has named so far. */
-struct naming {
-    uint64_t named; /* a bit for each */
-    size_t count;
-};
-
-/* An attachment stands in one place: a packet could say much with little otherwise. */
-static bool name_attachment(void *context, uint64_t number, struct buffer *out)
-{
-    struct naming *naming = context;
-
-    if (number >= naming->count || (naming->named & UINT64_C(1) << number) != 0) {
-        return false;
-    }
-    naming->named |= UINT64_C(1) << number;
-    placeholder_append(out, number);
-    return true;
-}
-
-/* Appends the payload with canonical placeholders, or refuses it. */
-static int name_attachments(struct slice payload, size_t count, struct buffer *out)
-{
-    struct naming naming = {.named = 0, .count = count};
-
-    static_assert(SOCKETIO_BINARIES_MAX <= 64, "a bit for each");
-    return placeholders_replace(payload, name_attachment, &naming, out);
-}
-
-/* A packet whose attachments are all there. */
-static int complete(struct session *session, const struct attachments *attachments,
-                    struct socketio_packet *packet)
-{
-    struct buffer *payload = &session->table->payload;
-    size_t count;
-    int error = session->socketio->decode(attachments_text(attachments), packet);
-
-    (void)attachments_list(attachments, &count);
-    buffer_clear(payload);
-    if (error == 0) {
-        error = name_attachments(packet->data, count, payload);
-    }
-    return error != 0 ? error : socketio_decode_payload(buffer_slice(payload), packet);
-}
-
-static void receive_attachment(struct session *session, struct slice bytes)
-{
-    struct attachments *attachments = session->attachments;
-    struct socketio_packet packet;
-    const struct slice *list;
-    size_t count;
-
-    if (attachments == NULL) {
-        session_end_told(session, SESSION_CLOSE_PARSE_ERROR);
-        return;
-    }
-    if (attachments_add(attachments, bytes) != 0) {
-        session_end_told(session, SESSION_CLOSE_TOO_LARGE);
-        return;
-    }
-    if (!attachments_is_complete(attachments)) {
-        return;
-    }
-    /* Off the session first: whatever the application does to it, it may look at the packet. */
-    session->attachments = NULL;
-    list = attachments_list(attachments, &count);
-    if (complete(session, attachments, &packet) == 0) {
-        deliver(session, &packet, list, count);
-    } else {
-        session_end_told(session, SESSION_CLOSE_PARSE_ERROR);
-    }
-    attachments_destroy(&attachments);
-}
-
-static void receive_msgpack(struct session *session, struct slice message)
-{
-    struct session_table *table = session->table;
-    size_t most = UNPACKED_FACTOR * (size_t)table->settings.max_http_buffer_size;
-    struct socketio_binaries binaries;
-    struct socketio_packet packet;
-    int error = socketio_msgpack_decode(message, most, &table->payload, &binaries, &packet);
-
-    /* A map that only looks like a placeholder would be a second name of a binary value. */
-    if (error == 0 && binaries.count > 0) {
-        error = name_attachments(packet.data, binaries.count, session_scratch(table));
-    }
-    if (error == 0) {
-        deliver(session, &packet, binaries.list, binaries.count);
-    } else {
-        session_end_told(session, error == ERROR_TOO_LARGE ? SESSION_CLOSE_TOO_LARGE
-                                                           : SESSION_CLOSE_PARSE_ERROR);
-    }
-}
-
-void sockets_receive(struct session *session, struct slice message, bool is_binary)
-{
-    struct session_table *table = session->table;
-
-    if (table->application->message != NULL) {
-        table->application->message(table->application_context, session, message, is_binary,
-                                    table->now);
-        return;
-    }
-    if (session->parser == PARSER_UNKNOWN) {
-        session->parser =
-            is_binary && session->socketio->revision >= 5 ? PARSER_MSGPACK : PARSER_JSON;
-    }
-    if (session->parser == PARSER_MSGPACK && is_binary) {
-        receive_msgpack(session, message);
-    } else if (session->parser == PARSER_MSGPACK) {
-        session_end_told(session, SESSION_CLOSE_PARSE_ERROR);
-    } else if (is_binary) {
-        receive_attachment(session, message);
-    } else {
-        receive_text(session, message);
-    }
-}
-
 void session_send(struct session *session, struct packet *packet)
 {
     session_queue(session, packet);
@@ -445,7 +269,7 @@ void socket_accept(struct socket *socket, struct slice private_id)
     heartbeat_schedule(session);
     session->socketio->write_connect(scratch, socket->name_space,
                                      slice_of(socket->id, SESSION_ID_LENGTH), private_id);
-    send_scratch(session);
+    parser_send_scratch(session);
 }
 
 void socket_refuse(struct socket *socket, const char *message)
@@ -460,14 +284,14 @@ void socket_refuse(struct socket *socket, const char *message)
 void socket_emit(struct socket *socket, struct packet *packet)
 {
     if (socket->state == SOCKET_ACCEPTED) {
-        send_packet(socket->session, packet);
+        parser_send(socket->session, packet);
     }
 }
 
 void socket_emit_missed(struct socket *socket, struct packet *packet)
 {
     if (socket->state == SOCKET_PENDING) {
-        send_packet(socket->session, packet);
+        parser_send(socket->session, packet);
     }
 }
 
@@ -479,7 +303,7 @@ void socket_acknowledge(struct socket *socket, uint64_t ack_id, struct slice arg
         return;
     }
     socketio_write_ack(scratch, socket->name_space, ack_id, arguments);
-    send_scratch(socket->session);
+    parser_send_scratch(socket->session);
 }
 
 void socket_disconnect(struct socket *socket)
@@ -490,7 +314,7 @@ void socket_disconnect(struct socket *socket)
         return;
     }
     socketio_write_disconnect(scratch, socket->name_space);
-    send_scratch(socket->session);
+    parser_send_scratch(socket->session);
     end(socket, SESSION_CLOSE_SERVER);
 }
 

@@ -196,21 +196,25 @@ static int v5_decode(struct slice text, struct socketio_packet *out)
     return error != 0 ? error : socketio_decode_payload(payload, out);
 }
 
-/* Clients of this revision write a query behind a namespace. */
+void socketio_split_query(struct socketio_packet *packet)
+{
+    const char *start = packet->name_space.data;
+    size_t length = packet->name_space.length;
+    const char *query = length == 0 ? NULL : memchr(start, '?', length);
+
+    if (query != NULL) {
+        packet->query = slice_of(query + 1, (size_t)(start + length - query - 1));
+        packet->name_space.length = (size_t)(query - start);
+    }
+}
+
 static int v4_decode(struct slice text, struct socketio_packet *out)
 {
     struct slice payload;
     int error = socketio_decode_head(text, out, &payload);
 
     if (error == 0) {
-        const char *start = out->name_space.data;
-        size_t length = out->name_space.length;
-        const char *query = memchr(start, '?', length);
-
-        if (query != NULL) {
-            out->query = slice_of(query + 1, (size_t)(start + length - query - 1));
-            out->name_space.length = (size_t)(query - start);
-        }
+        socketio_split_query(out);
         error = socketio_is_namespace(out->name_space) ? 0 : ERROR_MALFORMED;
     }
     return error != 0 ? error : socketio_decode_payload(payload, out);

@@ -80,6 +80,8 @@ const struct socketio_codec *socketio_codec(int revision);
  */
 int socketio_decode_head(struct slice text, struct socketio_packet *out, struct slice *payload);
 int socketio_decode_payload(struct slice payload, struct socketio_packet *packet);
+/* Clients of revision 4 write a query behind a namespace: takes it off the packet's. */
+void socketio_split_query(struct socketio_packet *packet);
 /* A name that begins with a slash and can be sent back in frames and payloads. */
 bool socketio_is_namespace(struct slice name_space);
 

@@ -9,6 +9,7 @@
 #include "proto/base/json_text.h"
 #include "proto/base/memory.h"
 #include "proto/base/msgpack.h"
+#include "proto/base/utf8.h"
 #include "proto/wire/placeholder.h"
 
 /* --- MessagePack to JSON ---------------------------------------------------------------------- */
@@ -21,6 +22,7 @@ struct unpacking {
     struct buffer *text;
     struct socketio_binaries *binaries;
     size_t most;
+    int revision;
     bool is_too_deep;
 };
 
@@ -207,14 +209,22 @@ static int write_value(struct unpacking *unpacking, unsigned depth)
 
 /* --- the packet around it --------------------------------------------------------------------- */
 
-static bool take_type(struct msgpack_reader *reader, struct socketio_packet *out)
+static enum socketio_type plain_type(enum socketio_type type)
 {
+    return type == SOCKETIO_BINARY_EVENT ? SOCKETIO_EVENT
+           : type == SOCKETIO_BINARY_ACK ? SOCKETIO_ACK
+                                         : type;
+}
+
+static bool take_type(struct unpacking *unpacking, struct socketio_packet *out)
+{
+    unsigned last = unpacking->revision == 4 ? SOCKETIO_BINARY_ACK : SOCKETIO_CONNECT_ERROR;
     uint64_t type;
 
-    if (!msgpack_read_unsigned(reader, &type) || type > SOCKETIO_CONNECT_ERROR) {
+    if (!msgpack_read_unsigned(&unpacking->reader, &type) || type > last) {
         return false;
     }
-    out->type = (enum socketio_type)type;
+    out->type = plain_type((enum socketio_type)type);
     return true;
 }
 
@@ -224,18 +234,30 @@ static bool take_ack_id(struct msgpack_reader *reader, struct socketio_packet *o
     return out->has_ack_id && out->ack_id < UINT64_C(1) << 53;
 }
 
-/* The JSON form's rules hold: read it as the head of such a packet. */
+/* Any text: it may be sent back in a refusal. */
 static bool take_namespace(struct msgpack_reader *reader, struct socketio_packet *out)
 {
-    return msgpack_read_text(reader, SOCKETIO_NAMESPACE_MAX, &out->name_space) &&
-           socketio_is_namespace(out->name_space) &&
-           memchr(out->name_space.data, ',', out->name_space.length) == NULL;
+    size_t length = 0;
+
+    if (!msgpack_read_text(reader, SOCKETIO_NAMESPACE_MAX, &out->name_space)) {
+        return false;
+    }
+    for (size_t at = 0; at < out->name_space.length; at += length) {
+        const unsigned char *bytes = (const unsigned char *)out->name_space.data;
+
+        length = utf8_length(bytes + at, bytes + out->name_space.length);
+        if (length == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static int take_members(struct unpacking *unpacking, uint32_t count, struct socketio_packet *out)
 {
     struct msgpack_reader *reader = &unpacking->reader;
     bool has_type = false;
+    bool has_namespace = false;
     struct slice key;
     int error = 0;
 
@@ -248,9 +270,9 @@ static int take_members(struct unpacking *unpacking, uint32_t count, struct sock
         if (is_undefined(reader)) {
             error = skip_items(reader, 1);
         } else if (slice_is(key, "type")) {
-            is_good = has_type = take_type(reader, out);
+            is_good = has_type = take_type(unpacking, out);
         } else if (slice_is(key, "nsp")) {
-            is_good = take_namespace(reader, out);
+            is_good = has_namespace = take_namespace(reader, out);
         } else if (slice_is(key, "id")) {
             is_good = take_ack_id(reader, out);
         } else if (slice_is(key, "data")) {
@@ -264,17 +286,20 @@ static int take_members(struct unpacking *unpacking, uint32_t count, struct sock
             return ERROR_MALFORMED;
         }
     }
-    if (error == 0 && (!has_type || out->name_space.length == 0 || reader->at != reader->end)) {
+    if (error == 0 && (!has_type || !has_namespace || reader->at != reader->end)) {
         error = ERROR_MALFORMED;
     }
     return error;
 }
 
-int socketio_msgpack_decode(struct slice message, size_t most, struct buffer *text,
+int socketio_msgpack_decode(struct slice message, int revision, size_t most, struct buffer *text,
                             struct socketio_binaries *binaries, struct socketio_packet *out)
 {
-    struct unpacking unpacking = {
-        .reader = msgpack_reader_of(message), .text = text, .binaries = binaries, .most = most};
+    struct unpacking unpacking = {.reader = msgpack_reader_of(message),
+                                  .text = text,
+                                  .binaries = binaries,
+                                  .most = most,
+                                  .revision = revision};
     struct msgpack_item item;
     int error;
 
@@ -300,6 +325,12 @@ int socketio_msgpack_decode(struct slice message, size_t most, struct buffer *te
     }
     out->attachments = binaries->count;
     return error;
+}
+
+bool socketio_msgpack_is_namespace(struct slice name_space)
+{
+    return socketio_is_namespace(name_space) &&
+           memchr(name_space.data, ',', name_space.length) == NULL;
 }
 
 /* --- JSON to MessagePack ---------------------------------------------------------------------- */
@@ -457,13 +488,6 @@ static void pack_key(struct buffer *out, const char *key)
     msgpack_write_text(out, slice_of_string(key));
 }
 
-static enum socketio_type plain_type(enum socketio_type type)
-{
-    return type == SOCKETIO_BINARY_EVENT ? SOCKETIO_EVENT
-           : type == SOCKETIO_BINARY_ACK ? SOCKETIO_ACK
-                                         : type;
-}
-
 static struct packet *pack(const struct packet *packet)
 {
     struct slice text = packet_payload(packet);
@@ -507,4 +531,18 @@ struct packet *socketio_msgpack_packet(struct packet *packet)
         packet->packed = pack(packet);
     }
     return packet->packed;
+}
+
+void socketio_msgpack_write_refusal(struct slice name_space, const char *message,
+                                    struct buffer *out)
+{
+    msgpack_write_map(out, 3);
+    pack_key(out, "type");
+    msgpack_write_unsigned(out, SOCKETIO_CONNECT_ERROR);
+    pack_key(out, "nsp");
+    msgpack_write_text(out, name_space);
+    pack_key(out, "data");
+    msgpack_write_map(out, 1);
+    pack_key(out, "message");
+    msgpack_write_text(out, slice_of_string(message));
 }

@@ -1,6 +1,8 @@
 /*
- * The msgpack parser (socket.io-msgpack-parser) of Socket.IO protocol 5: a packet is one binary
- * Engine.IO message, the map {type, nsp, data, id}, in which binary values stand where they belong.
+ * The msgpack parser (socket.io-msgpack-parser), whose packets are one binary Engine.IO message,
+ * the map {type, nsp, data, id}, in which binary values stand where they belong. So are all packets
+ * of its versions for Socket.IO protocol 5; those for protocol 4 have some as text:
+ * socketio_msgpack_v4.h.
  *
  * Inside the edge a packet has one form, that of the JSON parser; here it is turned from and into
  * MessagePack. So whatever is said to sockets is rendered once as text, and once more for all
@@ -27,13 +29,21 @@ struct socketio_binaries {
 };
 
 /*
- * Decodes a message. `text` receives the payload as JSON, with canonical placeholders, and is what
- * the packet borrows from, but for its namespace. most: bytes of the text at most. 0,
- * ERROR_MALFORMED as the JSON parser's decode() and for a namespace that the JSON form cannot carry
- * (without a leading slash, or with a comma), or ERROR_TOO_LARGE.
+ * Decodes a message of that revision of Socket.IO; in 4 events with binary values have types of
+ * their own, here they are events. `text` receives the payload as JSON, with canonical
+ * placeholders, and is what the packet borrows from, but for its namespace. most: bytes of the text
+ * at most. 0, ERROR_MALFORMED as the JSON parser's decode(), or ERROR_TOO_LARGE.
  */
-int socketio_msgpack_decode(struct slice message, size_t most, struct buffer *text,
+int socketio_msgpack_decode(struct slice message, int revision, size_t most, struct buffer *text,
                             struct socketio_binaries *binaries, struct socketio_packet *out);
+
+/*
+ * A namespace may be any text here. Can the JSON form carry it? If not, all that can be said of it
+ * is the refusal to connect to it, appended as a message of revision 5.
+ */
+bool socketio_msgpack_is_namespace(struct slice name_space);
+void socketio_msgpack_write_refusal(struct slice name_space, const char *message,
+                                    struct buffer *out);
 
 /*
  * The packet for clients of the msgpack parser; made at the first call, borrowed from `packet`,

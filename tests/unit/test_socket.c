@@ -364,6 +364,11 @@ static void test_placeholders_are_canonical_for_the_application(void **state)
     assert_upcalls(fixture, "event / [\"b\",[{\"_placeholder\":true,\"num\":0}]]\n");
 }
 
+static void say_bytes(struct fixture *fixture, struct fake_websocket *self, struct slice bytes)
+{
+    session_websocket_message(fixture->table, &self->websocket, bytes, true, fixture->now);
+}
+
 static void test_a_client_that_connects_in_msgpack_hears_msgpack(void **state)
 {
     struct fixture *fixture = *state;
@@ -389,6 +394,74 @@ static void test_a_client_that_connects_in_msgpack_hears_msgpack(void **state)
                "data\x91\xa1"
                "b");
     say(fixture, self, "42[\"a\"]"); /* text is not its language */
+    assert_closed(self, 1002);
+}
+
+static void test_a_namespace_that_text_cannot_name_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_websocket *self = fake_websocket_new(fixture);
+
+    open_websocket(fixture, self);
+    say_bytes(fixture, self, SLICE_LITERAL("\x82\xa4type\x00\xa3nsp\xa1/"));
+    flush(fixture);
+    buffer_clear(&self->sent);
+    buffer_clear(&fixture->upcalls);
+    say_bytes(fixture, self, SLICE_LITERAL("\x82\xa4type\x00\xa3nsp\xa5other"));
+    say_bytes(fixture, self, SLICE_LITERAL("\x82\xa4type\x00\xa3nsp\xa0"));
+    flush(fixture);
+    assert_sent(self, "\x83\xa4type\x04\xa3nsp\xa5other\xa4"
+                      "data\x81\xa7message\xb1Invalid namespace|"
+                      "\x83\xa4type\x04\xa3nsp\xa0\xa4"
+                      "data\x81\xa7message\xb1Invalid namespace|/");
+    assert_upcalls(fixture, "");
+    say_bytes(fixture, self,
+              SLICE_LITERAL("\x83\xa4type\x02\xa3nsp\xa5other\xa4"
+                            "data\x91\xa1"
+                            "b"));
+    assert_closed(self, 1002);
+    assert_upcalls(fixture, "disconnected protocol_error\n");
+}
+
+static void assert_ends(const struct buffer *sent, const char *end)
+{
+    size_t length = strlen(end);
+
+    assert_true(sent->length >= length);
+    assert_memory_equal(sent->data + sent->length - length, end, length);
+}
+
+static void test_old_clients_of_the_msgpack_parser_say_and_hear_some_packets_as_text(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_websocket *self = fake_websocket_new(fixture);
+    struct session_opening old = *opening(3);
+    struct packet *packet = make_packet("42[\"b\"]");
+
+    old.speaks_msgpack = true;
+    assert_true(session_open_websocket(fixture->table, &old, &self->websocket, fixture->now));
+    flush(fixture);
+    assert_ends(&self->sent, "|4{\"type\":0,\"nsp\":\"/\"}|/");
+    buffer_clear(&self->sent);
+    buffer_clear(&fixture->upcalls);
+    socket_emit(fixture->socket, packet);
+    packet_release(&packet);
+    say_bytes(fixture, self,
+              SLICE_LITERAL("\x04\x83\xa4type\x05\xa3nsp\xa1/\xa4"
+                            "data\x92\xa1"
+                            "b\xc4\x03one"));
+    assert_upcalls(fixture, "event / [\"b\",{\"_placeholder\":true,\"num\":0}]\n");
+    say(fixture, self, "4{\"type\":0,\"nsp\":\"/admin?a=b\",\"query\":\"a=b\"}");
+    assert_upcalls(fixture, "connect /admin {\"a\":\"b\"}\n");
+    say(fixture, self, "4{\"type\":0,\"nsp\":\"other\"}");
+    flush(fixture);
+    assert_sent(self, "\x04\x83\xa4type\x02\xa3nsp\xa1/\xa4"
+                      "data\x91\xa1"
+                      "b|4{\"type\":0,\"nsp\":\"/admin\"}|"
+                      "4{\"type\":4,\"nsp\":\"other\",\"data\":\"Invalid namespace\"}|/");
+    say(fixture, self, "4{\"type\":1,\"nsp\":\"/admin\"}");
+    assert_upcalls(fixture, "disconnected client\n");
+    say(fixture, self, "42[\"a\"]"); /* that parser has no such text */
     assert_closed(self, 1002);
 }
 
@@ -545,6 +618,8 @@ int main(void)
         FIXTURE_TEST(test_an_attachment_stands_in_one_place_that_exists),
         FIXTURE_TEST(test_placeholders_are_canonical_for_the_application),
         FIXTURE_TEST(test_a_client_that_connects_in_msgpack_hears_msgpack),
+        FIXTURE_TEST(test_a_namespace_that_text_cannot_name_is_refused),
+        FIXTURE_TEST(test_old_clients_of_the_msgpack_parser_say_and_hear_some_packets_as_text),
         FIXTURE_TEST(test_a_map_that_looks_like_a_placeholder_is_refused_beside_bytes),
         FIXTURE_TEST(test_a_packet_with_attachments_is_followed_by_them),
         FIXTURE_TEST(test_a_socket_may_be_ended_by_its_own_event),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include "proto/base/error.h"
 #include "proto/wire/socketio_msgpack.h"
+#include "proto/wire/socketio_msgpack_v4.h"
 #include "tests/unit/random.h"
 
 enum { MOST = 1000 };
@@ -39,7 +40,7 @@ static struct decoded decode(struct slice message)
     if (message.length > 0) {
         memcpy(copy, message.data, message.length);
     }
-    out.error = socketio_msgpack_decode(slice_of(copy, message.length), MOST, &out.text,
+    out.error = socketio_msgpack_decode(slice_of(copy, message.length), 5, MOST, &out.text,
                                         &out.binaries, &out.packet);
     for (unsigned i = 0; out.error == 0 && i < out.binaries.count; i++) {
         rebase(&out.binaries.list[i], copy, message);
@@ -166,8 +167,6 @@ static void what_is_no_packet_is_refused(void **state)
     ASSERT_REFUSED("\x81" NSP);              /* no type */
     ASSERT_REFUSED("\x82" TYPE("\x05") NSP); /* of the JSON parser */
     ASSERT_REFUSED("\x82" TYPE("\xff") NSP);
-    ASSERT_REFUSED("\x82" TYPE("\x00") "\xa3nsp\xa1x"); /* no slash */
-    ASSERT_REFUSED("\x82" TYPE("\x00") "\xa3nsp\xa3/,a");
     ASSERT_REFUSED("\x82" TYPE("\x00") "\xa3nsp\xa2/\xff");
     ASSERT_REFUSED("\x82" TYPE("\x00") NSP "\x00"); /* bytes behind it */
     ASSERT_REFUSED("\x82" TYPE("\x02") NSP);
@@ -197,6 +196,109 @@ static void what_is_no_packet_is_refused(void **state)
     ASSERT_REFUSED("\x83" TYPE("\x02") NSP "\xa4"
                                            "data\x92\xa1"
                                            "a\xdf\xff\xff\xff\xff");
+}
+
+static void a_namespace_is_any_text_and_some_have_a_json_form(void **state)
+{
+    struct decoded out = decode(SLICE_LITERAL("\x82" TYPE("\x00") "\xa3nsp\xa1x"));
+
+    (void)state;
+    assert_int_equal(out.error, 0);
+    assert_int_equal(out.packet.type, SOCKETIO_CONNECT);
+    buffer_deinit(&out.text);
+    assert_true(socketio_msgpack_is_namespace(SLICE_LITERAL("/")));
+    assert_true(socketio_msgpack_is_namespace(SLICE_LITERAL("/a b")));
+    assert_false(socketio_msgpack_is_namespace(SLICE_EMPTY));
+    assert_false(socketio_msgpack_is_namespace(SLICE_LITERAL("x")));
+    assert_false(socketio_msgpack_is_namespace(SLICE_LITERAL("/,a")));
+    assert_false(socketio_msgpack_is_namespace(SLICE_LITERAL("/\n")));
+}
+
+static void old_clients_have_types_for_binary_events(void **state)
+{
+    struct slice event = SLICE_LITERAL("\x83" TYPE("\x05") NSP "\xa4"
+                                                               "data\x91\xa1"
+                                                               "e");
+    struct slice ack = SLICE_LITERAL("\x84" TYPE("\x06") NSP "\xa4"
+                                                             "data\x90\xa2id\x07");
+    struct buffer text = BUFFER_EMPTY;
+    struct socketio_binaries binaries;
+    struct socketio_packet packet;
+
+    (void)state;
+    assert_int_equal(socketio_msgpack_decode(event, 4, MOST, &text, &binaries, &packet), 0);
+    assert_int_equal(packet.type, SOCKETIO_EVENT);
+    assert_int_equal(socketio_msgpack_decode(ack, 4, MOST, &text, &binaries, &packet), 0);
+    assert_int_equal(packet.type, SOCKETIO_ACK);
+    assert_int_equal(packet.ack_id, 7);
+    assert_refused(event, ERROR_MALFORMED);
+    assert_int_equal(socketio_msgpack_decode(SLICE_LITERAL("\x82" TYPE("\x07") NSP), 4, MOST, &text,
+                                             &binaries, &packet),
+                     ERROR_MALFORMED);
+    buffer_deinit(&text);
+}
+
+static void old_clients_say_some_packets_as_text(void **state)
+{
+    static const char *const refused[] = {
+        "",
+        "0",
+        "[]",
+        "{}",
+        "{\"type\":0}",
+        "{\"nsp\":\"/\"}",
+        "{\"type\":\"0\",\"nsp\":\"/\"}",
+        "{\"type\":0.5,\"nsp\":\"/\"}",
+        "{\"type\":-1,\"nsp\":\"/\"}",
+        "{\"type\":2,\"nsp\":\"/\",\"data\":[\"e\"]}",
+        "{\"type\":4,\"nsp\":\"/\",\"data\":\"no\"}",
+        "{\"type\":0,\"nsp\":1}",
+        "{\"type\":0,\"nsp\":\"/\",\"data\":null}",
+        "{\"type\":0,\"nsp\":\"/\"",
+        "{\"type\":0,\"nsp\":\"/\xff\"}",
+    };
+    struct socketio_packet packet;
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena);
+    assert_int_equal(socketio_msgpack_v4_decode(
+                         SLICE_LITERAL("{\"type\":0,\"nsp\":\"\\u002fa?b=c\",\"query\":\"b=c\"}"),
+                         &arena, &packet),
+                     0);
+    assert_int_equal(packet.type, SOCKETIO_CONNECT);
+    assert_true(slice_is(packet.name_space, "/a"));
+    assert_true(slice_is(packet.query, "b=c"));
+    assert_int_equal(
+        socketio_msgpack_v4_decode(SLICE_LITERAL("{\"type\":1,\"nsp\":\"\"}"), &arena, &packet), 0);
+    assert_int_equal(packet.type, SOCKETIO_DISCONNECT);
+    assert_int_equal(packet.name_space.length, 0);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        assert_int_equal(socketio_msgpack_v4_decode(slice_of_string(refused[i]), &arena, &packet),
+                         ERROR_MALFORMED);
+    }
+    arena_deinit(&arena);
+}
+
+static void assert_text_form(const char *packet, const char *expected)
+{
+    struct buffer text = BUFFER_EMPTY;
+
+    assert_int_equal(socketio_msgpack_v4_write(slice_of_string(packet), &text), expected != NULL);
+    assert_true(slice_is(buffer_slice(&text), expected == NULL ? "" : expected));
+    buffer_deinit(&text);
+}
+
+static void old_clients_hear_some_packets_as_text(void **state)
+{
+    (void)state;
+    assert_text_form("40", "4{\"type\":0,\"nsp\":\"/\"}");
+    assert_text_form("40/a,", "4{\"type\":0,\"nsp\":\"/a\"}");
+    assert_text_form("41/\"a,", "4{\"type\":1,\"nsp\":\"/\\\"a\"}");
+    assert_text_form("44/a,\"no\"", "4{\"type\":4,\"nsp\":\"/a\",\"data\":\"no\"}");
+    assert_text_form("42[\"e\"]", NULL);
+    assert_text_form("431[]", NULL);
+    assert_text_form("451-[\"e\",{\"_placeholder\":true,\"num\":0}]", NULL);
 }
 
 static void a_packet_cut_at_any_byte_is_refused(void **state)
@@ -278,7 +380,7 @@ static void more_binary_values_than_the_limit_are_refused(void **state)
             buffer_append(&message, "\xc4\x00", 2);
         }
         out.text = BUFFER_EMPTY;
-        assert_int_equal(socketio_msgpack_decode(buffer_slice(&message), 1 << 20, &out.text,
+        assert_int_equal(socketio_msgpack_decode(buffer_slice(&message), 5, 1 << 20, &out.text,
                                                  &out.binaries, &out.packet),
                          fits ? 0 : ERROR_MALFORMED);
         buffer_deinit(&out.text);
@@ -377,6 +479,10 @@ int main(void)
         cmocka_unit_test(binary_values_become_placeholders),
         cmocka_unit_test(heads_are_read),
         cmocka_unit_test(what_is_no_packet_is_refused),
+        cmocka_unit_test(a_namespace_is_any_text_and_some_have_a_json_form),
+        cmocka_unit_test(old_clients_have_types_for_binary_events),
+        cmocka_unit_test(old_clients_say_some_packets_as_text),
+        cmocka_unit_test(old_clients_hear_some_packets_as_text),
         cmocka_unit_test(a_packet_cut_at_any_byte_is_refused),
         cmocka_unit_test(text_is_bounded_before_it_is_looked_at),
         cmocka_unit_test(depth_is_a_matter_of_the_application),
