@@ -78,6 +78,7 @@ static bool uplink_transmit(void *context, struct slice header, struct slice bod
 static uint64_t uplink_synchronise(void *context, int64_t now)
 {
     struct application *application = context;
+    peers_unsettle(application->peers, now);
     return chat_synchronise(application->chat, now);
 }
 
@@ -152,9 +153,15 @@ static void peers_move(void *context, struct slice routing_id, const struct bus_
     moves_receive(application->moves, routing_id, message, now);
 }
 
+static void peers_recalled(void *context, struct poll_exchange *exchange, int64_t now)
+{
+    struct application *application = context;
+    session_exchange_recall(application->sessions, exchange, now);
+}
+
 static const struct peers_operations peers_operations = {
-    peers_connect, peers_disconnect,  peers_transmit, peers_answer_back,
-    peers_serve,   peers_gone,        peers_move};
+    peers_connect, peers_disconnect, peers_transmit, peers_answer_back,
+    peers_serve,   peers_gone,       peers_recalled, peers_move};
 
 static bool relay(void *context, const struct relay_request *request,
                   struct poll_exchange *exchange)
@@ -386,7 +393,9 @@ static void drain(struct application *application, int64_t now)
     size_t due = drain_due(&application->drain, now, id_random_u64(&application->ids));
     application->drain.closed +=
         session_table_close_batch(sessions, due, true, SESSION_CLOSE_SERVER, now);
+    peers_recall(application->peers);
     bool is_done = session_table_count(sessions) == 0 && /* one that is over lingers for its poll */
+                   peers_counters(application->peers)->waiting == 0 &&
                    uplink_counters(application->uplink)->waiting == 0 &&
                    rest_counters(application->rest)->waiting == 0;
     if (is_done || now >= application->stop_deadline) {
@@ -479,6 +488,7 @@ static void stop(void *context, bool hard)
         application->stop = STOP_DRAINING;
         application->stop_deadline = now + application->options.drain_timeout;
         drain_begin(&application->drain, sessions, application->options.drain_timeout / 2, now);
+        session_table_stop_opening(application->sessions);
         http_server_stop_accepting(application->http);
     }
     if (hard) {

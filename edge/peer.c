@@ -11,7 +11,11 @@
 #include "proto/bus/link.h"
 #include "proto/wire/engineio.h"
 
-enum { ROUTING_ID_MAX = 255 };
+enum {
+    ROUTING_ID_MAX = 255,
+    SETTLE_MS = 3000, /* after a link to the router was opened its lists may lack edges */
+    HOLD_MS = 2000    /* a request waits so long for the way to its owner */
+};
 
 struct peer_edge {
     char incarnation[USER_ID_MAX + 1];
@@ -25,7 +29,10 @@ struct relay {
     struct heap_entry deadline; /* first: found back from it */
     uint64_t request;
     struct poll_exchange *exchange; /* borrows; NULL: the client left */
-    struct peer_edge *edge;
+    struct peer_edge *edge;         /* NULL: not sent yet */
+    struct buffer held;             /* the request, encoded, while it is not sent */
+    char owner[INCARNATION_LENGTH];
+    bool is_recalled;
     UT_hash_handle hh; /* by request */
     UT_hash_handle by_exchange;
 };
@@ -48,6 +55,8 @@ struct peers {
     struct relay *by_exchange;
     struct served *served;
     struct heap deadlines;
+    size_t held;        /* relays that are not sent yet */
+    int64_t settled_at; /* from then on an edge that is not listed is gone */
     uint64_t last_request;
     struct peers_counters counters;
 };
@@ -60,6 +69,7 @@ struct peers *peers_new(const struct peers_settings *settings,
     peers->operations = operations;
     peers->context = context;
     heap_init(&peers->deadlines);
+    peers->settled_at = INT64_MAX; /* there is no list yet */
     return peers;
 }
 
@@ -116,6 +126,8 @@ static void relay_end(struct peers *peers, struct relay *relay)
     if (relay->exchange != NULL) {
         HASH_DELETE(by_exchange, peers->by_exchange, relay);
     }
+    peers->held -= relay->edge == NULL;
+    buffer_deinit(&relay->held);
     free(relay);
 }
 
@@ -133,36 +145,73 @@ static void relay_fail(struct peers *peers, struct relay *relay)
     }
 }
 
+static struct peer_edge *edge_of(struct peers *peers, const char owner[INCARNATION_LENGTH])
+{
+    struct peer_edge *edge;
+    HASH_FIND(hh, peers->edges, owner, INCARNATION_LENGTH, edge);
+    return edge;
+}
+
+/* Sends a relay that is held, if there is a way now. */
+static void relay_send(struct peers *peers, struct relay *relay, int64_t now)
+{
+    struct peer_edge *edge = edge_of(peers, relay->owner);
+    struct link_header link_header = {BUS_VERSION, LINK_DATA, 0, 0, 0};
+    struct buffer header = BUFFER_EMPTY;
+    link_header_encode(&header, &link_header);
+    bool is_sent = edge != NULL && peers->operations->transmit(
+                                       peers->context, slice_of(relay->owner, INCARNATION_LENGTH),
+                                       buffer_slice(&header), buffer_slice(&relay->held));
+    buffer_deinit(&header);
+    if (!is_sent) {
+        return;
+    }
+    relay->edge = edge;
+    peers->held--;
+    buffer_deinit(&relay->held);
+    heap_set(&peers->deadlines, &relay->deadline, now + peers->settings.deadline);
+}
+
+static void send_held(struct peers *peers, int64_t now)
+{
+    struct relay *relay, *next;
+    HASH_ITER (hh, peers->relays, relay, next) {
+        if (peers->held == 0) {
+            return;
+        }
+        if (relay->edge == NULL) {
+            relay_send(peers, relay, now);
+        }
+    }
+}
+
 bool peers_relay(struct peers *peers, const struct relay_request *request,
                  struct poll_exchange *exchange, int64_t now)
 {
-    struct peer_edge *edge = NULL;
-    if (request->sid.length > INCARNATION_LENGTH) {
-        HASH_FIND(hh, peers->edges, request->sid.data, INCARNATION_LENGTH, edge);
-    }
-    if (edge == NULL || request->sid.length > BUS_ID_MAX ||
+    bool is_post = request->method == HTTP_POST_METHOD;
+    if (request->sid.length <= INCARNATION_LENGTH || request->sid.length > BUS_ID_MAX ||
         request->body.length > BUS_PAYLOAD_MAX ||
-        HASH_COUNT(peers->relays) >= (size_t)peers->settings.relays_max) {
+        HASH_COUNT(peers->relays) >= (size_t)peers->settings.relays_max ||
+        (edge_of(peers, request->sid.data) == NULL && now >= peers->settled_at)) {
         return false;
     }
-    bool is_post = request->method == HTTP_POST_METHOD;
+    struct relay *relay = memory_allocate_zeroed(sizeof(*relay));
+    relay->request = ++peers->last_request;
+    relay->exchange = exchange;
+    memcpy(relay->owner, request->sid.data, INCARNATION_LENGTH);
     struct bus_message message = {
         .type = BUS_RELAY_REQUEST,
-        .relay_request = {.request = ++peers->last_request,
+        .relay_request = {.request = relay->request,
                           .method = is_post ? BUS_RELAY_POST : BUS_RELAY_GET,
                           .revision = (uint64_t)request->revision,
                           .sid = request->sid,
                           .body = request->body}};
-    if (!send_to(peers, edge, &message)) {
-        return false;
-    }
-    struct relay *relay = memory_allocate_zeroed(sizeof(*relay));
-    relay->request = message.relay_request.request;
-    relay->exchange = exchange;
-    relay->edge = edge;
+    bus_encode(&relay->held, &message);
+    peers->held++;
     HASH_ADD(hh, peers->relays, request, sizeof(relay->request), relay);
     HASH_ADD(by_exchange, peers->by_exchange, exchange, sizeof(relay->exchange), relay);
-    heap_set(&peers->deadlines, &relay->deadline, now + peers->settings.deadline);
+    heap_set(&peers->deadlines, &relay->deadline, now + HOLD_MS);
+    relay_send(peers, relay, now);
     peers->counters.relayed++;
     return true;
 }
@@ -173,8 +222,20 @@ void peers_exchange_gone(struct peers *peers, struct poll_exchange *exchange)
     HASH_FIND(by_exchange, peers->by_exchange, &exchange, sizeof(exchange), relay);
     if (relay != NULL) {
         struct bus_message message = {.type = BUS_RELAY_GONE, .relay_gone = {relay->request}};
-        send_to(peers, relay->edge, &message);
+        if (relay->edge != NULL) {
+            send_to(peers, relay->edge, &message);
+        }
         relay_end(peers, relay);
+    }
+}
+
+void peers_recall(struct peers *peers)
+{
+    struct relay *relay, *next;
+    HASH_ITER (hh, peers->relays, relay, next) {
+        struct bus_message message = {.type = BUS_RELAY_RECALL, .relay_recall = {relay->request}};
+        relay->is_recalled =
+            relay->is_recalled || (relay->edge != NULL && send_to(peers, relay->edge, &message));
     }
 }
 
@@ -262,16 +323,30 @@ static void receive_request(struct peers *peers, struct slice routing_id,
     peers->operations->serve(peers->context, &local, &served->exchange, now);
 }
 
+static struct served *served_find(struct peers *peers, struct slice routing_id, uint64_t request)
+{
+    char key[ROUTING_ID_MAX + sizeof(uint64_t)];
+    struct served *served = NULL;
+    if (routing_id.length <= ROUTING_ID_MAX) {
+        size_t length = make_key(key, request, routing_id);
+        HASH_FIND(hh, peers->served, key, length, served);
+    }
+    return served;
+}
+
+static void receive_recall(struct peers *peers, struct slice routing_id, uint64_t request,
+                           int64_t now)
+{
+    struct served *served = served_find(peers, routing_id, request);
+    if (served != NULL) {
+        peers->operations->recall(peers->context, &served->exchange, now);
+    }
+}
+
 static void receive_gone(struct peers *peers, struct slice routing_id, uint64_t request,
                          int64_t now)
 {
-    char key[ROUTING_ID_MAX + sizeof(uint64_t)];
-    struct served *served;
-    if (routing_id.length > ROUTING_ID_MAX) {
-        return;
-    }
-    size_t length = make_key(key, request, routing_id);
-    HASH_FIND(hh, peers->served, key, length, served);
+    struct served *served = served_find(peers, routing_id, request);
     if (served != NULL) {
         peers->operations->gone(peers->context, &served->exchange, now);
         served_end(served);
@@ -293,6 +368,8 @@ void peers_receive(struct peers *peers, struct slice routing_id, struct slice fr
         receive_response(peers, &message.relay_response);
     } else if (!is_answer && message.type == BUS_RELAY_REQUEST) {
         receive_request(peers, routing_id, &message.relay_request, now);
+    } else if (!is_answer && message.type == BUS_RELAY_RECALL) {
+        receive_recall(peers, routing_id, message.relay_recall.request, now);
     } else if (!is_answer && message.type == BUS_RELAY_GONE) {
         receive_gone(peers, routing_id, message.relay_gone.request, now);
     } else if (message.type >= BUS_MOVE_BEGIN && message.type <= BUS_MOVE_END) {
@@ -318,12 +395,22 @@ static void edge_forget(struct peers *peers, struct peer_edge *edge)
     free(edge);
 }
 
+/* But not while the router itself is still learning which edges there are. */
+static void forget_unlisted(struct peers *peers, int64_t now)
+{
+    struct peer_edge *edge, *next;
+    HASH_ITER (hh, peers->edges, edge, next) {
+        if (!edge->is_listed && now >= peers->settled_at) {
+            edge_forget(peers, edge);
+        }
+    }
+}
+
 void peers_update(struct peers *peers, const struct bus_peers *list, int64_t now)
 {
     struct msgpack_reader reader = bus_list_read(&list->peers);
     struct bus_peer element;
     struct peer_edge *edge, *next;
-    (void)now;
     HASH_ITER (hh, peers->edges, edge, next) {
         edge->is_listed = false;
     }
@@ -341,16 +428,20 @@ void peers_update(struct peers *peers, const struct bus_peers *list, int64_t now
         }
         edge->is_listed = true;
     }
-    HASH_ITER (hh, peers->edges, edge, next) {
-        if (!edge->is_listed) {
-            edge_forget(peers, edge);
-        }
-    }
+    forget_unlisted(peers, now);
+    send_held(peers, now);
+}
+
+void peers_unsettle(struct peers *peers, int64_t now)
+{
+    peers->settled_at = now + SETTLE_MS;
 }
 
 void peers_tick(struct peers *peers, int64_t now)
 {
     struct heap_entry *entry;
+    send_held(peers, now);
+    forget_unlisted(peers, now);
     while ((entry = heap_pop_due(&peers->deadlines, now)) != NULL) {
         relay_fail(peers, (struct relay *)entry);
     }

@@ -37,6 +37,8 @@ struct peers_operations {
                   struct poll_exchange *exchange, int64_t now);
     /* The client of a request that is being served has left. */
     void (*gone)(void *context, struct poll_exchange *exchange, int64_t now);
+    /* Answer that request soon, if it is parked. */
+    void (*recall)(void *context, struct poll_exchange *exchange, int64_t now);
     /* A message about a move; routing_id is empty when it answers one of ours. */
     void (*move)(void *context, struct slice routing_id, const struct bus_message *message,
                  int64_t now);
@@ -46,16 +48,27 @@ struct peers *peers_new(const struct peers_settings *settings,
                         const struct peers_operations *operations, void *context);
 void peers_destroy(struct peers **peers, int64_t now);
 
-/* What the router said about the edges of the cluster. */
+/*
+ * What the router said about the edges of the cluster. An edge it does not list is gone; but after
+ * peers_unsettle(), to be called when a link to it was opened, it may lack some for a moment.
+ */
+void peers_unsettle(struct peers *peers, int64_t now);
 void peers_update(struct peers *peers, const struct bus_peers *list, int64_t now);
 /*
  * Relays a request to the edge that owns the session. False: no such edge (answer "Session ID
- * unknown"), or too many relays under way. On true the exchange is answered later, once.
+ * unknown"), or too many relays under way. On true the exchange is answered later, once. It is held
+ * for up to two seconds when there is no way to the owner yet.
  */
 bool peers_relay(struct peers *peers, const struct relay_request *request,
                  struct poll_exchange *exchange, int64_t now);
 /* The client of a relayed request left: no-op when the exchange is not one. */
 void peers_exchange_gone(struct peers *peers, struct poll_exchange *exchange);
+
+/*
+ * This edge is leaving: asks for the answers of what is relayed, each once. Wait until
+ * peers_counters()->waiting is 0.
+ */
+void peers_recall(struct peers *peers);
 
 /* Is there an edge of that incarnation (or the one that a session id begins with)? */
 bool peers_knows(struct peers *peers, struct slice incarnation);

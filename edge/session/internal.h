@@ -144,6 +144,7 @@ struct session_table {
     struct wheel wheel;
     uint32_t turn; /* of the loop; each ends with a flush */
     bool is_flushing;
+    bool opens_none; /* draining */
 };
 
 /* session.c */

@@ -497,9 +497,14 @@ size_t session_table_limit(const struct session_table *table)
     return (size_t)table->settings.sessions_max;
 }
 
+void session_table_stop_opening(struct session_table *table)
+{
+    table->opens_none = true;
+}
+
 bool session_table_is_full(const struct session_table *table)
 {
-    return session_table_count(table) >= session_table_limit(table);
+    return table->opens_none || session_table_count(table) >= session_table_limit(table);
 }
 
 static bool is_busy(const struct session *session)

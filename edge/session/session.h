@@ -73,6 +73,9 @@ struct poll_exchange {
 };
 void session_exchange_gone(struct session_table *table, struct poll_exchange *exchange,
                            int64_t now);
+/* A parked GET is to be answered now, with nothing if there is nothing: the client polls again. */
+void session_exchange_recall(struct session_table *table, struct poll_exchange *exchange,
+                             int64_t now);
 
 /*
  * A WebSocket connection. Whoever carries it embeds this. All calls come from the loop's thread.
@@ -165,6 +168,8 @@ void session_table_tick(struct session_table *table, int64_t now);
 void session_table_flush(struct session_table *table, int64_t now);
 bool session_table_is_dirty(const struct session_table *table);
 size_t session_table_count(const struct session_table *table);
+/* From now on no session is opened here: the table counts as full. */
+void session_table_stop_opening(struct session_table *table);
 bool session_table_is_full(const struct session_table *table); /* sessions_max is reached */
 size_t session_table_limit(const struct session_table *table); /* sessions_max */
 /* Closes up to `most` sessions (drain: paced batches); returns how many are left. */

@@ -225,6 +225,17 @@ void session_post(struct session_table *table, struct session *session, struct s
     }
 }
 
+void session_exchange_recall(struct session_table *table, struct poll_exchange *exchange,
+                             int64_t now)
+{
+    struct session *session = exchange->session;
+
+    if (session != NULL && session->poll == exchange) {
+        table->now = now;
+        polling_answer(session, table->packets.noop);
+    }
+}
+
 void session_exchange_gone(struct session_table *table, struct poll_exchange *exchange, int64_t now)
 {
     struct session *session = exchange->session;

@@ -291,6 +291,7 @@ static const struct field relay_response_fields[] = {
     U(bus_relay_response, request), U(bus_relay_response, status),
     NAME(bus_relay_response, content_type), PAYLOAD(bus_relay_response, body)};
 static const struct field relay_gone_fields[] = {U(bus_relay_gone, request)};
+static const struct field relay_recall_fields[] = {U(bus_relay_recall, request)};
 static const struct field move_begin_fields[] = {U(bus_move_begin, move), U(bus_move_begin, number),
                                                  ID(bus_move_begin, edge), ID(bus_move_begin, sid),
                                                  U(bus_move_begin, revision)};

@@ -597,6 +597,9 @@ struct bus_relay_response {
 struct bus_relay_gone {
     uint64_t request; /* the client left before the answer */
 };
+struct bus_relay_recall {
+    uint64_t request; /* answer it soon: the edge in between is leaving */
+};
 
 /*
  * A session on its way to the edge that its WebSocket reached, see BUS.md, "Moves". `move` is a
@@ -719,6 +722,7 @@ struct bus_hello {
     X(WORK_CANCEL, work_cancel, 82)                                                                \
     X(RELAY_REQUEST, relay_request, 90)                                                            \
     X(RELAY_RESPONSE, relay_response, 91)                                                          \
+    X(RELAY_RECALL, relay_recall, 26)                                                              \
     X(RELAY_GONE, relay_gone, 92)                                                                  \
     X(MOVE_BEGIN, move_begin, 93)                                                                  \
     X(MOVE_DATA, move_data, 94)                                                                    \

@@ -17,7 +17,7 @@ export class Member {
     refusals = new Map();   // count by code
     joins = [];             // every room_joined
     present = new Set();    // who is in the room, as it was told
-    presenceEvents = 0;
+    presenceEvents = [];    // what changed it, as 'userJoined alice'
     recoveries = 0;         // connections that went on where the former one had ended
     rejoins = 0;            // those that joined again with `since`
     incomplete = 0;         // of those, the replays that were not whole
@@ -43,10 +43,14 @@ export class Member {
         });
         this.socket.on('messageBroadcast', (data) => this.#onBroadcast(data));
         this.socket.on('room_joined', (data) => this.#onJoined(data));
-        this.socket.on('userJoined', ({ userId }) => this.#onPresence(() => (
-            this.present.add(userId))));
-        this.socket.on('userLeft', ({ userId }) => this.#onPresence(() => (
-            this.present.delete(userId))));
+        this.socket.on('userJoined', ({ userId }) => {
+            this.present.add(userId);
+            this.presenceEvents.push(`userJoined ${userId}`);
+        });
+        this.socket.on('userLeft', ({ userId }) => {
+            this.present.delete(userId);
+            this.presenceEvents.push(`userLeft ${userId}`);
+        });
     }
 
     get acknowledged() {
@@ -105,11 +109,6 @@ export class Member {
         this.present = new Set(data.members.map(({ userId }) => userId));
         this.#joinEvent.payload.since ??= data.seq;
         if (data.replay?.complete === false) this.incomplete++;
-    }
-
-    #onPresence(change) {
-        this.presenceEvents++;
-        change();
     }
 
     // Its own copy of a message that a new connection sent ahead of its join is not of the stream:

@@ -194,7 +194,8 @@ describe('by hand', TEST_OPTIONS, () => {
         const [owner, other] = cluster.edges;
         const sid = await open(owner);
         await post(other, sid, '40');
-        assert.equal((await post(other, sid, '42["message"')).status, 400);
+        assert.equal((await post(other, sid, '42["message"')).status, 200);
+        assert.match((await poll(other, sid)).body, /\x1e1$/);
         assert.equal((await poll(other, sid)).status, 400);
         assert.equal((await poll(owner, sid)).status, 400);
     });

@@ -237,6 +237,7 @@ static const struct message_form forms[] = {
      "relay_response",
      {U(relay_response, request), U(relay_response, status), N(relay_response, content_type),
       P(relay_response, body)}},
+    {26, "relay_recall", {U(relay_recall, request)}},
     {92, "relay_gone", {U(relay_gone, request)}},
     {93,
      "move_begin",

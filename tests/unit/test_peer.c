@@ -4,7 +4,7 @@
 #include "tests/unit/bus_fixture.h"
 #include "tests/unit/random.h"
 
-enum { DEADLINE = 45000, EXCHANGES_MAX = 8 };
+enum { DEADLINE = 45000, SETTLE = 3000, HOLD = 2000, EXCHANGES_MAX = 8 };
 
 /* A polling request of a client. */
 struct fake_exchange {
@@ -93,12 +93,26 @@ static void on_gone(void *context, struct poll_exchange *exchange, int64_t now)
     }
 }
 
+static void on_recall(void *context, struct poll_exchange *exchange, int64_t now)
+{
+    struct side *side = context;
+    (void)now;
+    buffer_append_string(&side->calls, "recall\n");
+    for (size_t i = 0; i < side->serving_count; i++) {
+        if (side->serving[i] == exchange) {
+            side->serving[i] = NULL;
+        }
+    }
+    exchange->answer(exchange, 200, "text/plain; charset=UTF-8", SLICE_LITERAL("6"));
+}
+
 static const struct peers_operations operations = {.connect = on_connect,
                                                    .disconnect = on_disconnect,
                                                    .transmit = on_transmit,
                                                    .answer = on_answer,
                                                    .serve = on_serve,
-                                                   .gone = on_gone};
+                                                   .gone = on_gone,
+                                                   .recall = on_recall};
 
 static void on_exchange_answer(struct poll_exchange *exchange, int status, const char *content_type,
                                struct slice body)
@@ -119,6 +133,7 @@ static void start(struct fixture *fixture, struct side *side, const char *incarn
     struct peers_settings settings = {
         .incarnation = text(side->incarnation), .deadline = DEADLINE, .relays_max = relays_max};
     side->peers = peers_new(&settings, &operations, side);
+    peers_unsettle(side->peers, fixture->now - SETTLE);
 }
 
 static void list_edges(struct fixture *fixture, struct side *side, const char *first,
@@ -331,6 +346,24 @@ static void test_a_client_that_leaves_is_told_to_the_owner(void **state)
     assert_int_equal(fixture->exchanges[1].status, 0);
 }
 
+static void test_an_edge_that_leaves_has_its_relays_answered_first(void **state)
+{
+    struct fixture *fixture = *state;
+    relay(fixture, 0, HTTP_GET_METHOD, "");
+    relay(fixture, 1, HTTP_GET_METHOD, "");
+    settle(fixture);
+    struct poll_exchange *serving = fixture->b.serving[0];
+    serving->answer(serving, 200, "text/html", SLICE_LITERAL("on its way"));
+    buffer_clear(&fixture->b.calls);
+    peers_recall(fixture->a.peers);
+    peers_recall(fixture->a.peers); /* each is asked for once */
+    settle(fixture);
+    assert_called(&fixture->b, "recall\n"); /* the other one is answered already */
+    assert_answered(fixture, 0, 200, "text/html", "on its way");
+    assert_answered(fixture, 1, 200, "text/plain; charset=UTF-8", "6");
+    assert_int_equal(peers_counters(fixture->a.peers)->waiting, 0);
+}
+
 static void test_an_answer_that_crosses_its_client_s_leaving_is_let_go(void **state)
 {
     struct fixture *fixture = *state;
@@ -426,12 +459,71 @@ static void test_a_session_of_no_known_edge_is_not_relayed(void **state)
         peers_relay(fixture->a.peers, &request, &fixture->exchanges[0].exchange, fixture->now));
 }
 
-static void test_an_edge_that_takes_nothing_is_not_relayed_to(void **state)
+static void test_an_edge_that_takes_nothing_is_relayed_to_when_it_does(void **state)
 {
     struct fixture *fixture = *state;
     fixture->a.is_choked = true;
-    assert_false(relay(fixture, 0, HTTP_GET_METHOD, ""));
+    assert_true(relay(fixture, 0, HTTP_POST_METHOD, "hello"));
+    assert_true(relay(fixture, 1, HTTP_GET_METHOD, ""));
+    assert_true(relay(fixture, 2, HTTP_GET_METHOD, ""));
+    peers_exchange_gone(fixture->a.peers, &fixture->exchanges[2].exchange);
+    fixture->now += HOLD - 1;
+    fixture->a.is_choked = false;
+    peers_tick(fixture->a.peers, fixture->now);
+    settle(fixture);
+    assert_called(&fixture->b, "connect edgeA1 tcp://h:1\nserve POST 4 edgeB2ABCDEFGHIJKLMNOPQR hello\n"
+                               "serve GET 4 edgeB2ABCDEFGHIJKLMNOPQR \n");
+    fixture->now += HOLD;
+    peers_tick(fixture->a.peers, fixture->now); /* from now on it has the time of any relay */
+    assert_int_equal(fixture->exchanges[0].status, 0);
+    assert_int_equal(peers_counters(fixture->a.peers)->waiting, 2);
+}
+
+static void test_an_edge_that_takes_nothing_for_long_is_answered_for(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->a.is_choked = true;
+    assert_true(relay(fixture, 0, HTTP_GET_METHOD, ""));
+    fixture->now += HOLD;
+    peers_tick(fixture->a.peers, fixture->now);
+    assert_answered(fixture, 0, 400, "application/json", unknown_sid);
     assert_int_equal(peers_counters(fixture->a.peers)->waiting, 0);
+}
+
+/* --- a router that has just started, or an edge ------------------------------------------------ */
+
+static void test_a_request_waits_until_its_owner_is_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    list_edges(fixture, &fixture->a, "edgeA1", NULL);
+    assert_false(relay(fixture, 0, HTTP_GET_METHOD, ""));
+    peers_unsettle(fixture->a.peers, fixture->now);
+    assert_true(relay(fixture, 0, HTTP_GET_METHOD, ""));
+    assert_true(relay(fixture, 1, HTTP_GET_METHOD, ""));
+    list_edges(fixture, &fixture->a, "edgeA1", "edgeB2");
+    buffer_clear(&fixture->b.calls);
+    settle(fixture);
+    assert_called(&fixture->b, "serve GET 4 edgeB2ABCDEFGHIJKLMNOPQR \n"
+                               "serve GET 4 edgeB2ABCDEFGHIJKLMNOPQR \n");
+}
+
+static void test_an_edge_that_a_new_router_does_not_list_yet_is_not_forgotten_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    relay(fixture, 0, HTTP_GET_METHOD, "");
+    peers_unsettle(fixture->a.peers, fixture->now);
+    buffer_clear(&fixture->a.calls);
+    list_edges(fixture, &fixture->a, "edgeA1", NULL);
+    assert_true(relay(fixture, 1, HTTP_GET_METHOD, ""));
+    assert_int_equal(fixture->exchanges[0].status, 0);
+    fixture->now += SETTLE - 1;
+    peers_tick(fixture->a.peers, fixture->now);
+    assert_called(&fixture->a, "");
+    fixture->now += 1;
+    peers_tick(fixture->a.peers, fixture->now);
+    assert_called(&fixture->a, "disconnect edgeB2\n");
+    assert_answered(fixture, 0, 400, "application/json", unknown_sid);
+    assert_answered(fixture, 1, 400, "application/json", unknown_sid);
 }
 
 static void test_only_so_many_relays_are_under_way_in_each_direction(void **state)
@@ -524,13 +616,17 @@ int main(void)
         TEST(test_bodies_of_the_largest_size_come_through),
         TEST(test_what_the_bus_cannot_carry_is_not_relayed),
         TEST(test_a_client_that_leaves_is_told_to_the_owner),
+        TEST(test_an_edge_that_leaves_has_its_relays_answered_first),
         TEST(test_an_answer_that_crosses_its_client_s_leaving_is_let_go),
         TEST(test_an_owner_that_is_gone_is_answered_for_with_session_id_unknown),
         TEST(test_an_owner_that_does_not_answer_within_the_deadline_neither),
         TEST(test_edges_stay_connected_while_they_are_listed),
         TEST(test_an_edge_that_stops_leaves_no_exchange_behind),
         TEST(test_a_session_of_no_known_edge_is_not_relayed),
-        TEST(test_an_edge_that_takes_nothing_is_not_relayed_to),
+        TEST(test_an_edge_that_takes_nothing_is_relayed_to_when_it_does),
+        TEST(test_an_edge_that_takes_nothing_for_long_is_answered_for),
+        TEST(test_a_request_waits_until_its_owner_is_listed),
+        TEST(test_an_edge_that_a_new_router_does_not_list_yet_is_not_forgotten_at_once),
         TEST(test_only_so_many_relays_are_under_way_in_each_direction),
         TEST(test_frames_that_are_no_relays_are_counted_and_refused),
         TEST(test_random_frames_do_no_harm),

@@ -391,6 +391,26 @@ static void test_drain_closes_in_batches(void **state)
     }
 }
 
+static void test_a_draining_table_opens_no_session_and_sends_polls_home(void **state)
+{
+    struct fixture *fixture = *state;
+    struct session *session = socket_session(join_polling(fixture));
+    struct fake_poll *poll = fake_poll_new(fixture);
+    struct fake_poll *late = fake_poll_new(fixture);
+    struct session_opening opening = {.revision = 4, .remote_address = "::1"};
+
+    session_table_stop_opening(fixture->table);
+    assert_true(session_table_is_full(fixture->table));
+    session_open_polling(fixture->table, &opening, &late->exchange, fixture->now);
+    assert_int_equal(late->status, 503);
+    get(fixture, session, poll);
+    assert_int_equal(poll->status, 0);
+    session_exchange_recall(fixture->table, &poll->exchange, fixture->now);
+    assert_answer(poll, 200, "6");
+    session_exchange_recall(fixture->table, &poll->exchange, fixture->now); /* not parked: nothing */
+    assert_int_equal(session_table_count(fixture->table), 1);
+}
+
 static void test_who_waits_for_something_is_closed_later(void **state)
 {
     struct fixture *fixture = *state;
@@ -464,6 +484,7 @@ int main(void)
         FIXTURE_TEST(test_a_closed_session_does_not_linger_for_ever),
         FIXTURE_TEST(test_drain_closes_in_batches),
         FIXTURE_TEST(test_who_waits_for_something_is_closed_later),
+        FIXTURE_TEST(test_a_draining_table_opens_no_session_and_sends_polls_home),
         FIXTURE_TEST(test_a_polling_client_that_falls_behind_is_cut),
     };
 
