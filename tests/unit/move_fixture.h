@@ -13,7 +13,10 @@
 #include "edge/session/handover.h"
 #include "proto/wire/engineio.h"
 
-enum { HELD_MAX = 200 };
+enum {
+    HELD_MAX = 200,
+    LISTS_SETTLE = 10000 /* ms: longer than lists of edges may lack some */
+};
 #define OTHER_INCARNATION "edgeCD"
 
 struct side {
@@ -110,6 +113,7 @@ static inline void start(struct side *side, struct side *other, const char *inca
     side->peers = peers_new(&peers_settings, &move_peers_operations, side);
     side->moves = moves_new(&settings, side->edge->sessions.table, side->peers, side->edge->uplink,
                             &side->edge->sessions.ids);
+    peers_unsettle(side->peers, side->edge->sessions.now - LISTS_SETTLE);
     list_edges(side, TEST_INCARNATION, OTHER_INCARNATION);
 }
 
