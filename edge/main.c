@@ -295,7 +295,8 @@ static bool start_clients(struct application *application, char *reason, size_t 
     application->moves = moves_new(&moves, application->sessions, application->peers,
                                    application->uplink, &application->ids);
     application->rest =
-        rest_new(&options->rest, application->chat, application->uplink, &application->ids);
+        rest_new(&options->rest, application->chat, application->uplink, &application->ids,
+                 clock_monotonic_ms());
     rest_set_wall_clock(application->rest, wall_clock, NULL);
     application->websockets =
         websocket_server_new(loop, application->sessions, options->session.max_http_buffer_size,

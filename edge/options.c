@@ -107,6 +107,18 @@ static const struct option option_table[] = {
      "keep-alive comments of a silent SSE stream"},
     {"runs-max", OPTION_INTEGER, AT(rest.runs_max), "10000", 1, 1000000, "COUNT",
      "REST callers waiting for an agent at most; beyond: overloaded"},
+    {"api-session-timeout", OPTION_DURATION, AT(rest.session.timeout), "30m", 100, 7 * DAY, "TIME",
+     "without activity, then a session of the Sessions API ends"},
+    {"api-session-timeout-min", OPTION_DURATION, AT(rest.session.timeout_min), "5m", 100, 7 * DAY,
+     "TIME", "the least that a session may ask for"},
+    {"api-session-timeout-max", OPTION_DURATION, AT(rest.session.timeout_max), "24h", 100, 7 * DAY,
+     "TIME", "the most that a session may ask for"},
+    {"api-session-duration", OPTION_DURATION, AT(rest.session.duration), "12h", 100, 14 * DAY,
+     "TIME", "how long a session lasts at most, unless it asks for more"},
+    {"api-session-warning", OPTION_DURATION, AT(rest.session.warning), "5m", 0, 7 * DAY, "TIME",
+     "so long before its end a session is said to be near it"},
+    {"api-session-kept", OPTION_DURATION, AT(rest.session.kept), "1h", 100, 7 * DAY, "TIME",
+     "how long a session that has ended is 410 and not 404"},
     {"http-connections-max", OPTION_INTEGER, AT(http.connections_max), "100000", 1, 10000000,
      "COUNT", "HTTP connections at once, WebSockets not counted"},
     {"http-head-max", OPTION_SIZE, AT(http.head_max), "8k", 1024, 65536, "BYTES",
@@ -146,6 +158,11 @@ int edge_options_read(struct edge_options *options, int argc, char **argv, bool 
     *done = result != OPTIONS_RUN;
     if (*done) {
         return result == OPTIONS_EXIT_0 ? 0 : 2;
+    }
+    const struct agent_session_settings *session = &options->rest.session;
+    if (session->timeout < session->timeout_min || session->timeout > session->timeout_max) {
+        return options_fail("edge", "--api-session-timeout is not between --api-session-timeout-min"
+                                    " and --api-session-timeout-max");
     }
     options->uplink.link = (struct link_settings){.heartbeat = 500,
                                                   .timeout = options->bus_timeout,

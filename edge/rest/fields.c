@@ -84,25 +84,69 @@ bool rest_take_number(struct slice value, int64_t fallback, int64_t most, uint64
     return true;
 }
 
+static bool is_named(struct slice key, const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        if (slice_is(key, *names)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void copy_member(struct buffer *out, struct slice key, struct slice value)
+{
+    if (out->length > 0 && out->data[out->length - 1] != '{') {
+        buffer_append_char(out, ',');
+    }
+    buffer_append_char(out, '"');
+    buffer_append_slice(out, key);
+    buffer_append_string(out, "\":");
+    buffer_append_slice(out, value);
+}
+
 /* Members are copied as they stand: keys and values are JSON already. */
 void rest_copy_members(struct buffer *out, struct slice object, const char *const *without)
 {
     struct json_iterator members = json_iterate(object);
     struct slice key, value;
     while (json_next_member(&members, &key, &value)) {
-        bool is_left_out = false;
-        for (const char *const *name = without; *name != NULL && !is_left_out; name++) {
-            is_left_out = slice_is(key, *name);
+        if (!is_named(key, without)) {
+            copy_member(out, key, value);
         }
-        if (is_left_out) {
-            continue;
-        }
-        if (out->length > 0 && out->data[out->length - 1] != '{') {
-            buffer_append_char(out, ',');
-        }
-        buffer_append_char(out, '"');
-        buffer_append_slice(out, key);
-        buffer_append_string(out, "\":");
-        buffer_append_slice(out, value);
     }
+}
+
+static bool has_key(struct slice object, struct slice wanted)
+{
+    struct json_iterator members = json_iterate(object);
+    struct slice key, value;
+    while (json_next_member(&members, &key, &value)) {
+        if (slice_equals(key, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void rest_copy_others(struct buffer *out, struct slice object, struct slice other)
+{
+    struct json_iterator members = json_iterate(object);
+    struct slice key, value;
+    while (json_next_member(&members, &key, &value)) {
+        if (!has_key(other, key)) {
+            copy_member(out, key, value);
+        }
+    }
+}
+
+size_t rest_utf16_length(struct slice text)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        length += (byte & 0xc0) != 0x80; /* a character begins */
+        length += byte >= 0xf0;          /* one that takes two units */
+    }
+    return length;
 }

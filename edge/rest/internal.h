@@ -6,7 +6,8 @@
  *   messages.c  POST and GET …/messages       message_changes.c  one message, clearing, search
  *   submit.c    agents that run elsewhere     run.c       waiting for an agent
  *   channels.c  channels and who is in them   servers.c   message servers
- *   title.c     titles
+ *   title.c     titles                        sessions.c  sessions, agent_session.h what they are
+ *   session_messages.c  what is said in them  session_list.c  all of them
  */
 #ifndef EDGE_REST_INTERNAL_H
 #define EDGE_REST_INTERNAL_H
@@ -17,6 +18,7 @@
 #include <strings.h>
 #include <utlist.h>
 
+#include "edge/rest/agent_session.h"
 #include "edge/rest/rest.h"
 #include "proto/base/arena.h"
 #include "proto/base/clock.h"
@@ -38,6 +40,8 @@ struct rest {
     struct arena arena;    /* of one request */
     struct buffer scratch; /* of one answer */
     struct rest_run *runs; /* in order of their deadlines' making */
+    int64_t started_at;
+    char timeout_fault[128]; /* what a session's timeout has to be, in words */
     int64_t (*wall)(void *context);
     void *wall_context;
     struct rest_counters counters;
@@ -63,7 +67,13 @@ enum rest_step {
     REST_STEP_REMOVE,
     REST_STEP_EDIT,
     REST_STEP_ACTION,
-    REST_STEP_OLD /* in the words of ElizaOS before 1.6 */
+    REST_STEP_OLD, /* in the words of ElizaOS before 1.6 */
+    REST_STEP_SEND,
+    REST_STEP_MESSAGES,
+    REST_STEP_RENEW,
+    REST_STEP_HEARTBEAT,
+    REST_STEP_TIMEOUT,
+    REST_STEP_HEALTH
 };
 
 /* A request that waits for the router; ends with its exchange or its last answer. */
@@ -74,6 +84,8 @@ struct rest_wait {
     enum rest_mode mode;
     enum rest_step step;
     bool is_second;            /* it has been here before */
+    bool was_renewed;          /* the session */
+    const char *fault;         /* of the request, said once what it is about is found; or NULL */
     size_t left;               /* of several questions at once: to be answered */
     size_t done;               /* of these: well */
     struct buffer note;        /* what a later step needs */
@@ -83,6 +95,7 @@ struct rest_wait {
 };
 
 #define REST_SERVERS "server" /* the collection of message servers */
+#define REST_SESSIONS "session"
 
 enum { REST_SEARCH_MAX = 512 /* bytes */ };
 
@@ -124,6 +137,8 @@ void rest_wait_answer(struct rest_wait *wait, int status, struct slice json);
 /* {"success":true,"data":… up to the value that the caller appends, and the rest of it. */
 struct buffer *rest_begin_data(struct rest *rest);
 void rest_end_data(struct rest_wait *wait, int status);
+/* Is the agent among those that the router knows? */
+bool rest_has_agent(const struct bus_list *agents, struct slice id);
 /* May whoever waits see this channel? */
 bool rest_may_show(const struct rest_wait *wait, struct slice channel);
 
@@ -147,8 +162,13 @@ bool rest_take_time(struct slice value, struct arena *arena, int64_t *time);
 bool rest_take_number(struct slice value, int64_t fallback, int64_t most, uint64_t *number);
 /* Appends the members of an object, but those that are named, without the braces. */
 void rest_copy_members(struct buffer *out, struct slice object, const char *const *without);
+/* Appends those that another object has not, also without the braces. */
+void rest_copy_others(struct buffer *out, struct slice object, struct slice other);
+size_t rest_utf16_length(struct slice text); /* what String.length counts in JavaScript */
 
 /* messages.c */
+/* `transport` or `mode`; false: none that there is. */
+bool rest_parse_mode(struct slice body, struct arena *arena, enum rest_mode *mode);
 void rest_post_message(const struct rest_call *call);
 void rest_get_messages(const struct rest_call *call);
 void rest_write_user_message(struct buffer *out, const struct bus_send *send,
@@ -159,9 +179,13 @@ void rest_write_message(struct buffer *out, const struct bus_stored_message *mes
 void rest_write_agent_response(struct buffer *out, struct slice reply_id, struct slice question,
                                struct slice body);
 
-/* run.c: takes the exchange over and answers it when the agent has. */
+/*
+ * run.c: takes the exchange over and answers it when the agent has. members: what goes into the
+ * answer besides, each behind a comma.
+ */
 void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest_mode mode,
-                    const struct bus_send *send, const struct bus_send_done *done, int64_t now);
+                    const struct bus_send *send, const struct bus_send_done *done,
+                    struct slice members, int64_t now);
 void rest_runs_tick(struct rest *rest, int64_t now);
 void rest_runs_destroy(struct rest *rest);
 
@@ -197,6 +221,35 @@ void rest_complete(const struct rest_call *call);
 /* title.c */
 void rest_post_title(const struct rest_call *call);
 struct slice rest_title_of(struct slice text);
+
+/* sessions.c */
+void rest_post_session(const struct rest_call *call);
+void rest_get_session(const struct rest_call *call);
+void rest_delete_session(const struct rest_call *call);
+void rest_renew_session(const struct rest_call *call);
+void rest_heartbeat_session(const struct rest_call *call);
+void rest_patch_session_timeout(const struct rest_call *call);
+void rest_post_session_message(const struct rest_call *call);
+void rest_get_session_messages(const struct rest_call *call);
+/* Refuses in the form of the Sessions API; details: raw JSON, or empty. */
+void rest_refuse_session(struct rest *rest, struct http_exchange *exchange, int status,
+                         const char *code, const char *message, struct slice details);
+/* Is there nobody to go on for, or nothing to go on with? Then the wait has ended. */
+bool rest_is_session_over(struct rest_wait *wait, const struct uplink_outcome *outcome);
+
+/* session_messages.c: go on with the session at hand. */
+void rest_session_send(struct rest_wait *wait, const struct agent_session *session, int64_t now);
+void rest_session_messages(struct rest_wait *wait, const struct agent_session *session,
+                           int64_t now);
+/* What a session's channel and messages have in their metadata, under what a message brought. */
+void rest_write_session_metadata(struct buffer *out, const struct agent_session *session,
+                                 struct slice id, struct slice given);
+/* Begins the wait of …/messages, which page is wanted in its note; or what is wrong with that. */
+struct rest_wait *rest_session_page(const struct rest_call *call);
+
+/* session_list.c */
+void rest_get_sessions(const struct rest_call *call);
+void rest_get_sessions_health(const struct rest_call *call);
 
 /* servers.c */
 void rest_get_current_server(const struct rest_call *call);

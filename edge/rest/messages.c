@@ -61,6 +61,7 @@ void rest_write_user_message(struct buffer *out, const struct bus_send *send,
     write_raw(out, "source_type", view.source);
     write_raw(out, "author_display_name", view.sender_name);
     write_raw(out, "attachments", view.attachments);
+    write_raw(out, "raw_message", view.raw_message);
     write_raw(out, "metadata", view.metadata);
     json_write_unsigned_member(out, "seq", done->seq);
     json_write_unsigned_member(out, "epoch", done->epoch);
@@ -91,7 +92,7 @@ void rest_write_agent_response(struct buffer *out, struct slice reply_id, struct
 
 /* --- POST …/messages -------------------------------------------------------------------------- */
 
-static bool parse_mode(struct slice body, struct arena *arena, enum rest_mode *mode)
+bool rest_parse_mode(struct slice body, struct arena *arena, enum rest_mode *mode)
 {
     static const struct {
         const char *name;
@@ -158,7 +159,7 @@ static void on_sent(void *context, const struct uplink_outcome *outcome)
     } else if (done->no_agent) {
         rest_refuse(rest, wait->exchange, ERROR_NO_AGENT, NULL);
     } else {
-        rest_run_begin(rest, wait->exchange, wait->mode, send, done, outcome->now);
+        rest_run_begin(rest, wait->exchange, wait->mode, send, done, SLICE_EMPTY, outcome->now);
     }
     rest_wait_destroy(wait);
 }
@@ -177,7 +178,7 @@ void rest_post_message(const struct rest_call *call)
     struct rest *rest = call->rest;
     struct chat_send send;
     enum rest_mode mode;
-    if (!parse_mode(call->body, &rest->arena, &mode)) {
+    if (!rest_parse_mode(call->body, &rest->arena, &mode)) {
         rest_refuse(rest, call->exchange, ERROR_MALFORMED,
                     "Invalid transport. Must be one of: http, sse, websocket, sync, stream");
         return;

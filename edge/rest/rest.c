@@ -1,13 +1,18 @@
 #include "edge/rest/internal.h"
 
 struct rest *rest_new(const struct rest_settings *settings, struct chat *chat,
-                      struct uplink *uplink, struct id_source *ids)
+                      struct uplink *uplink, struct id_source *ids, int64_t now)
 {
     struct rest *rest = memory_allocate_zeroed(sizeof(*rest));
     rest->settings = *settings;
     rest->chat = chat;
     rest->uplink = uplink;
     rest->ids = ids;
+    rest->started_at = now;
+    snprintf(rest->timeout_fault, sizeof(rest->timeout_fault),
+             "Invalid timeout configuration: Timeout must be between %g and %g minutes",
+             (double)settings->session.timeout_min / 60000,
+             (double)settings->session.timeout_max / 60000);
     arena_init(&rest->arena);
     return rest;
 }

@@ -14,6 +14,7 @@
 #include "edge/chat/chat.h"
 #include "edge/http/cors.h"
 #include "edge/http/http.h"
+#include "edge/rest/agent_session.h"
 #include "edge/uplink.h"
 
 enum { REST_BODY_MAX = 2 * 1000 * 1000 }; /* bytes */
@@ -25,6 +26,7 @@ struct rest_settings {
     int64_t stream_timeout;  /* ms a stream waits for its end */
     int64_t stream_comment;  /* ms between keep-alive comments of a silent stream */
     int64_t runs_max;        /* callers waiting for an agent at once */
+    struct agent_session_settings session;
     const struct cors *cors; /* borrows; REST has its own methods and headers */
 };
 
@@ -34,7 +36,7 @@ struct rest_counters {
 };
 
 struct rest *rest_new(const struct rest_settings *settings, struct chat *chat,
-                      struct uplink *uplink, struct id_source *ids);
+                      struct uplink *uplink, struct id_source *ids, int64_t now);
 void rest_destroy(struct rest **rest);
 /* Wall time, ms since 1970, for what clients are told of times. */
 void rest_set_wall_clock(struct rest *rest, int64_t (*wall)(void *context), void *context);

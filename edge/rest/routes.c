@@ -45,6 +45,17 @@ static const struct route routes[] = {
     {POST, "messaging/ingest-external", rest_ingest},
     {POST, "messaging/complete", rest_complete},
 
+    {GET, "messaging/sessions", rest_get_sessions},
+    {POST, "messaging/sessions", rest_post_session},
+    {GET, "messaging/sessions/health", rest_get_sessions_health},
+    {GET, "messaging/sessions/:session", rest_get_session},
+    {DELETE, "messaging/sessions/:session", rest_delete_session},
+    {GET, "messaging/sessions/:session/messages", rest_get_session_messages},
+    {POST, "messaging/sessions/:session/messages", rest_post_session_message},
+    {POST, "messaging/sessions/:session/renew", rest_renew_session},
+    {POST, "messaging/sessions/:session/heartbeat", rest_heartbeat_session},
+    {PATCH, "messaging/sessions/:session/timeout", rest_patch_session_timeout},
+
     {GET, "messaging/message-server/current", rest_get_current_server},
     {GET, "messaging/message-servers", rest_get_servers},
     {POST, "messaging/message-servers", rest_post_server},
@@ -136,9 +147,14 @@ static bool has_json_type(const struct http_request *request)
     return after == ';' || after == ' ';
 }
 
-/* Reads the body as one JSON object; false: refused already. */
+/* Reads the body as one JSON object, none as an empty one; false: refused already. */
 static bool take_body(struct rest_call *call)
 {
+    if (call->request->body.length == 0 &&
+        http_request_header(call->request, "content-type").length == 0) {
+        call->body = SLICE_LITERAL("{}");
+        return true;
+    }
     if (!has_json_type(call->request)) {
         rest_refuse(call->rest, call->exchange, ERROR_CONTENT_TYPE, NULL);
         return false;

@@ -23,6 +23,7 @@ struct rest_run {
     uint64_t links;             /* to the router, opened when it began */
     bool is_stream;
     struct buffer question; /* the userMessage object */
+    struct buffer members;  /* what else goes into a sync caller's answer */
     int64_t give_up_at;     /* a repeated question that no open job is known for */
     int64_t deadline;       /* then 504, or the stream's end */
     int64_t comment_at;     /* stream: then a comment, so that proxies do not cut it */
@@ -38,6 +39,7 @@ static void run_end(struct rest_run *run)
     DL_DELETE(rest->runs, run);
     rest->counters.waiting--;
     buffer_deinit(&run->question);
+    buffer_deinit(&run->members);
     free(run->room);
     free(run);
 }
@@ -103,10 +105,12 @@ static void succeed(struct rest_run *run, struct slice response)
     buffer_append_string(&out, "{\"success\":true");
     json_write_raw_member(&out, "userMessage", buffer_slice(&run->question));
     json_write_raw_member(&out, "agentResponse", response);
+    buffer_append_slice(&out, buffer_slice(&run->members));
     json_write_key(&out, "data");
     buffer_append_char(&out, '{');
     json_write_raw_member(&out, "userMessage", buffer_slice(&run->question));
     json_write_raw_member(&out, "agentResponse", response);
+    buffer_append_slice(&out, buffer_slice(&run->members));
     buffer_append_string(&out, "}}");
     finish_sync(run, 201, buffer_slice(&out));
     buffer_deinit(&out);
@@ -222,7 +226,8 @@ static bool is_lookup_due(struct rest_run *run, int64_t now)
 /* --- the beginning ---------------------------------------------------------------------------- */
 
 void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest_mode mode,
-                    const struct bus_send *send, const struct bus_send_done *done, int64_t now)
+                    const struct bus_send *send, const struct bus_send_done *done,
+                    struct slice members, int64_t now)
 {
     struct rest_run *run = memory_allocate_zeroed(sizeof(*run));
     run->watch.event = on_event;
@@ -237,6 +242,7 @@ void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest
     run->lookup_after = done->created_at - 1;
     run->links = uplink_counters(rest->uplink)->links_opened;
     rest_write_user_message(&run->question, send, done);
+    buffer_append_slice(&run->members, members);
     DL_APPEND(rest->runs, run);
     rest->counters.waiting++;
     chat_watch(rest->chat, &run->watch, done->message_id);

@@ -3,7 +3,7 @@
 enum {
     QUESTIONS_MAX = 10000, /* of edges, asked of the store and not answered; beyond: overloaded */
     WORK_PAUSE_MS = 200,   /* after a failed commit no work is given out for this long */
-    SWEEP_MS = 10000       /* between two bounded sweeps of what has expired or was cleared */
+    SWEEP_MS = 1000        /* between two bounded sweeps of what has expired or was cleared */
 };
 
 const struct router_settings router_default_settings = {

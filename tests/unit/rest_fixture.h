@@ -105,7 +105,7 @@ static inline int rest_setup(void **state)
     chat_setup(&chat);
     fixture->chat = chat;
     fixture->rest = rest_new(&settings, fixture->chat->chat, fixture->chat->uplink,
-                             &fixture->chat->sessions.ids);
+                             &fixture->chat->sessions.ids, fixture->chat->sessions.now);
     *state = fixture;
     return 0;
 }
