@@ -8,6 +8,8 @@
  *   channels.c  channels and who is in them   servers.c   message servers
  *   title.c     titles                        sessions.c  sessions, agent_session.h what they are
  *   session_messages.c  what is said in them  session_list.c  all of them
+ *   jobs.c      making jobs, agent_job.h what they are
+ *   job_state.c what has become of them
  */
 #ifndef EDGE_REST_INTERNAL_H
 #define EDGE_REST_INTERNAL_H
@@ -18,6 +20,7 @@
 #include <strings.h>
 #include <utlist.h>
 
+#include "edge/rest/agent_job.h"
 #include "edge/rest/agent_session.h"
 #include "edge/rest/rest.h"
 #include "proto/base/arena.h"
@@ -31,6 +34,7 @@
 enum rest_mode { REST_WEBSOCKET, REST_STREAM, REST_SYNC };
 
 struct rest_run;
+struct job_walk;
 
 struct rest {
     struct rest_settings settings;
@@ -89,6 +93,8 @@ struct rest_wait {
     size_t left;               /* of several questions at once: to be answered */
     size_t done;               /* of these: well */
     struct buffer note;        /* what a later step needs */
+    struct buffer list;        /* an answer that several questions make */
+    struct job_walk *walk;     /* owns; of job_state.c */
     struct identity *identity; /* owns; NULL: bound by nothing */
     char channel[USER_ID_MAX + 1]; /* of the path */
     char id[USER_ID_MAX + 1];
@@ -96,6 +102,7 @@ struct rest_wait {
 
 #define REST_SERVERS "server" /* the collection of message servers */
 #define REST_SESSIONS "session"
+#define REST_JOBS "job"
 
 enum { REST_SEARCH_MAX = 512 /* bytes */ };
 
@@ -246,6 +253,14 @@ void rest_write_session_metadata(struct buffer *out, const struct agent_session 
                                  struct slice id, struct slice given);
 /* Begins the wait of …/messages, which page is wanted in its note; or what is wrong with that. */
 struct rest_wait *rest_session_page(const struct rest_call *call);
+
+/* jobs.c */
+void rest_post_job(const struct rest_call *call);
+
+/* job_state.c */
+void rest_get_job(const struct rest_call *call);
+void rest_get_jobs(const struct rest_call *call);
+void rest_get_jobs_health(const struct rest_call *call);
 
 /* session_list.c */
 void rest_get_sessions(const struct rest_call *call);

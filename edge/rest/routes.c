@@ -56,6 +56,11 @@ static const struct route routes[] = {
     {POST, "messaging/sessions/:session/heartbeat", rest_heartbeat_session},
     {PATCH, "messaging/sessions/:session/timeout", rest_patch_session_timeout},
 
+    {GET, "messaging/jobs", rest_get_jobs},
+    {POST, "messaging/jobs", rest_post_job},
+    {GET, "messaging/jobs/health", rest_get_jobs_health},
+    {GET, "messaging/jobs/:job", rest_get_job},
+
     {GET, "messaging/message-server/current", rest_get_current_server},
     {GET, "messaging/message-servers", rest_get_servers},
     {POST, "messaging/message-servers", rest_post_server},

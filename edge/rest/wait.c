@@ -35,6 +35,8 @@ void rest_wait_destroy(struct rest_wait *wait)
 {
     identity_destroy(&wait->identity);
     buffer_deinit(&wait->note);
+    buffer_deinit(&wait->list);
+    free(wait->walk);
     free(wait);
 }
 

@@ -165,6 +165,8 @@ static const struct field submit_fields[] = {U(bus_submit, request),      ID(bus
                                              ID(bus_submit, id),          ID(bus_submit, sender),
                                              ID(bus_submit, in_reply_to), ID(bus_submit, server_id),
                                              PAYLOAD(bus_submit, body)};
+static const struct field job_get_fields[] = {U(bus_job_get, request), ID(bus_job_get, room),
+                                              ID(bus_job_get, question)};
 static const struct field agents_get_fields[] = {U(bus_agents_get, request)};
 static const struct field joined_fields[] = {
     U(bus_joined, request),         I(bus_joined, error),

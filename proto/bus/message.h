@@ -316,6 +316,12 @@ struct bus_submit {
     struct slice server_id;
     struct slice body;
 };
+/* Is an agent still to answer that message? `done` says so with 0, or NOT_FOUND. */
+struct bus_job_get {
+    uint64_t request;
+    struct slice room;
+    struct slice question; /* message id */
+};
 struct bus_agents_get {
     uint64_t request;
 };
@@ -734,6 +740,7 @@ struct bus_hello {
     X(MESSAGE_GET, message_get, 110)                                                               \
     X(SEARCH, search, 111)                                                                         \
     X(SUBMIT, submit, 112)                                                                         \
+    X(JOB_GET, job_get, 114)                                                                       \
     X(AGENTS_GET, agents_get, 113)
 
 enum bus_type {

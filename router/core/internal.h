@@ -505,6 +505,8 @@ void work_agents_destroy(struct router *router);
 
 /* work.c */
 struct job *work_find(struct router *router, uint64_t number);
+/* Is an agent still to answer it, or the end of that still to be stored? */
+bool work_has_question(const struct room *room, struct slice question);
 /* The one that answers the message of that seq, or NULL. Only for rising seqs, while loading. */
 struct job *work_job_of(struct work_queue *queue, uint64_t seq);
 struct job *work_job_new(struct router *router, struct room *room, struct agent *agent,

@@ -258,6 +258,17 @@ static void receive_members(struct peer *peer, const struct bus_message *message
     buffer_deinit(&list.bytes);
 }
 
+static void receive_job_get(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_job_get *get = &message->job_get;
+    struct room *room = room_find(peer->router, get->room);
+    bool is_open = room != NULL && work_has_question(room, get->question);
+    struct bus_message done = {.type = BUS_DONE,
+                               .trace = message->trace,
+                               .done = {get->request, is_open ? 0 : ERROR_NOT_FOUND}};
+    peer_send(peer, &done);
+}
+
 void lookup_receive(struct peer *peer, const struct bus_message *message)
 {
     switch (message->type) {
@@ -272,6 +283,9 @@ void lookup_receive(struct peer *peer, const struct bus_message *message)
         break;
     case BUS_MEMBERS:
         receive_members(peer, message);
+        break;
+    case BUS_JOB_GET:
+        receive_job_get(peer, message);
         break;
     case BUS_SEARCH:
         receive_search(peer, message);

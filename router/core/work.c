@@ -64,6 +64,20 @@ struct job *work_job_of(struct work_queue *queue, uint64_t seq)
     return job->question_seq == seq ? job : NULL;
 }
 
+bool work_has_question(const struct room *room, struct slice question)
+{
+    const struct work_queue *queue;
+    const struct job *job;
+    LL_FOREACH (room->queues, queue) {
+        DL_FOREACH (queue->jobs, job) {
+            if (slice_equals(text_slice(&job->question), question)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 struct job *work_job_new(struct router *router, struct room *room, struct agent *agent,
                          const struct job_record *record, struct slice asker)
 {

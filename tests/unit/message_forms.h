@@ -263,6 +263,7 @@ static const struct message_form forms[] = {
      "submit",
      {U(submit, request), T(submit, room), T(submit, id), T(submit, sender), T(submit, in_reply_to),
       T(submit, server_id), P(submit, body)}},
+    {114, "job_get", {U(job_get, request), T(job_get, room), T(job_get, question)}},
     {113, "agents_get", {U(agents_get, request)}},
 };
 enum { FORMS = sizeof(forms) / sizeof(forms[0]) };

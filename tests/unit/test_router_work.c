@@ -621,10 +621,37 @@ static void test_a_cancellation_that_could_not_be_committed_leaves_the_job_waiti
     assert_peer_heard(cast.edge, "signal r 2 ann stop\nroom_message r 2 eliza a1 reply\n");
 }
 
+static int64_t told_of_question(struct fixture *fixture, struct cast *cast, const char *id)
+{
+    struct bus_message message = {
+        .type = BUS_JOB_GET,
+        .job_get = {.request = 9, .room = SLICE_LITERAL("r"), .question = slice_of_string(id)}};
+    say(fixture, cast->edge, &message);
+    assert_int_equal(last_of(cast->edge, BUS_DONE)->done.request, 9);
+    return last_of(cast->edge, BUS_DONE)->done.error;
+}
+
+static void test_a_question_is_open_until_the_end_of_it_is_committed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    char id[UUID_TEXT_SIZE] = "";
+    ask(fixture, cast.edge, 2, "r", "ann", "hello");
+    memcpy(id, last_of(cast.edge, BUS_SEND_DONE)->send_done.message_id.data, UUID_TEXT_LENGTH);
+    assert_int_equal(told_of_question(fixture, &cast, id), 0);
+    assert_int_equal(told_of_question(fixture, &cast, "another"), ERROR_NOT_FOUND);
+    fixture->store_waits = true;
+    work_done(fixture, cast.bridge, 1, 1, "why");
+    assert_int_equal(told_of_question(fixture, &cast, id), 0);
+    commit(fixture);
+    assert_int_equal(told_of_question(fixture, &cast, id), ERROR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ROUTER_TEST(test_a_question_becomes_work_and_its_answer_a_message),
+        ROUTER_TEST(test_a_question_is_open_until_the_end_of_it_is_committed),
         ROUTER_TEST(test_what_a_bridge_and_the_viewers_are_told_of_a_job_agrees),
         ROUTER_TEST(test_question_and_job_are_one_transaction_and_work_begins_after_it),
         ROUTER_TEST(test_a_question_that_could_not_be_committed_makes_no_work),
