@@ -7,7 +7,7 @@ import http from 'node:http';
 import { createRequire } from 'node:module';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { io } from 'socket.io-client';
-import * as msgpack from 'socket.io-msgpack-parser';
+import parser from 'socket.io-msgpack-parser';
 
 import { startCluster } from '../lib/cluster.mjs';
 import { readMetric } from '../lib/metrics.mjs';
@@ -29,14 +29,14 @@ const EXCHANGE_DEADLINE_MS = LONG ? 1000000 : 60000;
 const POLLING = ['polling'];
 const UPGRADING = ['polling', 'websocket'];
 const KINDS = [
-    { library: io, transports: POLLING },
-    { library: io, transports: UPGRADING },
-    { library: io, transports: UPGRADING, options: { parser: msgpack.default ?? msgpack } },
-    { library: require('socket.io-client-3.1').io, transports: UPGRADING },
-    { library: require('socket.io-client-2.5'), transports: POLLING },
-    { library: require('socket.io-client-2.5'), transports: UPGRADING },
-    { library: require('socket.io-client-1.7'), transports: UPGRADING },
-    { library: require('socket.io-client-1.7'), transports: POLLING },
+    { name: '4.8 polling', library: io, transports: POLLING },
+    { name: '4.8', library: io, transports: UPGRADING },
+    { name: '4.8 msgpack', library: io, transports: UPGRADING, options: { parser } },
+    { name: '3.1', library: require('socket.io-client-3.1').io, transports: UPGRADING },
+    { name: '2.5 polling', library: require('socket.io-client-2.5'), transports: POLLING },
+    { name: '2.5', library: require('socket.io-client-2.5'), transports: UPGRADING },
+    { name: '1.7', library: require('socket.io-client-1.7'), transports: UPGRADING },
+    { name: '1.7 polling', library: require('socket.io-client-1.7'), transports: POLLING },
 ];
 
 let cluster;
@@ -76,13 +76,16 @@ class Member {
     constructor(kind, index) {
         this.entityId = `member-${index}`;
         this.roomId = `room-${Math.floor(index / ROOM)}`;
+        this.kind = kind.name;
         this.upgrades = kind.transports === UPGRADING;
         this.socket = kind.library(proxy.url, {
             transports: kind.transports, forceNew: true, reconnection: false,
             query: { entityId: this.entityId }, ...kind.options,
         });
         for (const name of ['disconnect', 'connect_error', 'error', 'messageError']) {
-            this.socket.on(name, (data) => this.troubles.push(`${name}: ${JSON.stringify(data)}`));
+            this.socket.on(name, (data) => {
+                this.troubles.push(`${name} ${data?.message ?? JSON.stringify(data)}`);
+            });
         }
         this.socket.on('messageBroadcast', ({ id }) => this.heard.push(id));
     }
@@ -117,14 +120,25 @@ class Member {
     }
 }
 
-const assertExchanged = async (talkers, each) => {
-    const done = () => talkers.every(({ heard, roomId }) => (
-        heard.length >= each * talkers.filter((other) => other.roomId === roomId).length));
-    await until(done, () => `all is heard; ${talkers.map(({ heard }) => heard.length)}`,
-        EXCHANGE_DEADLINE_MS);
+// As soon as something happens to one of them that should not.
+const assertNoTroubles = (talkers) => {
+    const troubles = talkers.flatMap((member) => (
+        member.troubles.map((trouble) => `${member.kind}, ${member.entityId}: ${trouble}`)));
+    assert.deepEqual(troubles, []);
+};
+
+const exchange = async (talkers, each) => {
+    const sizes = new Map();
+    for (const { roomId } of talkers) sizes.set(roomId, (sizes.get(roomId) ?? 0) + 1);
+    const said = Promise.all(talkers.map((member) => member.talk(each)));
+    await until(() => {
+        assertNoTroubles(talkers);
+        return talkers.every(({ heard, roomId }) => heard.length >= each * sizes.get(roomId));
+    }, () => `all is heard; ${talkers.map(({ heard }) => heard.length)}`, EXCHANGE_DEADLINE_MS);
+    await said;
+    assertNoTroubles(talkers);
     const first = new Map();
-    for (const { heard, roomId, troubles } of talkers) {
-        assert.deepEqual(troubles, []);
+    for (const { heard, roomId } of talkers) {
         assert.equal(new Set(heard).size, heard.length);
         if (!first.has(roomId)) first.set(roomId, heard);
         assert.deepEqual(heard, first.get(roomId));
@@ -136,8 +150,7 @@ describe('requests in turn over three edges', TEST_OPTIONS, () => {
         // All of them at once, and talking from the first moment on: upgrades come in between.
         members = Array.from({ length: CLIENTS }, (_, i) => new Member(KINDS[i % KINDS.length], i));
         await Promise.all(members.map((member) => member.join()));
-        await Promise.all(members.map((member) => member.talk(MESSAGES)));
-        await assertExchanged(members, MESSAGES);
+        await exchange(members, MESSAGES);
 
         const upgraded = members.filter(({ upgrades }) => upgrades);
         await until(() => upgraded.every(({ transport }) => transport === 'websocket'),
@@ -159,8 +172,7 @@ describe('requests in turn over three edges', TEST_OPTIONS, () => {
         }
         await until(async () => (await sum('relays')) === 0, 'no poll is under way');
         const relayed = await sum('relayed_total');
-        await Promise.all(upgraded.map((member) => member.talk(MESSAGES_AFTERWARDS)));
-        await assertExchanged(upgraded, MESSAGES_AFTERWARDS);
+        await exchange(upgraded, MESSAGES_AFTERWARDS);
         assert.equal(await sum('relayed_total'), relayed);
     });
 });

@@ -166,6 +166,7 @@ static void test_the_heart_beats_on(void **state)
     struct pair *pair = *state;
     open_session(pair, "r", 5);
     upgrade(pair);
+    client_sends(pair, "42[\"typing\",{\"roomId\":\"r\",\"isTyping\":true}]"); /* held back */
     join(pair, 5);
     mark(pair);
     buffer_clear(&pair->client->sent);
