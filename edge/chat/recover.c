@@ -371,6 +371,11 @@ static void on_recovered(void *context, const struct uplink_outcome *outcome)
     }
     struct chat_socket *from = recovery->from;
     struct chat *chat = from->chat;
+    if (recovered != NULL && recovered->error == ERROR_IDENTITY) {
+        recovery->state = RECOVERY_WAITING; /* its row has stayed whose it is */
+        refuse(recovery, CHAT_RECOVERY_FORBIDDEN, outcome->now);
+        return;
+    }
     if (recovered == NULL || recovered->error != 0) {
         bool is_unknown = recovered != NULL && recovered->error == ERROR_NOT_FOUND;
         refuse(recovery, is_unknown ? CHAT_RECOVERY_UNKNOWN : CHAT_RECOVERY_LATE, outcome->now);
@@ -415,7 +420,9 @@ static void ask(struct recovery *recovery, int64_t now)
     memcpy(recovery->former_id, former.data, SESSION_ID_LENGTH);
     recovery->state = RECOVERY_ASKING;
     struct bus_message message = {
-        .type = BUS_RECOVER, .trace = id_random_u64(chat->ids), .recover = {.socket = former}};
+        .type = BUS_RECOVER,
+        .trace = id_random_u64(chat->ids),
+        .recover = {.socket = former, .subject = identity_subject(recovery->from->identity)}};
     if (uplink_request(chat->uplink, &message, &message.recover.request, on_recovered, recovery,
                        &recovery->from->requests, now) != 0) {
         refuse(recovery, CHAT_RECOVERY_LATE, now);

@@ -242,7 +242,8 @@ static const struct field session_open_fields[] = {ID(bus_session_open, socket),
                                                    ID(bus_session_open, entity)};
 static const struct field session_end_fields[] = {ID(bus_session_end, socket),
                                                   B(bus_session_end, is_explicit)};
-static const struct field recover_fields[] = {U(bus_recover, request), ID(bus_recover, socket)};
+static const struct field recover_fields[] = {U(bus_recover, request), ID(bus_recover, socket),
+                                              ID(bus_recover, subject)};
 static const struct field rejoin_fields[] = {U(bus_rejoin, request), ID(bus_rejoin, entity)};
 static const struct field rejoined_fields[] = {U(bus_rejoined, request), I(bus_rejoined, error),
                                                LIST(bus_rejoined, rooms, BUS_ELEMENT_SESSION_ROOM)};

@@ -221,6 +221,7 @@ struct bus_session_end {
 struct bus_recover {
     uint64_t request;
     struct slice socket;
+    struct slice subject; /* of the client's token: nobody else's socket is given to it; or empty */
 };
 
 /* Records: what REST keeps. The store decides, in the order of commits. */

@@ -274,7 +274,7 @@ struct pending {
     uint64_t room_number; /* HISTORY */
     uint64_t limit;       /* HISTORY */
     uint64_t link_id;                   /* JOIN, CLAIM: of the edge that asked */
-    struct buffer asked;                /* JOIN: the message; CLAIM: the socket */
+    struct buffer asked;                /* JOIN: the message; CLAIM: the socket, the subject */
     struct unanswered_join *unanswered; /* owns; JOIN */
     bool is_cancelled;                  /* JOIN */
     bool is_new;  /* CHANNEL: nobody knows it before it is committed */
@@ -316,7 +316,8 @@ struct question {
     uint64_t room;    /* number */
     uint64_t link_id; /* JOIN, CATCH_UP: of the edge that asked; over another one it asks anew */
     uint64_t job;
-    struct text entity; /* JOIN: entity, name; RECEIPT: user, status */
+    struct text entity; /* JOIN: entity, name; RECEIPT: user, status;
+                           SESSION: the subject that claims it */
     struct text name;
     struct bus_list_builder replay; /* JOIN: what was found so far */
     bool is_forward;                /* HISTORY: the oldest ones after a time */

@@ -232,11 +232,13 @@ static void receive_recover(struct peer *peer, const struct bus_recover *recover
         return;
     }
     store_batch_claim_session(router_batch(router), recover->socket, text_slice(&peer->incarnation),
+                              recover->subject,
                               router->time.wall - router->settings.recovery_window);
     struct pending *pending = router_pend(router, PENDING_CLAIM);
     pending->link_id = peer->link_id;
     pending->request = recover->request;
     buffer_append_slice(&pending->asked, recover->socket);
+    buffer_append_slice(&pending->asked, recover->subject);
 }
 
 static void claim_committed(struct router *router, struct pending *pending, int result)
@@ -246,10 +248,13 @@ static void claim_committed(struct router *router, struct pending *pending, int 
         return;
     }
     struct store_query query = {.type = STORE_QUERY_SESSION};
-    memcpy(query.id, pending->asked.data, pending->asked.length);
+    struct slice asked = buffer_slice(&pending->asked);
+    memcpy(query.id, asked.data, SESSION_ID_LENGTH);
     struct question *question = router_ask(router, QUESTION_SESSION, &query);
     question->link_id = pending->link_id;
     question->request = pending->request;
+    question->entity = text_copy(
+        slice_of(asked.data + SESSION_ID_LENGTH, asked.length - SESSION_ID_LENGTH));
 }
 
 /* False: there are too many to be listed. */
@@ -295,7 +300,11 @@ static void session_read(struct peer *peer, const struct question *question,
         refuse(router, peer, question->request, page->error);
         return;
     }
-    struct slice edge = text_slice(&peer->incarnation);
+    struct slice edge = text_slice(&peer->incarnation), subject = text_slice(&question->entity);
+    if (page->found && subject.length > 0 && !slice_equals(session->entity, subject)) {
+        refuse(router, peer, question->request, ERROR_IDENTITY);
+        return;
+    }
     if (!page->found || session->ended_at != 0 || !slice_equals(session->edge, edge)) {
         refuse(router, peer, question->request, ERROR_NOT_FOUND);
         return;

@@ -201,9 +201,9 @@ void store_batch_drop_session(struct store_batch *batch, struct slice id, struct
 }
 
 void store_batch_claim_session(struct store_batch *batch, struct slice id, struct slice edge,
-                               int64_t oldest)
+                               struct slice entity, int64_t oldest)
 {
-    struct session_record session = {.id = id, .edge = edge};
+    struct session_record session = {.id = id, .entity = entity, .edge = edge};
 
     add_session(batch, STORE_CLAIM_SESSION, &session, oldest, 0);
 }

@@ -25,7 +25,8 @@ enum store_operation_type {
     STORE_ADD_MEMBERSHIP, /* insert, or replace entity and name */
     STORE_END_SESSION,    /* of that edge: lost at ended_at */
     STORE_DROP_SESSION,   /* of that edge, or of any if it is empty: with its memberships */
-    STORE_CLAIM_SESSION,  /* for another edge, unless it ended before `oldest` */
+    STORE_CLAIM_SESSION,  /* for another edge; not if it ended before `oldest`, or is of
+                             another entity than the one given */
     STORE_LOSE_EDGE,      /* all sessions of an edge, or of all if it is empty, end for now */
     STORE_FIND_EDGE,      /* those that ended so live on */
     STORE_SWEEP_SESSIONS, /* drop `limit` of those that ended before `oldest` */
@@ -129,8 +130,9 @@ void store_batch_add_membership(struct store_batch *batch,
 void store_batch_end_session(struct store_batch *batch, struct slice id, struct slice edge,
                              int64_t ended_at);
 void store_batch_drop_session(struct store_batch *batch, struct slice id, struct slice edge);
+/* entity: whose it has to be, or empty. */
 void store_batch_claim_session(struct store_batch *batch, struct slice id, struct slice edge,
-                               int64_t oldest);
+                               struct slice entity, int64_t oldest);
 void store_batch_lose_edge(struct store_batch *batch, struct slice edge, int64_t ended_at);
 void store_batch_find_edge(struct store_batch *batch, struct slice edge);
 void store_batch_sweep_sessions(struct store_batch *batch, int64_t oldest, size_t limit);

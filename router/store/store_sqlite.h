@@ -78,7 +78,8 @@ enum {
                         " AND NOT EXISTS (SELECT 1 FROM session WHERE id = ?1)")                   \
     X(CLAIM_SESSION, "UPDATE session SET edge = ?2, ended_at = 0, is_lost = 0,"                    \
                      " former = CASE WHEN ended_at = 0 OR is_lost THEN edge END"                   \
-                     " WHERE id = ?1 AND (ended_at = 0 OR ended_at >= ?3)")                        \
+                     " WHERE id = ?1 AND (ended_at = 0 OR ended_at >= ?3)"                         \
+                     " AND (?4 IS NULL OR entity = ?4)")                                           \
     X(LOSE_EDGE, "UPDATE session SET ended_at = ?2, is_lost = 1"                                   \
                  " WHERE ended_at = 0 AND (?1 IS NULL OR edge = ?1)")                              \
     X(FIND_EDGE, "UPDATE session SET ended_at = 0, is_lost = 0 WHERE edge = ? AND is_lost")        \

@@ -186,6 +186,7 @@ static int claim_session(struct store_sqlite *self, const struct store_operation
     bind_text(&binder, operation->session.id);
     bind_text(&binder, operation->session.edge);
     bind_integer(&binder, operation->oldest);
+    bind_id(&binder, operation->session.entity);
     return bind_run(&binder);
 }
 

@@ -278,6 +278,71 @@ describe('a token', TEST_OPTIONS, () => {
     });
 });
 
+describe('a socket that a token has bound', TEST_OPTIONS, () => {
+    let cluster;
+    before(async () => {
+        cluster = await startCluster({
+            edges: 2, bridge: false, env: { SERVER_API_KEY: KEY },
+            args: { edge: ['--jwt-key-file', fileWith('secret', `${SECRET}\n`)] },
+        });
+    });
+    after(() => {
+        stop();
+        return cluster?.stop();
+    });
+    const asAda = async () => {
+        const auth = { token: signed({ sub: 'ada' }) };
+        const client = await new ChatClient({
+            url: cluster.url, entityId: null, options: { auth },
+        }).connected();
+        sockets.push(client.socket);
+        await client.join('lobby');
+        client.auth = auth;
+        client.id = client.socket.id;
+        return client;
+    };
+    const back = async (client) => {
+        client.socket.io.engine.close();
+        await until(() => !client.socket.connected, 'it is gone');
+        await until(() => client.socket.connected, 'it is back');
+    };
+
+    it('goes on as its subject, and is bound as before', async () => {
+        const client = await asAda();
+        client.socket.io.uri = cluster.edges[1].url;
+        await back(client);
+        assert.equal(client.socket.recovered, true);
+        assert.equal((await client.join('lobby', { entityId: 'bob' })).code, 'identity_mismatch');
+        assert.equal((await client.say('lobby', 'Hello')).success, true);
+    });
+
+    it('is nobody else\'s, who cannot even disturb it', async () => {
+        const client = await asAda();
+        const { _pid: pid, _lastOffset: offset } = client.socket;
+        for (const { url } of cluster.edges) {
+            const auth = { token: signed({ sub: 'eve' }), pid, offset };
+            const thief = await connect(url, { auth, transports: ['websocket'] });
+            assert.equal(thief.recovered, false);
+            assert.notEqual(thief.id, client.id);
+        }
+        assert.equal((await client.say('lobby', 'Still here')).success, true);
+        assert.equal(client.received('authenticated').length, 1);
+        await back(client);
+        assert.equal(client.socket.recovered, true);
+        assert.equal(client.socket.id, client.id);
+        const metrics = await (await fetch(`${cluster.edges[1].url}/metrics`)).text();
+        assert.match(metrics, /recoveries_refused_total\{[^}]*forbidden[^}]*\} 1\b/);
+    });
+
+    it('does not go on where its new token does not let it', async () => {
+        const client = await asAda();
+        client.auth.token = signed({ sub: 'ada', rooms: ['garden'] });
+        await back(client);
+        assert.equal(client.socket.recovered, false);
+        assert.equal((await client.join('garden')).success, true);
+    });
+});
+
 describe('a set of keys', TEST_OPTIONS, () => {
     let cluster;
     after(() => cluster?.stop());

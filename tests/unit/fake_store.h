@@ -187,7 +187,8 @@ static inline void fake_store_change_sessions(struct fake_store *store,
             store->sessions[i].is_gone = store->sessions[i].is_gone || (is_it && is_edge);
             break;
         case STORE_CLAIM_SESSION:
-            if (is_it && (session->ended_at == 0 || session->ended_at >= operation->oldest)) {
+            if (is_it && (session->ended_at == 0 || session->ended_at >= operation->oldest) &&
+                (given->entity.length == 0 || slice_equals(given->entity, session->entity))) {
                 session->former =
                     session->ended_at == 0 || *is_lost ? session->edge : SLICE_EMPTY;
                 session->edge = fake_store_keep(store, given->edge);

@@ -104,7 +104,7 @@ static const struct message_form forms[] = {
       L('X', channel_put, participants)}},
     {20, "session_open", {T(session_open, socket), T(session_open, entity)}},
     {21, "session_end", {T(session_end, socket), B(session_end, is_explicit)}},
-    {22, "recover", {U(recover, request), T(recover, socket)}},
+    {22, "recover", {U(recover, request), T(recover, socket), T(recover, subject)}},
     {23, "rejoin", {U(rejoin, request), T(rejoin, entity)}},
     {32,
      "record_put",

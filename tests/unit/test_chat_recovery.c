@@ -367,6 +367,20 @@ static void whoever_is_refused_is_new_and_leaves_nothing(void **state)
     assert_int_equal(chat_counters(fixture->chat)->recoveries_refused[CHAT_RECOVERY_INCOMPLETE], 1);
 }
 
+static void another_s_socket_is_left_alone(void **state)
+{
+    struct chat_fixture *fixture = recovering(state);
+    struct fake_websocket *client = coming_back(fixture, offset_of(10, 8));
+    uint64_t request = last_heard(&fixture->router, BUS_RECOVER)->recover.request;
+    struct bus_message refused = {
+        .type = BUS_RECOVERED, .recovered = {.request = request, .error = ERROR_IDENTITY}};
+    buffer_clear(&fixture->router.lines);
+    router_says(fixture, &refused);
+    assert_told(client, NEW_SOCKET);
+    assert_heard(&fixture->router, "session_open ann\n"); /* nobody's session ends by that */
+    assert_int_equal(chat_counters(fixture->chat)->recoveries_refused[CHAT_RECOVERY_FORBIDDEN], 1);
+}
+
 static void a_router_that_does_not_answer_is_not_waited_for(void **state)
 {
     struct chat_fixture *fixture = recovering(state);
@@ -483,6 +497,7 @@ int main(void)
         CHAT_TEST(a_replay_that_was_cut_short_is_not_passed_over),
         CHAT_TEST(what_is_forged_reaches_no_router),
         CHAT_TEST(whoever_is_refused_is_new_and_leaves_nothing),
+        CHAT_TEST(another_s_socket_is_left_alone),
         CHAT_TEST(a_router_that_does_not_answer_is_not_waited_for),
         CHAT_TEST(a_client_that_goes_meanwhile_may_come_back_once_more),
         CHAT_TEST(a_new_router_is_asked_anew),

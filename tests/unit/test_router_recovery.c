@@ -37,7 +37,8 @@ static void end(struct fixture *fixture, struct fake_peer *edge, const char *soc
 static void recover(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
                     const char *socket)
 {
-    struct bus_message message = {.type = BUS_RECOVER, .recover = {request, text(socket)}};
+    struct bus_message message = {.type = BUS_RECOVER,
+                                  .recover = {.request = request, .socket = text(socket)}};
     say(fixture, edge, &message);
 }
 
@@ -143,6 +144,25 @@ static void a_lost_socket_is_handed_over_once(void **state)
     assert_peer_heard(b, "recovered #9 error=not_found \n");
     assert_int_equal(counted(fixture)->recoveries, 1);
     assert_int_equal(counted(fixture)->recoveries_refused, 2);
+}
+
+static void another_subject_cannot_even_disturb_it(void **state)
+{
+    struct fixture *fixture = recovering(state);
+    struct fake_peer *a = edge_new(fixture, "edge01"), *b = edge_new(fixture, "edge02");
+    struct bus_message claim = {
+        .type = BUS_RECOVER,
+        .recover = {.request = 7, .socket = text(SOCKET), .subject = text("eve")}};
+    keep(fixture, a, 1, "r", SOCKET);
+    hear_nothing_yet(fixture);
+    say(fixture, b, &claim);
+    assert_peer_heard(b, "recovered #7 error=identity_mismatch \n");
+    say(fixture, a, &claim); /* who has it is not asked whether eve may have it */
+    assert_peer_heard(a, "recovered #7 error=identity_mismatch \n");
+    claim.recover.subject = text("ann");
+    say(fixture, b, &claim);
+    assert_peer_heard(b, "recovered #7 ann r/ann\n");
+    assert_peer_heard(a, "session_taken " SOCKET "\n");
 }
 
 static void an_edge_that_knows_of_the_loss_is_told_nothing(void **state)
@@ -378,6 +398,7 @@ int main(void)
         ROUTER_TEST(a_join_whose_socket_is_gone_before_its_row_enters_nobody),
         ROUTER_TEST(no_stamp_is_told_that_a_join_under_way_has_passed),
         ROUTER_TEST(a_lost_socket_is_handed_over_once),
+        ROUTER_TEST(another_subject_cannot_even_disturb_it),
         ROUTER_TEST(an_edge_that_knows_of_the_loss_is_told_nothing),
         ROUTER_TEST(of_two_who_ask_one_has_it),
         ROUTER_TEST(a_store_that_fails_recovers_nobody),

@@ -120,17 +120,29 @@ static void a_claim_is_for_one_and_not_too_late(void **state)
     struct store_page *page;
 
     open_session(store, "s1", "edge01");
-    COMMIT(store_batch_claim_session(batch, TEXT("s1"), TEXT("edge02"), 50)); /* it lives */
+    COMMIT(store_batch_claim_session(batch, TEXT("s1"), TEXT("edge02"), SLICE_EMPTY, 50)); /* it lives */
     page = session(store, "s1");
     assert_slice(page->session.former, "edge01");
     store_page_destroy(&page);
     COMMIT(store_batch_end_session(batch, TEXT("s1"), TEXT("edge02"), 49));
-    COMMIT(store_batch_claim_session(batch, TEXT("s1"), TEXT("edge03"), 50));
+    COMMIT(store_batch_claim_session(batch, TEXT("s1"), TEXT("edge03"), SLICE_EMPTY, 50));
     assert_session(store, "s1", "edge02", 49);
-    COMMIT(store_batch_claim_session(batch, TEXT("s1"), TEXT("edge03"), 49));
+    COMMIT(store_batch_claim_session(batch, TEXT("s1"), TEXT("edge03"), SLICE_EMPTY, 49));
     assert_session(store, "s1", "edge03", 0);
-    COMMIT(store_batch_claim_session(batch, TEXT("s9"), TEXT("edge03"), 49));
+    COMMIT(store_batch_claim_session(batch, TEXT("s9"), TEXT("edge03"), SLICE_EMPTY, 49));
     assert_session(store, "s9", NULL, 0);
+    store_close(&store);
+}
+
+static void a_claim_is_for_its_own_entity(void **state)
+{
+    struct store *store = fixture_open(*state);
+
+    open_session(store, "s1", "edge01");
+    COMMIT(store_batch_claim_session(batch, TEXT("s1"), TEXT("edge02"), TEXT("eve"), 50));
+    assert_session(store, "s1", "edge01", 0);
+    COMMIT(store_batch_claim_session(batch, TEXT("s1"), TEXT("edge02"), TEXT("ann"), 50));
+    assert_session(store, "s1", "edge02", 0);
     store_close(&store);
 }
 
@@ -252,6 +264,7 @@ int main(void)
         TEST(a_session_has_its_rooms_in_order),
         TEST(a_session_ends_and_goes),
         TEST(a_claim_is_for_one_and_not_too_late),
+        TEST(a_claim_is_for_its_own_entity),
         TEST(the_last_session_of_an_entity_is_found),
         TEST(what_a_lost_edge_had_lives_on_when_it_is_found),
         TEST(messages_are_found_by_their_positions),
