@@ -56,6 +56,7 @@ struct chat_member {
     struct chat_room *room;
     uint64_t joined_seq;             /* it gets what came after */
     uint32_t position;               /* in room->members */
+    bool is_sampled;                 /* it was told of a part of those who are there */
     char *entity;                    /* owns */
     char *name;                      /* owns; NULL: none given */
     struct chat_member *prev, *next; /* owner->memberships */
@@ -69,7 +70,7 @@ struct chat_room {
     struct chat_member **members; /* owns the array; an order without meaning */
     uint32_t count;
     uint32_t capacity;
-    bool is_crowded;        /* above the presence limit when it was first joined: not known who */
+    bool is_crowded;        /* it was when it was first joined: `present` says nothing */
     uint32_t present_count; /* entities in `present` */
     struct buffer present;  /* who is there, as its sockets were told, see presence.c */
     UT_hash_handle hh;
@@ -190,6 +191,9 @@ struct chat_member *join_record(struct chat_socket *from, const struct bus_joine
                                 const struct bus_join *join);
 /* room_joined for a socket that has joined by other means; one reference. */
 struct packet *render_room_joined(struct chat_socket *from, const struct bus_joined *joined);
+/* The same for all who are in the room: who is there is known now; one reference. */
+struct packet *render_room_list(struct chat *chat, const struct chat_room *room,
+                                const struct bus_list *members);
 /* Renders a message that somebody missed; one reference. mark: `"replay":true`, or empty. */
 struct packet *render_missed(struct chat *chat, const struct bus_stored_message *message,
                              uint64_t epoch, struct slice entity, struct slice mark,

@@ -51,6 +51,12 @@ void chat_leave_all(struct chat_socket *socket, bool is_explicit, int64_t silenc
 
 /* --- rendering -------------------------------------------------------------------------------- */
 
+static void write_room_id(struct buffer *out, struct slice room)
+{
+    json_write_string_member(out, "channelId", room);
+    json_write_string_member(out, "roomId", room);
+}
+
 static void write_identity(struct buffer *out, const struct chat_socket *from, const char *agent_id,
                            struct slice room)
 {
@@ -58,8 +64,7 @@ static void write_identity(struct buffer *out, const struct chat_socket *from, c
     int length = snprintf(message, sizeof(message), "Socket %s successfully joined channel %.*s.",
                           socket_id(from->socket), (int)room.length, room.data);
     json_write_string_member(out, "message", slice_of(message, (size_t)length));
-    json_write_string_member(out, "channelId", room);
-    json_write_string_member(out, "roomId", room);
+    write_room_id(out, room);
     if (agent_id != NULL) {
         json_write_string_member(out, "agentId", chat_text(agent_id));
     }
@@ -78,6 +83,11 @@ static void write_member(struct buffer *out, struct slice entity, struct slice n
     buffer_append_char(out, '}');
 }
 
+static bool is_sampled(const struct bus_joined *joined)
+{
+    return joined->members.count != joined->member_count;
+}
+
 /*
  * The router's list, and those who are known here but not to a router that has just started: what
  * the socket is told has to agree with what the room has been told.
@@ -93,7 +103,7 @@ static void write_members(struct buffer *out, const struct chat_room *room,
     while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
         write_member(out, element.entity, element.name);
     }
-    if (joined->members.count == joined->member_count && !room->is_crowded) {
+    if (!is_sampled(joined) && !room->is_crowded) {
         struct presence_others others = presence_others_of(room, &joined->members);
         struct slice entity;
         while (presence_others_next(&others, &entity)) {
@@ -106,16 +116,22 @@ static void write_members(struct buffer *out, const struct chat_room *room,
     json_write_unsigned_member(out, "memberCount", member_count);
 }
 
+static void write_room_state(struct buffer *out, const struct chat_room *room,
+                             const struct bus_joined *joined)
+{
+    json_write_string_member(out, "serverId", joined->server_id);
+    json_write_string_member(out, "messageServerId", joined->server_id);
+    json_write_unsigned_member(out, "epoch", joined->epoch);
+    json_write_unsigned_member(out, "seq", joined->last_seq);
+    write_members(out, room, joined);
+}
+
 static void write_room_joined(struct buffer *out, const struct chat_socket *from,
                               const char *agent_id, const struct bus_joined *joined,
                               const uint32_t *replayed)
 {
     write_identity(out, from, agent_id, joined->room);
-    json_write_string_member(out, "serverId", joined->server_id);
-    json_write_string_member(out, "messageServerId", joined->server_id);
-    json_write_unsigned_member(out, "epoch", joined->epoch);
-    json_write_unsigned_member(out, "seq", joined->last_seq);
-    write_members(out, room_lookup(from->chat, joined->room), joined);
+    write_room_state(out, room_lookup(from->chat, joined->room), joined);
     if (replayed != NULL) {
         json_write_key(out, "replay");
         buffer_append_char(out, '{');
@@ -133,6 +149,23 @@ struct packet *render_room_joined(struct chat_socket *from, const struct bus_joi
     write_room_joined(out, from, NULL, joined, NULL);
     buffer_append_char(out, '}');
     return chat_event_packet("room_joined", buffer_slice(out), SLICE_EMPTY);
+}
+
+struct packet *render_room_list(struct chat *chat, const struct chat_room *room,
+                                const struct bus_list *members)
+{
+    struct bus_joined joined = {.server_id = chat_text(room->server_id),
+                                .epoch = room->epoch,
+                                .last_seq = room->last_seq,
+                                .member_count = members->count,
+                                .members = *members};
+    struct buffer *out = &chat->scratch;
+    buffer_clear(out);
+    buffer_append_char(out, '{');
+    write_room_id(out, chat_text(room->id));
+    write_room_state(out, room, &joined);
+    buffer_append_char(out, '}');
+    return chat_event_packet("room_joined", buffer_slice(out), offset_of_event(chat));
 }
 
 static void emit_with(struct chat_socket *from, const char *event, struct slice argument,
@@ -239,6 +272,7 @@ struct chat_member *join_record(struct chat_socket *from, const struct bus_joine
     presence_joined(chat, room, joined);
     struct chat_member *member = member_add(room, from, join->entity, join->name);
     member->joined_seq = joined->last_seq;
+    member->is_sampled = is_sampled(joined);
     join_reach(chat, joined);
     return member;
 }
@@ -253,6 +287,7 @@ static uint64_t record_membership(const struct join_wait *wait, const struct bus
         room_make(wait->chat, joined->room, joined->server_id, joined->epoch, joined->last_seq);
     presence_joined(wait->chat, room, joined);
     if (member != NULL && slice_equals(chat_text(member->entity), join->entity)) {
+        member->is_sampled = is_sampled(joined);
         /* It was there already, and the router counts every join as a connection. */
         take_back(wait->chat, join, 0);
         /* Less than the router says while this edge is catching up: the rest comes. */
@@ -261,6 +296,7 @@ static uint64_t record_membership(const struct join_wait *wait, const struct bus
     struct chat_member *former = member;
     member = member_add(room, from, join->entity, join->name);
     member->joined_seq = joined->last_seq;
+    member->is_sampled = is_sampled(joined);
     if (former != NULL) {
         /* The same socket as somebody else: the former one has left. */
         say_leave(wait->chat, joined->room, chat_text(former->entity), true, 0);

@@ -112,12 +112,38 @@ void presence_change(struct chat *chat, struct chat_room *room,
     room_announce(chat, room, presence);
 }
 
-void presence_reconcile(struct chat *chat, struct chat_room *room,
-                        const struct bus_presence_list *list)
+/* What each of its sockets knows is known to nobody: from here on, it is the list. */
+static void begin_anew(struct chat_room *room, const struct bus_list *list)
 {
-    if (room->is_crowded) {
-        return; /* what its sockets know is known to nobody */
+    struct msgpack_reader reader = bus_list_read(list);
+    struct bus_member element;
+    room->is_crowded = false;
+    buffer_clear(&room->present);
+    room->present_count = 0;
+    while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
+        add(room, element.entity);
     }
+}
+
+/* Those who were told of a part get all of it: one packet, shared. */
+static void complete_samples(struct chat *chat, struct chat_room *room, const struct bus_list *list)
+{
+    struct packet *packet = NULL;
+    for (uint32_t i = 0; i < room->count; i++) {
+        struct chat_member *member = room->members[i];
+        if (member->is_sampled) {
+            packet = packet == NULL ? render_room_list(chat, room, list) : packet;
+            member->is_sampled = false;
+            chat_emit(member->owner, packet);
+            chat->counters.deliveries++;
+        }
+    }
+    packet_release(&packet);
+}
+
+static void tell_differences(struct chat *chat, struct chat_room *room,
+                             const struct bus_presence_list *list)
+{
     welcome(chat, room, &list->members);
     struct presence_others others = presence_others_of(room, &list->members);
     struct slice entity;
@@ -130,6 +156,17 @@ void presence_reconcile(struct chat *chat, struct chat_room *room,
         others.at -= entity.length + LENGTH_BYTES;
     }
     presence_others_end(&others);
+}
+
+void presence_reconcile(struct chat *chat, struct chat_room *room,
+                        const struct bus_presence_list *list)
+{
+    if (room->is_crowded) {
+        begin_anew(room, &list->members);
+    } else {
+        tell_differences(chat, room, list);
+    }
+    complete_samples(chat, room, &list->members);
 }
 
 /* --- who is known to be there, but not on a list ------------------------------------------------- */

@@ -5,6 +5,7 @@ enum {
     REBUILD_MOST_MS = 10000, /* and who has not come by then is not waited for */
     JOIN_LIST_BYTES_MAX = 128 << 10, /* of the members a join lists; all of them are over REST */
     PRESENCE_SAMPLE = 100,           /* members a join lists in a room above the presence limit */
+    THINNED_DIVISOR = 8,             /* a crowded room is one until it is so much below the limit */
     LISTS_BACKLOG_DIVISOR = 8 /* of what a link may keep: so much of it may be presence lists */
 };
 
@@ -62,11 +63,32 @@ static uint64_t connections_of(const struct member *member)
     return connections;
 }
 
-/* Tells the room, unless it is so large that telling everybody of everybody would be quadratic. */
+/* Above the limit a room is crowded: telling everybody of everybody would be quadratic. */
+static void consider_crowd(struct router *router, struct room *room)
+{
+    size_t limit = (size_t)router->settings.presence_limit;
+    size_t low = limit - limit / THINNED_DIVISOR;
+    if (!room->is_crowded) {
+        room->is_crowded = presence_count(room) > limit;
+        return;
+    }
+    /* In between, a list of the sample's size must not pass for a whole one. */
+    if (presence_count(room) > (low > PRESENCE_SAMPLE ? low : limit)) {
+        return;
+    }
+    room->is_crowded = false;
+    room->changed_at = stamp_next(router);
+    struct attachment *attachment;
+    DL_FOREACH (room->attachments, attachment) {
+        owe_list(attachment); /* what its sockets know is out of date, or never was whole */
+    }
+}
+
+/* Tells the room. */
 static void announce(struct router *router, struct member *member, bool is_joined)
 {
     struct room *room = member->room;
-    if (presence_count(room) > (size_t)router->settings.presence_limit) {
+    if (room->is_crowded) {
         return;
     }
     room->changed_at = stamp_next(router);
@@ -99,6 +121,7 @@ static struct presence *add_connections(struct router *router, struct attachment
         }
         HASH_ADD_KEYPTR(hh, room->members, member->entity.data, member->entity.length, member);
         router->member_count++;
+        consider_crowd(router, room);
     } else if (name.length > 0 && !slice_equals(name, text_slice(&member->name))) {
         text_replace(&member->name, name);
     }
@@ -127,6 +150,7 @@ static void member_leaves(struct router *router, struct member *member)
     struct room *room = member->room;
     announce(router, member, false);
     member_destroy(router, member);
+    consider_crowd(router, room);
     room_consider(router, room);
 }
 
@@ -259,7 +283,7 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
     }
     add_connections(router, attachment, admission->entity, admission->name, 1, true);
     size_t limit = (size_t)router->settings.presence_limit;
-    bool is_large = presence_count(room) > limit && limit > PRESENCE_SAMPLE;
+    bool is_large = room->is_crowded && limit > PRESENCE_SAMPLE;
     presence_list(room, 0, is_large ? PRESENCE_SAMPLE : limit, JOIN_LIST_BYTES_MAX, &members);
     struct bus_message answer = {.type = BUS_JOINED,
                                  .trace = admission->trace,
@@ -345,7 +369,7 @@ static void send_lists(struct peer *peer)
         attachment->is_owed_list = false;
         DL_DELETE2(peer->owed, attachment, owed_prev, owed_next);
         presence_list(room, 0, (size_t)router->settings.presence_limit, PAGE_BYTES_MAX, &members);
-        if (members.count == presence_count(room)) {
+        if (!room->is_crowded && members.count == presence_count(room)) {
             struct bus_message message = {
                 .type = BUS_PRESENCE_LIST,
                 .presence_list = {text_slice(&room->id), bus_list_of(&members)}};

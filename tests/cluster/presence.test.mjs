@@ -298,7 +298,7 @@ describe('with a low presence limit', TEST_OPTIONS, () => {
             assert.equal(ack.members.length, Math.min(i, LIMIT));
             members.push(client);
         }
-        members.pop().stop();
+        members[1].stop();
         const { data } = await until(async () => {
             const response = await fetch(
                 `${cluster.url}/api/messaging/channels/${roomId}/presence`);
@@ -308,8 +308,18 @@ describe('with a low presence limit', TEST_OPTIONS, () => {
         assert.equal(data.members.length, LIMIT + 1);
         assert.deepEqual(presence(members[0]),
             Array.from({ length: LIMIT - 1 }, (_, i) => `userJoined user-${i + 2} ${i + 2}`));
-        members.pop().stop();   // the room is as large as the limit again
-        members.pop().stop();
+        members[2].stop();      // the room is as large as the limit again: all learn who is there
         await members[0].event('userLeft', ({ userId }) => userId === 'user-3');
+        assert.deepEqual(presence(members[0]).slice(LIMIT - 1).map((line) => (
+            line.split(' ').slice(0, 2).join(' '))), ['userJoined user-4', 'userJoined user-5',
+            'userLeft user-2', 'userLeft user-3']);
+        for (const late of members.slice(LIMIT)) {
+            const told = await late.event('room_joined', (room) => room.memberCount === LIMIT);
+            assert.deepEqual(told.members.map(({ userId }) => userId).sort(),
+                ['user-1', 'user-4', 'user-5']);
+        }
+        members[3].stop();
+        await members[4].event('userLeft', ({ userId }) => userId === 'user-4');
+        await members[0].event('userLeft', ({ userId }) => userId === 'user-4');
     });
 });

@@ -304,6 +304,15 @@ static inline void assert_peer_heard(struct fake_peer *peer, const char *expecte
     assert_heard(&peer->end, expected);
 }
 
+static inline size_t heard_of(const struct fake_peer *peer, enum bus_type type)
+{
+    size_t count = 0;
+    for (const struct heard *at = peer->end.heard; at != NULL; at = at->next) {
+        count += at->message.type == type;
+    }
+    return count;
+}
+
 static inline const struct bus_message *last_of(const struct fake_peer *peer, enum bus_type type)
 {
     return last_heard(&peer->end, type);

@@ -156,31 +156,63 @@ static void test_a_joiner_s_list_has_those_whom_a_new_router_does_not_know_yet(v
     assert_told(dan, "-bob");
 }
 
-static void test_a_room_above_the_limit_lists_a_part_and_reconciles_nothing(void **state)
+/* The client joins, and is told of bob and how many are there. */
+static void be_in_crowd(struct chat_fixture *fixture, struct fake_websocket *client)
 {
-    struct chat_fixture *fixture = *state;
-    struct fake_websocket *ann = client_new(fixture, "ann");
-    client_says(fixture, ann, "42[\"message\",{\"type\":1,\"payload\":{\"roomId\":\"r\"}}]");
+    client_says(fixture, client, "42[\"message\",{\"type\":1,\"payload\":{\"roomId\":\"r\"}}]");
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
     struct bus_member member = {text("bob"), SLICE_EMPTY, 1};
     bus_list_add(&list, BUS_ELEMENT_MEMBER, &member);
-    struct bus_message message = {.type = BUS_JOINED,
-                                  .joined = {.request = 1,
-                                             .room = text("r"),
-                                             .epoch = EPOCH,
-                                             .member_count = 5000,
-                                             .members = bus_list_of(&list),
-                                             .replay_complete = true}};
+    struct bus_message message = {
+        .type = BUS_JOINED,
+        .joined = {.request = last_heard(&fixture->router, BUS_JOIN)->join.request,
+                   .room = text("r"),
+                   .epoch = EPOCH,
+                   .server_id = text("server"),
+                   .member_count = 5000,
+                   .members = bus_list_of(&list),
+                   .replay_complete = true}};
     router_says(fixture, &message);
     buffer_deinit(&list.bytes);
-    buffer_append_char(&ann->sent, '\0');
-    ann->sent.length--;
-    assert_non_null(strstr(ann->sent.data, "\"memberCount\":5000"));
-    buffer_clear(&ann->sent);
-    says_list(fixture, "ann,cat");
-    assert_told(ann, "");
+    buffer_append_char(&client->sent, '\0');
+    assert_non_null(strstr(client->sent.data, "\"memberCount\":5000"));
+    buffer_clear(&client->sent);
+}
+
+static void test_a_room_that_is_no_crowd_any_more_is_told_who_is_there(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *ann = client_new(fixture, "ann");
+    be_in_crowd(fixture, ann);
     says_presence(fixture, false, "bob", 999); /* what the router says it has a reason for */
     assert_told(ann, "-bob");
+    says_list(fixture, "ann,cat");
+    assert_got(ann,
+               "42[\"room_joined\",{\"channelId\":\"r\",\"roomId\":\"r\",\"serverId\":\"server\","
+               "\"messageServerId\":\"server\",\"epoch\":7,\"seq\":0,\"members\":["
+               "{\"userId\":\"ann\"},{\"userId\":\"cat\"}],\"memberCount\":2}]\n");
+    says_presence(fixture, true, "cat", 2);
+    says_presence(fixture, false, "cat", 1);
+    says_list(fixture, "ann,dan");
+    assert_told(ann, "-cat +dan");
+}
+
+static void test_whoever_was_there_before_the_crowd_is_told_what_changed(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *ann = client_new(fixture, "ann");
+    struct fake_websocket *bob = client_new(fixture, "bob");
+    be_in(fixture, ann, "r", 0, "ann,bob,cat");
+    be_in_crowd(fixture, bob);
+    says_list(fixture, "ann,bob,dan");
+    assert_told(ann, "+dan -cat");
+    assert_int_equal(chat_counters(fixture->chat)->deliveries, 5); /* two each, and bob's list */
+    buffer_append_char(&bob->sent, '\0');
+    assert_non_null(strstr(bob->sent.data, "\"userId\":\"dan\"}],\"memberCount\":3}"));
+    buffer_clear(&bob->sent);
+    says_presence(fixture, false, "dan", 2);
+    assert_told(ann, "-dan");
+    assert_told(bob, "-dan");
 }
 
 /* --- synchronising --------------------------------------------------------------------------- */
@@ -243,7 +275,8 @@ int main(void)
         CHAT_TEST(test_lists_of_any_order_and_size_are_told_apart_rightly),
         CHAT_TEST(test_a_list_of_a_room_that_is_empty_here_is_nothing),
         CHAT_TEST(test_a_joiner_s_list_has_those_whom_a_new_router_does_not_know_yet),
-        CHAT_TEST(test_a_room_above_the_limit_lists_a_part_and_reconciles_nothing),
+        CHAT_TEST(test_a_room_that_is_no_crowd_any_more_is_told_who_is_there),
+        CHAT_TEST(test_whoever_was_there_before_the_crowd_is_told_what_changed),
         CHAT_TEST(test_a_new_link_is_told_every_room_its_last_message_and_its_members),
         CHAT_TEST(test_a_large_room_is_synchronised_in_several_parts),
     };

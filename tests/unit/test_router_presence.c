@@ -342,8 +342,9 @@ static void test_a_room_above_the_presence_limit_makes_no_presence_events(void *
                          "joined #4 r last=0 count=4 members=ann,bob\n");
     leave(fixture, a, "r", "dan", true);
     leave(fixture, a, "r", "cat", false);
-    pass(fixture, 2000);
     assert_peer_heard(a, "");
+    pass(fixture, 2200);
+    assert_peer_heard(a, "presence_list r ann,bob\n");
     leave(fixture, a, "r", "bob", true); /* of two again */
     assert_peer_heard(a, "presence r -bob count=1\n");
     assert_int_equal(counted(fixture)->presence_events, 3);
@@ -362,6 +363,37 @@ static void test_a_join_of_a_large_room_lists_a_sample_and_counts_all(void **sta
         assert_int_equal(joined->member_count, i + 1);
         assert_int_equal(joined->members.count, i < 150 ? i + 1 : 100);
     }
+}
+
+static void test_a_crowd_that_thins_out_is_told_who_is_there(void **state)
+{
+    struct fixture *fixture = *state;
+    make_large(fixture, 120);
+    pass(fixture, 3000);
+    struct fake_peer *a = edge_new(fixture, "edgeA1");
+    for (int i = 0; i < 121; i++) {
+        char entity[16];
+        snprintf(entity, sizeof(entity), "e%d", i);
+        join(fixture, a, (uint64_t)i + 1, "r", entity);
+    }
+    size_t told = heard_of(a, BUS_PRESENCE);
+    assert_int_equal(told, 120);
+    for (int i = 0; i < 16; i++) { /* it does not waver around the limit */
+        char entity[16];
+        snprintf(entity, sizeof(entity), "e%d", i);
+        join(fixture, a, 200, "r", "e120");
+        assert_int_equal(last_of(a, BUS_JOINED)->joined.members.count, 100);
+        leave(fixture, a, "r", entity, true);
+        pass(fixture, 100);
+        assert_int_equal(heard_of(a, BUS_PRESENCE_LIST), i < 15 ? 0 : 1);
+        assert_int_equal(heard_of(a, BUS_PRESENCE), told);
+    }
+    assert_int_equal(last_of(a, BUS_PRESENCE_LIST)->presence_list.members.count, 105);
+    leave(fixture, a, "r", "e16", true);
+    assert_int_equal(heard_of(a, BUS_PRESENCE), told + 1);
+    join(fixture, a, 201, "r", "e120");
+    assert_int_equal(last_of(a, BUS_JOINED)->joined.members.count, 104);
+    assert_true(last_of(a, BUS_JOINED)->joined.changed_at > 0);
 }
 
 static void test_presence_is_never_quadratic(void **state)
@@ -405,6 +437,7 @@ int main(void)
         ROUTER_TEST(test_a_sync_without_members_attaches_nobody),
         ROUTER_TEST(test_a_room_above_the_presence_limit_makes_no_presence_events),
         ROUTER_TEST(test_a_join_of_a_large_room_lists_a_sample_and_counts_all),
+        ROUTER_TEST(test_a_crowd_that_thins_out_is_told_who_is_there),
         ROUTER_TEST(test_presence_is_never_quadratic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
