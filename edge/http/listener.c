@@ -21,11 +21,13 @@ enum { HOST_SIZE = 256, PORT_SIZE = 6, ADDRESS_SIZE = INET6_ADDRSTRLEN };
 struct listening_socket {
     uv_poll_t poll; /* first, so that it leads here; its data is the listener */
     int descriptor; /* owns */
+    bool is_ready;  /* connections wait in it */
 };
 
 struct http_listener {
     struct http_listener_events events;
     uv_timer_t retry;
+    uv_check_t after_poll; /* runs when a socket is ready */
     struct listening_socket sockets[HTTP_LISTENERS_MAX];
     size_t count;
     size_t handles; /* uv handles that still exist */
@@ -251,13 +253,8 @@ static bool accept_one(struct http_listener *listener, int listening)
     return false;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void accept_some(struct http_listener *listener, const struct listening_socket *listening)
 {
-    struct listening_socket *listening = (struct listening_socket *)(void *)poll;
-    struct http_listener *listener = poll->data;
-
-    (void)status;
-    (void)events;
     for (int i = 0; i < HTTP_ACCEPTS_PER_TURN && !listener->is_finished; i++) {
         if (!listener->events.may_accept(listener->events.context)) {
             listener->is_paused = true;
@@ -268,6 +265,36 @@ static void on_poll(uv_poll_t *poll, int status, int events)
             return;
         }
     }
+}
+
+/*
+ * New connections are read as they are accepted: that waits until what has come on others before
+ * them is taken, so that a client that asks one thing after the other is heard in that order.
+ */
+static void on_after_poll(uv_check_t *check)
+{
+    struct http_listener *listener = check->data;
+
+    uv_check_stop(check);
+    for (size_t i = 0; i < listener->count && !listener->is_finished; i++) {
+        struct listening_socket *listening = &listener->sockets[i];
+
+        if (listening->is_ready && !listener->is_paused) {
+            accept_some(listener, listening);
+        }
+        listening->is_ready = false;
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct listening_socket *listening = (struct listening_socket *)(void *)poll;
+    struct http_listener *listener = poll->data;
+
+    (void)status;
+    (void)events;
+    listening->is_ready = true;
+    uv_check_start(&listener->after_poll, on_after_poll);
 }
 
 static void start_polling(struct http_listener *listener)
@@ -305,6 +332,7 @@ static void close_sockets(struct http_listener *listener)
         close(listener->sockets[i].descriptor);
     }
     uv_close((uv_handle_t *)&listener->retry, on_handle_closed);
+    uv_close((uv_handle_t *)&listener->after_poll, on_handle_closed);
 }
 
 void http_listener_finish(struct http_listener *listener)
@@ -363,10 +391,12 @@ struct http_listener *http_listener_new(struct uv_loop_s *loop, const char *addr
     struct http_listener *listener = memory_allocate_zeroed(sizeof(*listener));
     listener->events = *events;
     listener->count = count;
-    listener->handles = count + 1;
+    listener->handles = count + 2;
     listener->port = port_of(descriptors[0]);
     uv_timer_init(loop, &listener->retry);
     listener->retry.data = listener;
+    uv_check_init(loop, &listener->after_poll);
+    listener->after_poll.data = listener;
     for (size_t i = 0; i < count; i++) {
         listener->sockets[i].descriptor = descriptors[i];
         if (uv_poll_init(loop, &listener->sockets[i].poll, descriptors[i]) != 0) {

@@ -207,6 +207,27 @@ test('a client that goes away with its GET ends the session', async () => {
     client.destroy();
 });
 
+test('a GET is there before the POST behind it, even to a server that was late', async () => {
+    const late = await EchoServer.start();
+    try {
+        const sid = await late.openPolling();
+        const first = await Client.connect(late.port);
+        first.write(`OPTIONS ${POLLING} HTTP/1.1\r\nHost: test\r\n\r\n`);
+        assert.equal((await first.answer()).status, 204);
+        late.process.kill('SIGSTOP');
+        await until(() => late.isStopped(), 'it has stopped');
+        const second = await Client.connect(late.port);
+        first.write(`GET ${POLLING}&sid=${sid} HTTP/1.1\r\nHost: test\r\n\r\n`);
+        second.write(`POST ${POLLING}&sid=${sid} HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n1`);
+        late.process.kill('SIGCONT');
+        assert.equal((await first.answer()).body, '6');
+        assert.equal((await second.answer()).body, 'ok');
+        for (const client of [first, second]) client.destroy();
+    } finally {
+        await late.stop();
+    }
+});
+
 test('other methods are refused and hurt nobody', async () => {
     const sid = await server.openPolling();
     for (const method of ['PUT', 'DELETE', 'HEAD']) {

@@ -99,6 +99,11 @@ export class EchoServer {
         return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) * 1024;
     }
 
+    isStopped() {
+        const stat = fs.readFileSync(`/proc/${this.process.pid}/stat`, 'latin1');
+        return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+    }
+
     async stop() {
         this.process.kill('SIGTERM');
         const code = await within(this.exit, 'the end of the server');
