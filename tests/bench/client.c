@@ -31,7 +31,7 @@ enum {
 static const int64_t ns_per_second = 1000000000;
 
 /* The key and its answer are the example of RFC 6455 §1.3. */
-static const char upgrade_request[] = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
+static const char upgrade_request[] = "GET /socket.io/?EIO=%d&transport=websocket HTTP/1.1\r\n"
                                       "Host: 127.0.0.1\r\n"
                                       "Connection: Upgrade\r\n"
                                       "Upgrade: websocket\r\n"
@@ -221,9 +221,12 @@ void client_receive_packet(struct clients *self, struct client *client, const ch
         send_packet(self, client, "3", 1);
     } else if (client->state == CLIENT_OPENING && starts_with(packet, length, "0{")) {
         client->state = CLIENT_ATTACHING;
-        send_formatted(self, client, "40{\"entityId\":\"%s\"}",
-                       make_id(self, 'b', client->number, entity));
-    } else if (client->state == CLIENT_ATTACHING && starts_with(packet, length, "40{")) {
+        if (!self->options.old) { /* those are connected unasked */
+            send_formatted(self, client, "40{\"entityId\":\"%s\"}",
+                           make_id(self, 'b', client->number, entity));
+        }
+    } else if (client->state == CLIENT_ATTACHING &&
+               starts_with(packet, length, self->options.old ? "40" : "40{")) {
         if (self->options.joins) {
             client->state = CLIENT_JOINING;
             join_room(self, client);
@@ -244,8 +247,10 @@ static void begin(struct clients *self, struct client *client)
         client->state = CLIENT_OPENING;
         polling_open(self, client);
     } else {
+        char request[sizeof upgrade_request];
+        int length = snprintf(request, sizeof request, upgrade_request, self->options.old ? 3 : 4);
         client->state = CLIENT_UPGRADING;
-        client_send_bytes(self, client, upgrade_request, sizeof upgrade_request - 1);
+        client_send_bytes(self, client, request, (size_t)length);
     }
 }
 

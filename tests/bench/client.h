@@ -52,6 +52,7 @@ struct clients_options {
     uint32_t members;     /* client n belongs to room n / members */
     uint32_t concurrency; /* clients that open at the same time */
     bool polling;
+    bool old; /* as clients 1.x and 2.x: Engine.IO 3, over WebSocket */
     bool joins;
 };
 

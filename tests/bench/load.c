@@ -24,6 +24,7 @@ static const char usage[] =
     "  --seconds SECONDS    measured window; storm: longest (default 2)\n"
     "  --concurrency N      clients that open at the same time (default 64)\n"
     "  --polling            HTTP long-polling instead of WebSocket\n"
+    "  --old                as clients 1.x and 2.x do (Engine.IO 3), over WebSocket\n"
     "  --baseline N         idle: clients opened first and not counted (default 200)\n"
     "  --steps N[,N...]     idle: numbers of clients after which memory is read\n"
     "  --settle SECONDS     idle: quiet before memory is read (default 1.5)\n";
@@ -41,6 +42,7 @@ enum option_name {
     OPTION_SECONDS,
     OPTION_CONCURRENCY,
     OPTION_POLLING,
+    OPTION_OLD,
     OPTION_BASELINE,
     OPTION_STEPS,
     OPTION_SETTLE,
@@ -59,6 +61,7 @@ static const struct option long_options[] = {
     {"seconds", required_argument, NULL, OPTION_SECONDS},
     {"concurrency", required_argument, NULL, OPTION_CONCURRENCY},
     {"polling", no_argument, NULL, OPTION_POLLING},
+    {"old", no_argument, NULL, OPTION_OLD},
     {"baseline", required_argument, NULL, OPTION_BASELINE},
     {"steps", required_argument, NULL, OPTION_STEPS},
     {"settle", required_argument, NULL, OPTION_SETTLE},
@@ -177,6 +180,9 @@ static int apply_option(struct scenario_options *options, int name, const char *
         return parse_count(value, COUNT_MAX, &clients->concurrency);
     case OPTION_POLLING:
         clients->polling = true;
+        return 0;
+    case OPTION_OLD:
+        clients->old = true;
         return 0;
     case OPTION_BASELINE:
         return parse_count(value, COUNT_MAX, &options->baseline);

@@ -65,6 +65,12 @@ export const scenarios = [
         skip: ['floor'], figure: 'rss', target: 3,
     },
     {
+        name: 'idle-old', title: ({ clients }) => `${number(clients)} idle sockets, Engine.IO 3`,
+        load: { scenario: 'idle', members: 10, steps: [5000], old: true },
+        short: { steps: [200], baseline: 50, settle: 0.2 },
+        skip: ['floor', 'coalesce', 'redis', 'uws', 'ws'], figure: 'rss', target: 3,
+    },
+    {
         name: 'idle-polling', title: ({ clients }) => `${number(clients)} parked polls`,
         load: { scenario: 'idle', members: 10, steps: [5000], polling: true },
         short: { steps: [200], baseline: 50, settle: 0.2 },
