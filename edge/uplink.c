@@ -244,6 +244,13 @@ static void deliver(void *context, struct link *link, const struct bus_message *
     }
 }
 
+/* A join or a recovery of a socket that is gone would begin anew what has been ended meanwhile. */
+static bool is_pointless(const struct uplink_request *request)
+{
+    return request->is_forgotten &&
+           (request->awaits == BUS_JOINED || request->awaits == BUS_RECOVERED);
+}
+
 static void opened(void *context, struct link *link, const struct bus_hello *peer, int64_t now)
 {
     struct uplink *uplink = context;
@@ -257,7 +264,9 @@ static void opened(void *context, struct link *link, const struct bus_hello *pee
     link_send(link, &done);
     struct uplink_request *request, *next;
     HASH_ITER (hh, uplink->requests, request, next) {
-        if (link_send_encoded(link, buffer_slice(&request->message)) == 0) {
+        if (is_pointless(request)) {
+            end_request(uplink, request, NULL, ERROR_CLOSED, now);
+        } else if (link_send_encoded(link, buffer_slice(&request->message)) == 0) {
             request->link_id = link->id;
             uplink->counters.repeated += ++request->links > 1;
         }

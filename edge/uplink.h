@@ -3,7 +3,8 @@
  *
  * A request is kept until its answer or its deadline. When the link is opened anew (router
  * restarted, or it gave this edge up), the owner synchronises its rooms first and then every
- * waiting request is sent again: sends are idempotent, joins and reads may be repeated.
+ * waiting request is sent again: sends are idempotent, joins and reads may be repeated. Joins and
+ * recoveries whose owner is gone end instead.
  *
  * Implements: BUS.md, the edge's side of links and requests.
  */

@@ -400,6 +400,27 @@ static void test_requests_of_a_forgotten_owner_go_on_and_end_forgotten(void **st
     uplink_forget_owner(fixture->uplink, &fixture->owner); /* of nothing */
 }
 
+static void test_joins_of_a_forgotten_owner_are_not_repeated_on_a_new_link(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bus_message join = {.type = BUS_JOIN, .join = {.room = text("r"), .entity = text("ann")}};
+    struct bus_message recover = {.type = BUS_RECOVER, .recover = {.socket = text("socket")}};
+    uplink_request(fixture->uplink, &join, &join.join.request, on_answered, fixture,
+                   &fixture->owner, fixture->now);
+    uplink_request(fixture->uplink, &recover, &recover.recover.request, on_answered, fixture,
+                   &fixture->owner, fixture->now);
+    request(fixture, "a");
+    uplink_forget_owner(fixture->uplink, &fixture->owner);
+    settle(fixture);
+    buffer_clear(&fixture->router.lines);
+    uint64_t link = fixture->router.link.id;
+    router_restarts(fixture);
+    router_resets(fixture, link);
+    pass(fixture, 200, true);
+    assert_heard(&fixture->router, "sync_done 0\nsend #3 r ann a\n");
+    assert_int_equal(uplink_counters(fixture->uplink)->waiting, 1);
+}
+
 static void test_a_waiting_request_s_context_is_found_by_number_and_kind(void **state)
 {
     struct fixture *fixture = *state;
@@ -553,6 +574,7 @@ int main(void)
         FRESH(test_without_a_router_requests_end_within_their_deadline),
         OPEN(test_waiting_requests_are_repeated_on_a_new_link),
         OPEN(test_requests_of_a_forgotten_owner_go_on_and_end_forgotten),
+        OPEN(test_joins_of_a_forgotten_owner_are_not_repeated_on_a_new_link),
         OPEN(test_a_waiting_request_s_context_is_found_by_number_and_kind),
         FRESH(test_beyond_its_limits_a_request_is_overloaded_at_once),
         FRESH(test_a_link_that_is_full_refuses_requests),
