@@ -158,7 +158,7 @@ static void broadcast_event(struct chat *chat, struct chat_room *room,
     struct packet *packet = chat_room_event_packet(event->body, offset_of_message(chat));
     for (uint32_t i = 0; i < room->count; i++) {
         if (event->seq > room->members[i]->joined_seq) {
-            socket_emit(room->members[i]->owner->socket, packet);
+            chat_emit_message(room->members[i]->owner, packet, event->position);
             chat->counters.deliveries++;
         }
     }
@@ -220,6 +220,21 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
     }
 }
 
+/* One that is being recovered gets the text so far in the end, if there is any use for it then. */
+static void broadcast_chunk(struct chat *chat, struct chat_room *room,
+                            const struct bus_chunk *chunk)
+{
+    struct packet *packet = render_chunk(chat, chunk);
+    for (uint32_t i = 0; i < room->count; i++) {
+        if (room->members[i]->owner->recovery == NULL) {
+            socket_emit(room->members[i]->owner->socket, packet);
+            chat->counters.deliveries++;
+        }
+    }
+    chat->counters.rendered++;
+    packet_release(&packet);
+}
+
 static void deliver_chunk(struct chat *chat, const struct bus_message *message)
 {
     struct bus_message shown = *message;
@@ -229,7 +244,7 @@ static void deliver_chunk(struct chat *chat, const struct bus_message *message)
         return;
     }
     if (room != NULL) {
-        broadcast(chat, room, render_chunk(chat, chunk), SLICE_EMPTY);
+        broadcast_chunk(chat, room, chunk);
     }
     watch_announce(chat, chunk->question, &shown);
 }

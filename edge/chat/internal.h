@@ -252,7 +252,7 @@ void recover_tick(struct chat *chat, int64_t now);
 void recover_taken(struct chat *chat, struct slice socket_id, int64_t now);
 /* A packet for a socket; one that is being recovered gets it after what it has missed. */
 void chat_emit(struct chat_socket *socket, struct packet *packet);
-/* The same for a room's message. */
+/* The same for a room's message or event. */
 void chat_emit_message(struct chat_socket *socket, struct packet *packet, uint64_t position);
 
 /* deliver.c */

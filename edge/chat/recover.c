@@ -235,6 +235,9 @@ static void complete(struct recovery *recovery, int64_t now)
     from->is_kept = true;
     chat->counters.recovered++;
     destroy(recovery);
+    for (const struct chat_member *at = from->memberships; at != NULL; at = at->next) {
+        deliver_so_far(from, chat_text(at->room->id));
+    }
 }
 
 /* --- joining ---------------------------------------------------------------------------------- */
@@ -297,7 +300,6 @@ static void on_joined(void *context, const struct uplink_outcome *outcome)
         return;
     }
     collect(recovery, member, joined);
-    deliver_so_far(from, joined->room);
     if (needs_snapshot(recovery, room, joined)) {
         room->snapshot = render_room_joined(from, joined);
     }

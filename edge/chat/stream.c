@@ -53,6 +53,15 @@ static void drop(struct chat *chat, struct stream *stream)
     free(stream);
 }
 
+static void drop_room(struct chat *chat, struct stream_room *room)
+{
+    bool is_last;
+    do {
+        is_last = room->streams->room_next == NULL;
+        drop(chat, room->streams); /* the last one takes the room along */
+    } while (!is_last);
+}
+
 static struct stream *obtain(struct chat *chat, struct slice reply, struct slice question,
                              struct slice room_id, struct slice agent)
 {
@@ -220,6 +229,8 @@ void streams_ask(struct chat *chat)
             struct bus_message message = {.type = BUS_RUNS_WANTED,
                                           .runs_wanted = {chat_text(room->id)}};
             uplink_notify(chat->uplink, &message);
+        } else {
+            drop_room(chat, room); /* what is followed still comes anew, with its text so far */
         }
     }
 }

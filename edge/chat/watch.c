@@ -97,12 +97,13 @@ static void follow_destroy(struct follow *follow)
     free(follow);
 }
 
+/* Without its offset: when it goes out, the socket may have come further. */
 static void hold(struct follow *follow, struct packet *packet)
 {
     if (follow->held == NULL) {
         follow->held = memory_allocate(FOLLOW_HELD_MAX * sizeof(struct packet *));
     }
-    follow->held[follow->held_count++] = packet_share(packet);
+    follow->held[follow->held_count++] = packet_share(packet_plain(packet));
 }
 
 static void on_event(struct chat_watch *watch, const struct bus_message *event)

@@ -280,6 +280,23 @@ static void test_what_was_held_of_an_answer_is_not_lost_to_a_replay(void **state
     assert_events(client, "channel_joined room_joined messageStreamChunk");
 }
 
+/* The new router does not know that anybody follows it from here: its end will not be told. */
+static void test_a_followed_answer_is_not_taken_for_a_running_one_after_an_outage(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *client = asker(fixture, 1);
+    say_started(fixture);
+    say_chunk(fixture, 0, "why");
+    wait_for(fixture, HOLD);
+    assert_events(client, "messageStreamChunk");
+    replace_router(fixture);
+    be_in(fixture, client, "r", 2, "ann");
+    assert_events(client, "");
+    buffer_clear(&fixture->router.lines);
+    replace_router(fixture);
+    assert_heard(&fixture->router, "room_sync r last=2 members=ann\nsync_done 1\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +314,7 @@ int main(void)
         CHAT_TEST(test_joining_another_room_changes_nothing),
         CHAT_TEST(test_who_asks_again_amid_the_answer_gets_its_beginning_too),
         CHAT_TEST(test_what_was_held_of_an_answer_is_not_lost_to_a_replay),
+        CHAT_TEST(test_a_followed_answer_is_not_taken_for_a_running_one_after_an_outage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

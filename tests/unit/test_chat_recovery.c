@@ -275,6 +275,68 @@ static void all_rooms_are_complete_before_anything_is_told(void **state)
     assert_heard(&fixture->router, "");
 }
 
+static void say_run(struct chat_fixture *fixture, const char *words)
+{
+    struct bus_message started = {.type = BUS_RUN,
+                                  .run = {.room = text("r"),
+                                          .state = BUS_RUN_STARTED,
+                                          .agent = text("eliza"),
+                                          .question = text(QUESTION),
+                                          .reply = text(REPLY)}};
+    struct bus_message chunk = {.type = BUS_CHUNK,
+                                .chunk = {.room = text("r"),
+                                          .reply = text(REPLY),
+                                          .question = text(QUESTION),
+                                          .agent = text("eliza"),
+                                          .attempt = 1,
+                                          .text = text(words)}};
+    router_says(fixture, &started);
+    router_says(fixture, &chunk);
+}
+
+static void a_reply_that_came_meanwhile_has_no_pieces_behind_it(void **state)
+{
+    struct chat_fixture *fixture = recovering(state);
+    struct fake_websocket *client = coming_back(fixture, offset_of(10, 8));
+    router_recovers(fixture, "r,s", false);
+    router_rejoins(fixture, join_number(fixture, 1), "r", NULL, 0, 8);
+    say_run(fixture, "why");
+    struct bus_message reply = room_message("r", 2, "eliza");
+    reply.room_message.id = text(REPLY);
+    reply.room_message.in_reply_to = text(QUESTION);
+    reply.room_message.position = 19;
+    router_says(fixture, &reply);
+    router_rejoins(fixture, join_number(fixture, 2), "s", NULL, 0, 8);
+    assert_told(client, "hi@19 40{\"sid\" thinking controlMessage thinking messageComplete "
+                        "controlMessage ");
+}
+
+static void a_reply_that_is_being_written_comes_with_its_text_so_far(void **state)
+{
+    struct chat_fixture *fixture = recovering(state);
+    struct fake_websocket *client = coming_back(fixture, offset_of(10, 8));
+    router_recovers(fixture, "r,s", false);
+    router_rejoins(fixture, join_number(fixture, 1), "r", NULL, 0, 8);
+    say_run(fixture, "why");
+    router_rejoins(fixture, join_number(fixture, 2), "s", NULL, 0, 8);
+    assert_told(client, "40{\"sid\" thinking controlMessage messageStreamChunk@20 ");
+}
+
+static void what_was_held_for_who_asked_outside_does_not_lead_back(void **state)
+{
+    struct chat_fixture *fixture = recovering(state);
+    struct fake_websocket *client = saying(fixture, "40{\"entityId\":\"ann\"}");
+    be_in(fixture, client, "s", 0, "ann");
+    client_says(fixture, client,
+                "42[\"message\",{\"type\":2,\"payload\":{\"roomId\":\"r\",\"message\":\"?\"}}]");
+    router_accepts(fixture, 2, "r", 1, "ann", 1);
+    say_run(fixture, "why");
+    broadcast_at(fixture, "s", 1, 30, "\"text\":\"hi\"");
+    buffer_clear(&client->sent);
+    wait_for(fixture, 1000);
+    assert_told(client, "messageStreamChunk ");
+}
+
 static void it_is_the_same_socket_again(void **state)
 {
     struct chat_fixture *fixture = recovering(state);
@@ -491,6 +553,9 @@ int main(void)
         CHAT_TEST(while_it_catches_up_messages_prove_nothing_and_the_rest_says_nothing),
         CHAT_TEST(what_ends_without_a_router_is_said_later),
         CHAT_TEST(all_rooms_are_complete_before_anything_is_told),
+        CHAT_TEST(a_reply_that_came_meanwhile_has_no_pieces_behind_it),
+        CHAT_TEST(a_reply_that_is_being_written_comes_with_its_text_so_far),
+        CHAT_TEST(what_was_held_for_who_asked_outside_does_not_lead_back),
         CHAT_TEST(it_is_the_same_socket_again),
         CHAT_TEST(rooms_whose_presence_changed_are_told_of_afterwards),
         CHAT_TEST(before_the_first_event_its_rooms_begin_where_it_joined),
