@@ -65,7 +65,7 @@ OBJECTS_bridge := $(call objects,$(SOURCES_bridge)) $(BUILD)/obj/agent-bridge/ru
 PROGRAMS := $(BUILD)/router $(BUILD)/edge $(BUILD)/agent-bridge
 SHARE    := $(BUILD)/share/elizamq
 
-.PHONY: all run test test-long bench fuzz check-asan check-tsan fmt install install-programs clean \
+.PHONY: all run test test-long bench fuzz soak-sim check-asan check-tsan fmt install install-programs clean \
         programs
 all: programs $(SHARE)/www.stamp $(SHARE)/client.stamp
 programs: $(PROGRAMS)
@@ -174,6 +174,11 @@ $(BUILD)/tests/replay/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/obj/tests/fuz
     $(BUILD)/libedge.a $(BUILD)/libbridge.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_edge) $(LIBS_bridge)
+
+# The simulator on seeds that nobody has seen, for SOAK_SECONDS.
+SOAK_SECONDS ?= 3600
+soak-sim: $(BUILD)/tests/sim
+	@$< --from $$(date +%s)000000 --seconds $(SOAK_SECONDS)
 
 fmt:
 	clang-format -i $$(git ls-files '*.c' '*.h')

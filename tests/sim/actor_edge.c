@@ -62,6 +62,7 @@ static void start(struct actor *actor)
     chat_set_uplink(self->chat, self->uplink);
     self->sessions = session_table_new(&self->settings->session, &chat_socket_application,
                                        self->chat, &actor->ids, actor->incarnation, now_of(self));
+    chat_set_sessions(self->chat, self->sessions);
     self->links = 0;
     self->linked_at = actor->world->now;
     channel_connect(self->channel, 0);

@@ -95,6 +95,7 @@ void client_deinit(struct client *client)
         client->letters = letter->next;
         free(letter);
     }
+    buffer_deinit(&client->early);
     buffer_deinit(&client->scratch);
     arena_deinit(&client->arena);
 }
@@ -111,7 +112,12 @@ static void forget_rooms(struct client *client, bool is_explicit)
         } else if (attendance->state == ATTENDANCE_ASKED && is_explicit) {
             oracle_left_early(client->oracle, room, client->entity);
         }
+        if (client->state == CLIENT_CONNECTED) {
+            attendance->former = attendance->may_be_in ? ATTENDANCE_ASKED : attendance->state;
+            attendance->was_amid_replay = attendance->replay_left > 0;
+        }
         attendance->state = ATTENDANCE_OUT;
+        attendance->may_be_in = false;
         attendance->replay_left = 0;
         attendance->join_at = 0;
         client_forget_assemblies(attendance);
@@ -121,11 +127,12 @@ static void forget_rooms(struct client *client, bool is_explicit)
 static void go_offline(struct client *client)
 {
     struct world *world = client->world;
+    forget_waits(client);
+    forget_rooms(client, false);
     client->state = CLIENT_OFFLINE;
     client->connection = NULL;
     client->online_at = world->now + chance_between(&world->chance, 0, RECONNECT_MS_MAX);
-    forget_waits(client);
-    forget_rooms(client, false);
+    buffer_clear(&client->early);
 }
 
 /* What is in flight arrives still; whether it is present is another matter. */
@@ -162,7 +169,20 @@ static void drop_connection(struct client *client, const char *why)
     go_offline(client);
 }
 
-static void receive_message(struct client *client, struct slice data)
+static void receive_event(struct client *client, const struct socketio_packet *packet)
+{
+    struct json_iterator arguments = socketio_arguments(packet);
+    struct slice argument = SLICE_EMPTY, last, next;
+    json_next_element(&arguments, &argument);
+    last = argument;
+    while (json_next_element(&arguments, &next)) {
+        last = next;
+    }
+    client_receive_event(client, json_decode_string(packet->event, &client->arena), argument);
+    client_note_offset(client, last);
+}
+
+void client_receive_message(struct client *client, struct slice data)
 {
     struct socketio_packet packet;
     struct slice argument = SLICE_EMPTY;
@@ -174,11 +194,12 @@ static void receive_message(struct client *client, struct slice data)
     struct json_iterator arguments = socketio_arguments(&packet);
     switch (packet.type) {
     case SOCKETIO_CONNECT:
-        client->state = CLIENT_CONNECTED;
+        client_connected(client, packet.data);
         break;
     case SOCKETIO_EVENT:
-        json_next_element(&arguments, &argument);
-        client_receive_event(client, json_decode_string(packet.event, &client->arena), argument);
+        if (!client_keeps_for_later(client, data)) {
+            receive_event(client, &packet);
+        }
         break;
     case SOCKETIO_ACK:
         json_next_element(&arguments, &argument);
@@ -198,9 +219,7 @@ static void receive_open(struct client *client, struct slice data)
     json_scan(data, JSON_MAX_DEPTH, &handshake);
     json_to_integer(json_get(handshake, "pingInterval"), &client->ping_interval);
     json_to_integer(json_get(handshake, "pingTimeout"), &client->ping_timeout);
-    buffer_clear(&client->scratch);
-    buffer_append_format(&client->scratch, "40{\"entityId\":\"%s\"}", client->entity_id);
-    connection_send(client->connection, buffer_slice(&client->scratch));
+    client_say_connect(client);
 }
 
 static void received(void *context, struct connection *connection, struct slice bytes)
@@ -224,7 +243,7 @@ static void received(void *context, struct connection *connection, struct slice 
         connection_send(connection, SLICE_LITERAL("3"));
         break;
     case ENGINEIO_MESSAGE:
-        receive_message(client, packet.data);
+        client_receive_message(client, packet.data);
         break;
     default:
         break;
@@ -243,7 +262,8 @@ static void connect_somewhere(struct client *client)
     client->serial++;
     client->is_severed = false;
     client->opened_at = client->heard_at = world->now;
-    client->connection = connection_open(client->connections, edge, &peer, client);
+    client->connection = connection_open(client->connections, edge, client->takes_offsets, &peer,
+                                         client);
 }
 
 /* --- what is said and waited for ---------------------------------------------------------------- */
@@ -340,9 +360,11 @@ void client_leave(struct client *client, bool politely)
     if (client->state == CLIENT_OFFLINE) {
         return;
     }
-    world_tell(client->world, "%s leaves", client->name);
+    world_tell(client->world, "%s leaves%s", client->name, politely ? "" : ", without a word");
     connection_send(client->connection, politely ? SLICE_LITERAL("41") : SLICE_LITERAL("1"));
+    client->has_left = politely && !client->is_severed; /* as far as the edge can know */
     forget_rooms(client, true);
+    client->state = CLIENT_OFFLINE;
     connection_close(client->connection);
     go_offline(client);
 }

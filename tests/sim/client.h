@@ -1,11 +1,11 @@
 /*
  * A client: a well-behaved Socket.IO 4 client over WebSocket, at the level of packets, and the user
  * behind it. It joins rooms, sends messages and sends them again under the same messageId until they
- * are acknowledged, answers pings, comes back from lost connections on any edge, and rejoins with
- * `since`. What it receives it hands to the oracle.
+ * are acknowledged, answers pings, comes back from lost connections on any edge, as the socket it
+ * was or else rejoining with `since`. What it receives it hands to the oracle.
  *
- *   client.c           connections, what is waited for      client_events.c   what the cluster says
- *   client_actions.c   what the user does
+ *   client.c           connections, what is awaited   client_events.c     what the cluster says
+ *   client_actions.c   what the user does             client_recovery.c   going on as it was
  */
 #ifndef TESTS_SIM_CLIENT_H
 #define TESTS_SIM_CLIENT_H
@@ -53,6 +53,9 @@ struct attendance {
     uint64_t floor;    /* seq of room_joined: what comes live lies above */
     uint64_t view;     /* entities it believes to be present, one bit each */
     struct assembly *assemblies; /* owns */
+    enum attendance_state former; /* on the last connection, for the socket that may go on */
+    bool was_amid_replay;         /* likewise */
+    bool may_be_in; /* recovered: it had asked, and nobody has told it yet */
     bool is_input_disabled; /* controlMessage said so last, on whatever connection */
 };
 
@@ -102,6 +105,7 @@ struct client {
     unsigned entity; /* index; several clients may be one entity */
     char name[16];
     char entity_id[16];
+    bool takes_offsets; /* its library knows recovery */
     bool is_auditor; /* does nothing but look */
     unsigned eagerness; /* of 1 000 thoughts: those that become a message */
     unsigned room_count;
@@ -116,6 +120,12 @@ struct client {
     int64_t heard_at;    /* last ping or handshake */
     int64_t ping_interval;
     int64_t ping_timeout;
+    char pid[64];        /* of the last socket; empty: it cannot go on */
+    char offset[32];     /* the last one heard as it; may be empty */
+    bool is_forging;     /* one of them was not given by the cluster */
+    bool has_left;       /* on purpose: the last socket is over */
+    bool is_catching_up; /* hears what came before CONNECT */
+    struct buffer early; /* heard before CONNECT: a length and the packet, each */
     uint64_t last_ack_id;
     struct wait *waits;  /* owns: of this connection */
     struct attendance rooms[ROOMS_MAX];
@@ -145,6 +155,12 @@ bool client_is_settled(const struct client *client, const char **what);
 void client_emit(struct client *client, uint64_t ack_id, const char *event, struct slice argument);
 struct wait *client_wait(struct client *client, enum wait_kind kind);
 void client_act(struct client *client);
+void client_say_connect(struct client *client);
+void client_connected(struct client *client, struct slice auth); /* CONNECT was answered */
+bool client_keeps_for_later(struct client *client, struct slice data);
+void client_forget_socket(struct client *client);
+void client_note_offset(struct client *client, struct slice last);
+void client_receive_message(struct client *client, struct slice data);
 void client_join(struct client *client, unsigned room);
 void client_receive_event(struct client *client, struct slice name, struct slice argument);
 void client_receive_ack(struct client *client, uint64_t ack_id, struct slice argument);

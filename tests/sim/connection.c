@@ -41,7 +41,9 @@ static void close_at_client(struct connection *connection, int64_t most);
 
 static void open_at_edge(struct connection *connection, int64_t now)
 {
-    static const struct session_opening opening = {.revision = 4, .remote_address = "127.0.0.1"};
+    const struct session_opening opening = {.revision = 4,
+                                            .remote_address = "127.0.0.1",
+                                            .takes_offsets = connection->takes_offsets};
     struct actor_edge *edge = connection->edge;
     connection->is_open_at_edge = true;
     if (!actor_edge_accepts(edge) ||
@@ -222,13 +224,15 @@ static const struct websocket_operations operations = {send_packets, close_webso
 /* --- the client's side -------------------------------------------------------------------------- */
 
 struct connection *connection_open(struct connection **all, struct actor_edge *edge,
-                                   const struct connection_peer *peer, void *context)
+                                   bool takes_offsets, const struct connection_peer *peer,
+                                   void *context)
 {
     struct connection *connection = memory_allocate_zeroed(sizeof(*connection));
     connection->websocket.operations = &operations;
     connection->world = edge->actor.world;
     connection->edge = edge;
     connection->edge_life = edge->actor.life;
+    connection->takes_offsets = takes_offsets;
     connection->peer = peer;
     connection->context = context;
     connection->is_open_at_client = true;

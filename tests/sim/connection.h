@@ -27,6 +27,7 @@ struct connection {
     struct world *world;
     struct actor_edge *edge; /* borrows */
     uint64_t edge_life;
+    bool takes_offsets; /* the client's library stands another argument behind those of an event */
     const struct connection_peer *peer;
     void *context;
     bool is_open_at_edge;
@@ -42,7 +43,8 @@ struct connection {
 
 /* Connects to an edge. *all: the list that owns them; free it with connections_destroy(). */
 struct connection *connection_open(struct connection **all, struct actor_edge *edge,
-                                   const struct connection_peer *peer, void *context);
+                                   bool takes_offsets, const struct connection_peer *peer,
+                                   void *context);
 void connections_destroy(struct connection **all);
 
 /* One text message from the client. */

@@ -1,5 +1,5 @@
 /*
- * The simulator's command line. See tests/sim/README.md; `sim --help` in short.
+ * The simulator's command line: simulation.h for what one seed is, oracle.h for what must hold.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,13 +24,13 @@ struct arguments {
 
 struct tally {
     uint64_t passed, failed;
-    uint64_t steps, messages, acked, replied, replayed;
+    uint64_t steps, messages, acked, replied, replayed, recovered;
     int64_t virtual_ms;
 };
 
 static const char usage[] =
-    "usage: sim [--seed N [--verbose]] [--seeds A..B] [--seconds S] [--profile NAME]\n"
-    "           [--regressions FILE] [--profiles]\n"
+    "usage: sim [--seed N [--verbose]] [--seeds A..B] [--from A] [--seconds S]\n"
+    "           [--profile NAME] [--regressions FILE] [--profiles]\n"
     "\n"
     "Runs simulated clusters, one per seed, and checks what is promised. Without arguments: the\n"
     "regression seeds, then seeds from 1 on, for 20 seconds.\n"
@@ -38,7 +38,8 @@ static const char usage[] =
     "  --seed N            this seed only\n"
     "  --verbose           tell all that happens\n"
     "  --seeds A..B        these seeds\n"
-    "  --seconds S         seeds from 1 (or A) on, until S seconds have passed\n"
+    "  --from A            seeds from A on (default: 1), until the time is over\n"
+    "  --seconds S         the time (default: 20)\n"
     "  --profile NAME      misfortunes of this kind; without it each seed draws its own\n"
     "  --regressions FILE  seeds that once failed, run first (default: tests/sim/seeds.txt)\n"
     "  --profiles          list the profiles\n";
@@ -83,6 +84,8 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
                    parse_number(rest + 2, '\0', &arguments->last, &rest) &&
                    number <= arguments->last) {
             arguments->first = number;
+        } else if (strcmp(flag, "--from") == 0 && parse_number(value, '\0', &number, &rest)) {
+            arguments->first = number;
         } else if (strcmp(flag, "--seconds") == 0 && parse_number(value, '\0', &number, &rest) &&
                    number <= 1000000) {
             arguments->seconds = (int64_t)number;
@@ -107,6 +110,7 @@ static void run_seed(uint64_t seed, const struct profile *profile, const char *n
     tally->acked += result.acked;
     tally->replied += result.replied;
     tally->replayed += result.replayed;
+    tally->recovered += result.recovered;
     tally->virtual_ms += result.duration;
     if (!result.has_failed) {
         tally->passed++;
@@ -184,9 +188,11 @@ int main(int argc, char **argv)
         run_seed(seed, arguments.profile, "", &arguments, &tally);
     }
     printf("%.0f s of virtual time, %" PRIu64 " events, %" PRIu64 " messages stored, %" PRIu64
-           " letters acknowledged, %" PRIu64 " replies, %" PRIu64 " replayed, %.1f s\n",
+           " letters acknowledged, %" PRIu64 " replies, %" PRIu64 " replayed, %" PRIu64
+           " recovered, %.1f s\n",
            (double)tally.virtual_ms / 1000, tally.steps, tally.messages, tally.acked,
-           tally.replied, tally.replayed, (double)(monotonic_ms() - started) / 1000);
+           tally.replied, tally.replayed, tally.recovered,
+           (double)(monotonic_ms() - started) / 1000);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", tally.passed, tally.failed);
     return tally.failed == 0 ? 0 : 1;
 }

@@ -12,6 +12,7 @@ void memory_store_init(struct memory_store *store)
 {
     *store = (struct memory_store){.arrivals = 0};
     arena_init(&store->arena);
+    memory_sessions_init(&store->sessions, &store->arena);
 }
 
 void memory_store_deinit(struct memory_store *store)
@@ -39,6 +40,7 @@ void memory_store_deinit(struct memory_store *store)
         HASH_DEL(store->agents, agent);
         free(agent);
     }
+    memory_sessions_deinit(&store->sessions);
     arena_deinit(&store->arena);
 }
 
@@ -262,7 +264,8 @@ static void apply(struct memory_store *store, const struct store_operation *oper
         put_agent(store, &operation->agent);
         break;
     default:
-        break; /* sessions: no client of the simulation is recovered */
+        memory_sessions_apply(&store->sessions, operation);
+        break;
     }
 }
 
@@ -333,6 +336,15 @@ static size_t reaches(const struct stored_room *room, int64_t time)
     return at;
 }
 
+static size_t after_position(const struct stored_room *room, uint64_t position)
+{
+    size_t at = room->count;
+    while (at > 0 && room->messages[at - 1]->record.position > position) {
+        at--;
+    }
+    return at;
+}
+
 static void history(struct store_page *page, const struct stored_room *room,
                     const struct store_query *query)
 {
@@ -394,7 +406,12 @@ struct store_page *memory_store_query(struct memory_store *store, const struct s
         answer_message(store, page, query->id);
         break;
     case STORE_QUERY_AFTER_POSITION:
+        page_of(page, room, after_position(room, query->after_seq), room->count, query->limit,
+                false);
+        break;
     case STORE_QUERY_SESSION:
+        memory_sessions_answer(&store->sessions, page, query->id);
+        break;
     case STORE_QUERY_LAST_SESSION:
     case STORE_QUERY_PARTICIPANTS:
     case STORE_QUERY_ID_TAKEN:
@@ -470,5 +487,8 @@ void memory_store_load(struct memory_store *store, struct store_loader *loader)
             recent.body = SLICE_EMPTY;
             loader->recent(loader->context, &recent);
         }
+    }
+    if (store->sessions.secret.length > 0) {
+        loader->secret(loader->context, store->sessions.secret);
     }
 }

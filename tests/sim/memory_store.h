@@ -9,6 +9,7 @@
 #include <uthash.h>
 #include "proto/base/arena.h"
 #include "router/store/store.h"
+#include "tests/sim/memory_sessions.h"
 
 struct stored_room {
     struct room_record record; /* last_seq and last_at are kept up to date */
@@ -45,6 +46,7 @@ struct memory_store {
     struct stored_message *messages;
     struct stored_job *jobs;
     struct stored_agent *agents;
+    struct memory_sessions sessions;
     uint64_t arrivals;
     uint64_t open_jobs;
     /* Told of every message that is committed, in order, when its batch is. May be NULL. */

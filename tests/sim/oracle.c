@@ -207,9 +207,11 @@ static void check_job(struct oracle *oracle, const struct stored_job *job)
     }
     asked->jobs |= 1U << agent;
     bool is_right = job->record.state == JOB_DONE ? has_reply : !has_reply;
+    bool was_unlucky =
+        oracle->bridge_deaths >= oracle->job_attempts || !profile_keeps_links(profile);
     bool may_be = job->record.state == JOB_DONE ||
                   (job->record.state == JOB_FAILED &&
-                   (profile->agent_failures > 0 || profile->store_failures > 0)) ||
+                   (profile->agent_failures > 0 || profile->store_failures > 0 || was_unlucky)) ||
                   (job->record.state == JOB_CANCELLED && profile->controls > 0);
     if (!is_right || !may_be) {
         world_fail(world, "reply", "job %llu ended in state %d and its question has %s reply",

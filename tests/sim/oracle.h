@@ -6,6 +6,7 @@
  *   exactly-once   a letter is stored once; a repeat is answered as the first one was
  *   order          a member gets every message of its room after its join, in order, once
  *   replay         a rejoin with `since` gets what it missed, marked, or is told that it does not
+ *   recovery       who goes on as it was gets all that it missed; who could is not refused
  *   stranger       nobody gets what is not for him
  *   reply          one final reply for every question and agent, under its derived id, in order
  *   chunks         the pieces of a reply behind the last reset are what it says, or its beginning
@@ -46,9 +47,12 @@ struct oracle {
     bool is_eliza; /* answers cannot be foretold, and may change with the attempt */
     int64_t grace;
     int64_t replay_max;
+    int64_t recovery_window;
+    int64_t job_attempts;  /* bridges that one question may cost */
+    int64_t bridge_deaths; /* until the end */
     const struct actor *router; /* borrows: a new one has to learn first */
     struct holding holdings[ROOMS_MAX][ENTITIES_MAX];
-    size_t acked, replied, replayed;
+    size_t acked, replied, replayed, recovered;
 };
 
 void oracle_init(struct oracle *oracle, struct world *world, struct memory_store *store,
@@ -72,6 +76,10 @@ struct told_join {
 };
 void oracle_joined(struct oracle *oracle, struct client *client, unsigned room,
                    const struct told_join *told);
+
+/* CONNECT says that it is the socket it was; or that it is another one, after so many packets. */
+void oracle_recovered(struct oracle *oracle, struct client *client);
+void oracle_not_recovered(struct oracle *oracle, const struct client *client, bool has_early);
 
 struct told_message {
     struct slice id;

@@ -3,6 +3,7 @@
  *
  *   oracle.c           what is stored, and the end     oracle_stream.c     replies as they are written
  *   oracle_told.c      joins, messages, acks           oracle_presence.c   who is where
+ *   oracle_recovery.c  sockets that go on
  */
 #ifndef TESTS_SIM_ORACLE_INTERNAL_H
 #define TESTS_SIM_ORACLE_INTERNAL_H
@@ -43,11 +44,21 @@ static inline struct stored_room *room_at(const struct oracle *oracle, unsigned 
     return memory_store_room(oracle->store, slice_of_string(room_name(room)));
 }
 
+/* Messages of a room with a seq above `after`, up to `through`. */
+static inline size_t count_between(const struct stored_room *room, uint64_t after,
+                                   uint64_t through)
+{
+    return room == NULL ? 0 : memory_store_after(room, through) - memory_store_after(room, after);
+}
+
 int oracle_agent_of(const struct oracle *oracle, struct slice id); /* -1: none of ours */
 
 /* The letter of this client that a message is, or answers; NULL: neither. */
 struct letter *oracle_own_letter(const struct oracle *oracle, const struct client *client,
                                  const struct stored_message *message);
+
+/* A message of a room that a recovered client had asked for: from here on it has all of them. */
+void oracle_begin_at(struct client *client, unsigned room, const struct stored_message *message);
 
 /* The final reply came: what was streamed of it was its text. */
 void oracle_check_assembly(struct oracle *oracle, struct client *client, unsigned room,

@@ -4,11 +4,6 @@
 
 /* --- joins -------------------------------------------------------------------------------------- */
 
-static size_t count_between(const struct stored_room *room, uint64_t after, uint64_t through)
-{
-    return room == NULL ? 0 : memory_store_after(room, through) - memory_store_after(room, after);
-}
-
 static void check_replay(struct oracle *oracle, struct client *client, unsigned room,
                          const struct told_join *told)
 {
@@ -46,18 +41,23 @@ void oracle_joined(struct oracle *oracle, struct client *client, unsigned room,
     struct attendance *attendance = &client->rooms[room];
     struct stored_room *stored = room_at(oracle, room);
     bool is_again = attendance->state == ATTENDANCE_IN;
+    bool was_begun = attendance->may_be_in && attendance->has_cursor;
     if (told->seq > (stored == NULL ? 0 : stored->record.last_seq)) {
         world_fail(oracle->world, "committed", "%s joins %s at seq %llu", client->name,
                    room_name(room), (unsigned long long)told->seq);
     }
     check_members(oracle, client, room, told);
     attendance->view = told->view;
-    if (is_again) {
-        if (attendance->cursor < told->seq && attendance->epoch == told->epoch) {
+    attendance->may_be_in = false;
+    if (is_again || was_begun) {
+        if (attendance->cursor < told->seq && attendance->epoch == told->epoch &&
+            count_between(stored, attendance->cursor, told->seq) > 0) {
             world_fail(oracle->world, "order", "%s is at %llu of %s, which was said to %llu",
                        client->name, (unsigned long long)attendance->cursor, room_name(room),
                        (unsigned long long)told->seq);
         }
+    }
+    if (is_again) {
         return;
     }
     attendance->state = ATTENDANCE_IN;
@@ -69,7 +69,7 @@ void oracle_joined(struct oracle *oracle, struct client *client, unsigned room,
     }
     if (told->is_complete) {
         attendance->replay_left = told->replay_count;
-    } else {
+    } else if (!was_begun || attendance->cursor < told->seq) {
         attendance->cursor = told->seq;
     }
     attendance->has_cursor = true;
@@ -160,9 +160,14 @@ void oracle_told(struct oracle *oracle, struct client *client, unsigned room,
     if (message == NULL) {
         return;
     }
+    if (attendance->may_be_in && !attendance->has_cursor && client->is_catching_up) {
+        oracle_begin_at(client, room, message);
+    }
+    bool is_in = attendance->state == ATTENDANCE_IN ||
+                 (attendance->may_be_in && attendance->has_cursor);
     bool was_held = attendance->state == ATTENDANCE_IN && attendance->replay_left == 0 &&
                     told->seq <= attendance->floor;
-    if (attendance->state != ATTENDANCE_IN || (was_held && told->in_reply_to.length > 0)) {
+    if (!is_in || (was_held && told->in_reply_to.length > 0)) {
         told_outside(oracle, client, room, message, told);
     } else {
         told_in_order(oracle, client, room, message, told);

@@ -44,11 +44,12 @@ static void make_router(struct simulation *simulation)
 {
     static const int64_t graces[] = {5000, 5000, 5000, 3000, 1000, 0};
     static const int64_t replays[] = {1000, 1000, 1000, 5};
+    static const int64_t windows[] = {120000, 120000, 120000, 120000, 2500, 0};
     struct router_settings *settings = &simulation->router.settings;
     bool is_tight = simulation->world.profile->is_tight;
     actor_init(&simulation->router.actor, &actor_router_class, &simulation->world, "router", 1);
     *settings = router_default_settings;
-    settings->recovery_window = 0;
+    settings->recovery_window = draw_of(simulation, windows, 6);
     settings->presence_grace = draw_of(simulation, graces, 6);
     settings->replay_max = draw_of(simulation, replays, 4);
     settings->link = link_settings(is_tight ? 96 << 10 : 64 << 20);
@@ -60,6 +61,8 @@ static void make_router(struct simulation *simulation)
     simulation->router.store = &simulation->store;
     simulation->oracle.grace = settings->presence_grace;
     simulation->oracle.replay_max = settings->replay_max;
+    simulation->oracle.recovery_window = settings->recovery_window;
+    simulation->oracle.job_attempts = settings->job_attempts;
 }
 
 static void make_edges(struct simulation *simulation)
@@ -175,6 +178,7 @@ static void make_clients(struct simulation *simulation)
         unsigned entity = (unsigned)(is_tab ? chance_below(&world->chance, i) : i);
         struct client *client =
             add_client(simulation, i, entity, simulation->edges, simulation->edge_count);
+        client->takes_offsets = chance_happens(&world->chance, 800);
         client->eagerness = (unsigned)draw(simulation, 0, is_crowd ? 30 : 100);
         for (unsigned room = 0; room < simulation->room_count; room++) {
             client->rooms[room].is_wanted = chance_happens(&world->chance, 500);
@@ -388,6 +392,9 @@ static void run(struct simulation *simulation)
     if (simulation->world.has_failed) {
         return;
     }
+    for (size_t i = 0; i < simulation->bridge_count; i++) {
+        simulation->oracle.bridge_deaths += (int64_t)simulation->bridges[i].actor.life - 1;
+    }
     oracle_check_views(&simulation->oracle);
     oracle_check_end(&simulation->oracle);
     audit(simulation);
@@ -417,7 +424,8 @@ void simulation_run(uint64_t seed, const struct profile *profile, bool is_verbos
                                          .messages = (size_t)simulation->store.arrivals,
                                          .acked = simulation->oracle.acked,
                                          .replied = simulation->oracle.replied,
-                                         .replayed = simulation->oracle.replayed};
+                                         .replayed = simulation->oracle.replayed,
+                                         .recovered = simulation->oracle.recovered};
     memcpy(result->failure, world->failure, sizeof(result->failure));
     unmake(simulation);
     log_set_world(NULL);

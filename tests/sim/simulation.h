@@ -41,7 +41,7 @@ struct simulation_result {
     uint64_t digest;
     int64_t duration; /* virtual ms */
     uint64_t steps;
-    size_t messages, acked, replied, replayed;
+    size_t messages, acked, replied, replayed, recovered;
 };
 
 /* Runs one seed. profile NULL: the seed's own. */

@@ -403,7 +403,8 @@ static void test_requests_of_a_forgotten_owner_go_on_and_end_forgotten(void **st
 static void test_joins_of_a_forgotten_owner_are_not_repeated_on_a_new_link(void **state)
 {
     struct fixture *fixture = *state;
-    struct bus_message join = {.type = BUS_JOIN, .join = {.room = text("r"), .entity = text("ann")}};
+    struct bus_message join = {.type = BUS_JOIN,
+                               .join = {.room = text("r"), .entity = text("ann")}};
     struct bus_message recover = {.type = BUS_RECOVER, .recover = {.socket = text("socket")}};
     uplink_request(fixture->uplink, &join, &join.join.request, on_answered, fixture,
                    &fixture->owner, fixture->now);
