@@ -155,8 +155,7 @@ static bool has_json_type(const struct http_request *request)
 /* Reads the body as one JSON object, none as an empty one; false: refused already. */
 static bool take_body(struct rest_call *call)
 {
-    if (call->request->body.length == 0 &&
-        http_request_header(call->request, "content-type").length == 0) {
+    if (call->request->body.length == 0) {
         call->body = SLICE_LITERAL("{}");
         return true;
     }
