@@ -150,3 +150,10 @@ size_t rest_utf16_length(struct slice text)
     }
     return length;
 }
+
+void rest_begin_element(struct buffer *out)
+{
+    if (out->data[out->length - 1] != '[') {
+        buffer_append_char(out, ',');
+    }
+}

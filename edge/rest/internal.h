@@ -5,7 +5,8 @@
  *   fields.c    members under all their names wait.c      questions to the router
  *   messages.c  POST and GET …/messages       message_changes.c  one message, clearing, search
  *   submit.c    agents that run elsewhere     run.c       waiting for an agent
- *   channels.c  channels and who is in them   servers.c   message servers
+ *   channels.c  channels, channel_people.c who is in them
+ *   servers.c   message servers, server_channels.c and server_agents.c what they have
  *   title.c     titles                        sessions.c  sessions, agent_session.h what they are
  *   session_messages.c  what is said in them  session_list.c  all of them
  *   jobs.c      making jobs, agent_job.h what they are
@@ -104,6 +105,8 @@ struct rest_wait {
 #define REST_SESSIONS "session"
 #define REST_JOBS "job"
 
+#define REST_CHANNEL_NOT_FOUND "Channel not found"
+
 enum { REST_SEARCH_MAX = 512 /* bytes */ };
 
 /* rest.c */
@@ -171,6 +174,8 @@ bool rest_take_number(struct slice value, int64_t fallback, int64_t most, uint64
 void rest_copy_members(struct buffer *out, struct slice object, const char *const *without);
 /* Appends those that another object has not, also without the braces. */
 void rest_copy_others(struct buffer *out, struct slice object, struct slice other);
+/* A comma, unless the array has just begun. */
+void rest_begin_element(struct buffer *out);
 size_t rest_utf16_length(struct slice text); /* what String.length counts in JavaScript */
 
 /* messages.c */
@@ -200,13 +205,18 @@ void rest_runs_destroy(struct rest *rest);
 void rest_post_channel(const struct rest_call *call);
 void rest_get_channel(const struct rest_call *call);
 void rest_patch_channel(const struct rest_call *call);
+void rest_get_dm_channel(const struct rest_call *call);
+void rest_answer_channel(struct rest_wait *wait, int status, const struct bus_channel *channel);
+void rest_write_participants(struct buffer *out, const struct bus_channel *channel);
+/* With its participants. */
+void rest_ask_for_channel(const struct rest_call *call, uplink_answered *answered);
+
+/* channel_people.c */
 void rest_get_participants(const struct rest_call *call);
 void rest_get_presence(const struct rest_call *call);
 void rest_get_channel_agents(const struct rest_call *call);
 void rest_post_channel_agent(const struct rest_call *call);
 void rest_delete_channel_agent(const struct rest_call *call);
-void rest_get_dm_channel(const struct rest_call *call);
-void rest_answer_channel(struct rest_wait *wait, int status, const struct bus_channel *channel);
 
 /* message_changes.c */
 void rest_get_message(const struct rest_call *call);
@@ -272,8 +282,14 @@ void rest_get_servers(const struct rest_call *call);
 void rest_get_central_servers(const struct rest_call *call);
 void rest_post_server(const struct rest_call *call);
 void rest_delete_server(const struct rest_call *call);
+bool rest_is_current_server(struct slice id);
+void rest_refuse_format(const struct rest_call *call, const char *text);
+
+/* server_channels.c */
 void rest_get_server_channels(const struct rest_call *call);
 void rest_sync_channels(const struct rest_call *call);
+
+/* server_agents.c */
 void rest_get_server_agents(const struct rest_call *call);
 void rest_post_server_agent(const struct rest_call *call);
 void rest_delete_server_agent(const struct rest_call *call);

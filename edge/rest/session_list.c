@@ -32,9 +32,7 @@ static void write_sessions(struct rest_wait *wait, const struct bus_list *record
             !rest_may_show(wait, session.channel)) {
             continue;
         }
-        if (out->data[out->length - 1] != '[') {
-            buffer_append_char(out, ',');
-        }
+        rest_begin_element(out);
         buffer_append_char(out, '{');
         agent_session_write_info(&session, row.id, wall, out);
         buffer_append_char(out, '}');
