@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "tests/bench/answer.h"
 #include "tests/bench/client.h"
 
 enum {
@@ -127,45 +127,23 @@ static void receive_body(struct clients *clients, struct client *client, const c
     }
 }
 
-/* The value of Content-Length in an answer's head, or -1. */
-static long content_length(const char *head, size_t length)
-{
-    static const char name[] = "content-length:";
-    const char *line = head;
-    const char *end = head + length;
-    while (line < end) {
-        if ((size_t)(end - line) > sizeof name && strncasecmp(line, name, sizeof name - 1) == 0) {
-            return strtol(line + sizeof name - 1, NULL, 10);
-        }
-        const char *newline = memchr(line, '\n', (size_t)(end - line));
-        line = newline ? newline + 1 : end;
-    }
-    return -1;
-}
-
 size_t polling_receive(struct clients *clients, struct client *client, const char *bytes,
                        size_t length)
 {
-    static const char status[] = "HTTP/1.1 200";
     size_t taken = 0;
     while (taken < length && client->state != CLIENT_CLOSED) {
-        const char *answer = bytes + taken;
-        const char *head_end = memmem(answer, length - taken, "\r\n\r\n", 4);
-        if (!head_end) {
-            break;
-        }
-        size_t head = (size_t)(head_end - answer) + 4;
-        long body = content_length(answer, head);
-        if (body < 0 || strncmp(answer, status, sizeof status - 1) != 0) {
+        const char *bytes_left = bytes + taken;
+        struct answer answer;
+        enum answer_state state = answer_read(bytes_left, length - taken, &answer);
+        if (state == ANSWER_REFUSED) {
             client_fail(clients, client, "refused, or an answer without a length: %.*s",
-                        (int)(head - 4), answer);
+                        (int)(answer.head - 4), bytes_left);
+        }
+        if (state != ANSWER_WHOLE) {
             break;
         }
-        if (length - taken < head + (size_t)body) {
-            break;
-        }
-        taken += head + (size_t)body;
-        receive_body(clients, client, answer + head, (size_t)body);
+        taken += answer.head + answer.body;
+        receive_body(clients, client, bytes_left + answer.head, answer.body);
     }
     return taken;
 }

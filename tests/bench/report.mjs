@@ -22,6 +22,7 @@ const columns = [
     { title: 'p99 ms', text: (row) => precise(row.p99) },
     { title: 'KiB/conn', text: (row) => precise(row.rss) },
     { title: 'conn/s', text: (row) => round(row.opened, 0) },
+    { title: 'GETs/CPU-s', text: (row) => round(row.gets, 0) },
     { title: 'exact', text: (row) => (row.error ? 'NO' : 'yes') },
     { title: 'ours/it', text: (row) => (row.ratio ? `× ${precise(row.ratio)}` : '') },
     { title: 'must reach', text: (row) => row.verdict ?? '', left: true },

@@ -75,13 +75,15 @@ const fit = (load) => {
     return { ...load, steps: load.steps.map((step) => Math.min(step, most)) };
 };
 
-const loadArguments = (load, server) => Object.entries({
-    ...load, ports: server.ports, pids: server.pids,
-}).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, `${value}`]));
+const optionsOf = ({ scenario, ...load }, { ports, pids }) => (
+    scenario === 'gets' ? { ...load, port: ports[0], pids } : { scenario, ...load, ports, pids }
+);
+const loadArguments = (load, server) => Object.entries(optionsOf(load, server)).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, `${value}`]));
 
 // Runs the load generator; resolves with what it printed.
 const runLoad = (load, server) => new Promise((resolve, reject) => {
-    const child = spawnBound(path.join(benchDir, 'load'), loadArguments(load, server), {
+    const program = load.scenario === 'gets' ? 'gets' : 'load';
+    const child = spawnBound(path.join(benchDir, program), loadArguments(load, server), {
         stdio: ['ignore', 'pipe', 'inherit'], timeout: LOAD_DEADLINE_MS, killSignal: 'SIGKILL',
     });
     let output = '';
@@ -104,7 +106,10 @@ const measure = async (scenario, server, options) => {
     let error;
     try {
         instance = await server.start({ edges: scenario.edges ?? 1 });
-        result = await runLoad(load, instance);
+        const [port] = instance.ports;
+        const prepared = scenario.prepare
+            ? { path: await scenario.prepare(`http://127.0.0.1:${port}`) } : {};
+        result = await runLoad({ ...load, ...prepared }, instance);
         error = result.error;
     } catch (failure) {
         error = failure.message;

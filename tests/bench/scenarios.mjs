@@ -5,6 +5,7 @@
 //   short     what a quick run changes in them
 //   edges     edge processes of ours (default 1), sharing one port
 //   skip      servers it makes no sense for
+//   prepare   resolves with the path of GETs, given the server's address
 //   figure    the one figure that servers are compared by
 //   target    its bound: a number, or a function of the floor's figure of the same run
 
@@ -20,6 +21,7 @@ export const figures = {
     p99: { title: 'p99 ms', better: 'less' },
     rss: { title: 'KiB/conn', better: 'less' },
     opened: { title: 'conn/s', better: 'more' },
+    gets: { title: 'GETs/CPU-s', better: 'more' },
 };
 
 // With sixteen messages in flight a server may coalesce what goes to one socket; with one it
@@ -29,6 +31,27 @@ const fanOut = (members, window) => ({
 });
 
 const rooms = { clients: 1000, members: 10 };
+
+// A room with one message in it.
+const speak = async (url) => {
+    const response = await fetch(`${url}/api/messaging/channels/bench/messages`, {
+        method: 'POST', headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ text: 'x'.repeat(128), entityId: 'bench' }),
+    });
+    if (response.status !== 201) throw new Error(`a message is answered ${response.status}`);
+};
+
+// REST is ours alone: the others speak Socket.IO only. CPU of edge and router together.
+const gets = (name, what, path) => ({
+    name, title: () => `REST: GET of ${what}`,
+    load: { scenario: 'gets', clients: 32, warmup: 0.5, seconds: 2 }, short: { clients: 8 },
+    skip: ['uws', 'ws', 'redis', 'floor', 'coalesce'],
+    prepare: async (url) => {
+        await speak(url);
+        return `/api/messaging${path}`;
+    },
+    figure: 'gets', target: 10000,
+});
 
 export const scenarios = [
     {
@@ -82,6 +105,9 @@ export const scenarios = [
         short: { clients: 500 },
         figure: 'opened', target: 10000,
     },
+    gets('rest-edge', 'what the edge knows', '/message-server/current'),
+    gets('rest-router', 'what the router knows', '/channels/bench/details'),
+    gets('rest-store', 'what the store knows', '/channels/bench/messages?limit=1'),
 ];
 
 const SHORT_LOAD = { warmup: 0.2, seconds: 0.5 };
@@ -109,12 +135,17 @@ export const figuresOf = (result) => {
     if (result.scenario === 'idle') {
         return result.memory.map(({ rss_kib: rss, slab_kib: slab }) => ({ rss, slab }));
     }
+    if (!result.latency_ms) return []; // it failed before it was measured
     const latency = { p50: result.latency_ms.p50, p99: result.latency_ms.p99 };
     const extremes = { p999: result.latency_ms.p999, max: result.latency_ms.max };
     const busy = {
         serverBusy: result.server_cpu_seconds / result.seconds,
         generatorBusy: result.generator_cpu_seconds / result.seconds,
     };
+    if (result.scenario === 'gets') {
+        const each = result.gets / result.server_cpu_seconds;
+        return [{ gets: each, ...latency, ...extremes, ...busy }];
+    }
     if (result.scenario === 'storm') {
         const opened = result.ready / result.seconds;
         return [{ opened, ...latency, ...extremes, ...busy }];
