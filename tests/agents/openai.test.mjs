@@ -63,10 +63,13 @@ describe('a chat completions server as the runtime', TEST_OPTIONS, () => {
 
     const chunksOf = (client) => client.received('messageStreamChunk').map(({ chunk }) => chunk);
 
-    const triesFailed = async () => {
+    const metric = async (name) => {
         const metrics = await (await fetch(`${cluster.bridge.url}/metrics`)).text();
-        return Number(/^elizamq_bridge_runtime_tries_failed_total\{runtime="openai"\} (\d+)$/m.exec(metrics)[1]);
+        return Number(new RegExp(`^elizamq_bridge_runtime_${name}{runtime="openai"} (\\d+)$`, 'm')
+            .exec(metrics)[1]);
     };
+
+    const triesFailed = () => metric('tries_failed_total');
 
     // Resolves with the name of the failure as the one who asked over SSE gets it.
     const failureOf = async (answer) => {
@@ -325,6 +328,20 @@ describe('a chat completions server as the runtime', TEST_OPTIONS, () => {
         await server.start();
         server.answer = (_, response) => stream(response, ['back']);
         assert.equal((await answer).body.agentResponse.text, 'back');
+    });
+
+    it('a server that fails too often is left alone, and probed until it is back', async () => {
+        await server.stop();
+        const answers = Array.from({ length: 4 }, () => ask(randomUUID(), 'Hello'));
+        await until(async () => await metric('breaker_open') === 1, 'the breaker opens');
+        const tries = await metric('tries_total');
+        answers.push(ask(randomUUID(), 'I wait'));
+        await server.start();
+        server.answer = (_, response) => stream(response, ['back']);
+        assert.equal((await answers.at(-1)).body.agentResponse.text, 'back');
+        await Promise.all(answers);
+        assert.equal(await metric('breaker_open'), 0);
+        assert.ok(await metric('tries_total') - tries <= answers.length + 3);
     });
 
     it('a server that dies within its answer leaves what it said, and the next question is answered',
