@@ -59,6 +59,8 @@ static uint64_t answers_request(const struct bus_message *message)
         return message->members_page.request;
     case BUS_CHANNEL:
         return message->channel.request;
+    case BUS_RUN_ATTACHED:
+        return message->run_attached.request;
     case BUS_RECOVERED:
         return message->recovered.request;
     case BUS_REJOINED:
@@ -95,6 +97,8 @@ static enum bus_type answer_to(enum bus_type request)
     case BUS_CHANNEL_GET:
     case BUS_CHANNEL_CHANGE:
         return BUS_CHANNEL;
+    case BUS_RUN_ATTACH:
+        return BUS_RUN_ATTACHED;
     case BUS_RECOVER:
         return BUS_RECOVERED;
     case BUS_REJOIN:

@@ -82,6 +82,8 @@ struct chat_watch {
     struct chat_watch *prev, *next; /* managed by chat */
 };
 void chat_watch(struct chat *chat, struct chat_watch *watch, struct slice question);
+/* What this edge knows of a run in that room that is watched: its text so far, as one CHUNK. */
+void chat_catch_up(struct chat *chat, struct chat_watch *watch, struct slice room);
 void chat_unwatch(struct chat *chat, struct chat_watch *watch); /* no-op when not watching */
 
 #endif

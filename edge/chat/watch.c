@@ -45,6 +45,19 @@ bool chat_is_watched(struct chat *chat, struct slice question)
     return find(chat, question) != NULL;
 }
 
+void chat_catch_up(struct chat *chat, struct chat_watch *watch, struct slice room)
+{
+    const struct stream *stream = streams_of_room(chat, room);
+    while (stream != NULL &&
+           (stream->text.length == 0 || strcmp(stream->question, watch->question) != 0)) {
+        stream = stream->room_next;
+    }
+    if (stream != NULL) {
+        struct bus_message message = {.type = BUS_CHUNK, .chunk = stream_so_far(stream)};
+        watch->event(watch, &message);
+    }
+}
+
 void watch_announce(struct chat *chat, struct slice question, const struct bus_message *event)
 {
     struct watched *watched = find(chat, question);

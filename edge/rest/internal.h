@@ -11,6 +11,7 @@
  *   session_messages.c  what is said in them  session_list.c  all of them
  *   jobs.c      making jobs, agent_job.h what they are
  *   job_state.c what has become of them
+ *   events.c    the events of a stream        attach.c    following and stopping a run by its id
  */
 #ifndef EDGE_REST_INTERNAL_H
 #define EDGE_REST_INTERNAL_H
@@ -191,9 +192,33 @@ void rest_write_message(struct buffer *out, const struct bus_stored_message *mes
 void rest_write_agent_response(struct buffer *out, struct slice reply_id, struct slice question,
                                struct slice body);
 
+/* events.c: a run as Server-Sent Events. Each function is false when the stream was cut. */
+struct event_stream {
+    struct http_exchange *exchange; /* borrows */
+    uint64_t attempt;               /* whose text its client has */
+    uint64_t offset;                /* bytes of it */
+    uint64_t index;                 /* of the last chunk */
+};
+/* last_event_id: what its client has already; empty, or anything else than an id: nothing. */
+void events_begin(struct event_stream *stream, struct http_exchange *exchange,
+                  struct slice last_event_id);
+bool events_write(struct event_stream *stream, const char *event, struct slice json);
+bool events_comment(struct event_stream *stream);
+/* Of what its client has already only the rest is written. */
+bool events_chunk(struct event_stream *stream, const struct bus_chunk *chunk);
+/* Makes the chunks written what the reply says, should any have been missed. text: decoded. */
+bool events_settle(struct event_stream *stream, struct slice reply, struct slice text);
+
+/* attach.c */
+void rest_get_stream(const struct rest_call *call);
+void rest_post_stop(const struct rest_call *call);
+
+/* run.c: each takes the exchange over. Follows a run that was asked for before. */
+void rest_run_attach(struct rest *rest, struct http_exchange *exchange, struct slice room,
+                     const struct bus_run_attached *attached, struct slice last_event_id,
+                     int64_t now);
 /*
- * run.c: takes the exchange over and answers it when the agent has. members: what goes into the
- * answer besides, each behind a comma.
+ * Answers when the agent has. members: what goes into the answer besides, each behind a comma.
  */
 void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest_mode mode,
                     const struct bus_send *send, const struct bus_send_done *done,

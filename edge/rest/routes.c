@@ -36,6 +36,8 @@ static const struct route routes[] = {
     {GET, "messaging/channels/:channel/messages/:message", rest_get_message},
     {PATCH, "messaging/channels/:channel/messages/:message", rest_patch_message},
     {DELETE, "messaging/channels/:channel/messages/:message", rest_delete_message},
+    {GET, "messaging/channels/:channel/messages/:message/stream", rest_get_stream},
+    {POST, "messaging/channels/:channel/messages/:message/stop", rest_post_stop},
     {GET, "messaging/messages/:message", rest_get_message},
     {PATCH, "messaging/messages/:message", rest_patch_message},
     {POST, "messaging/messages/search", rest_search_messages},
@@ -174,9 +176,12 @@ static bool take_body(struct rest_call *call)
     return error == 0;
 }
 
-static bool has_body(enum http_method method)
+/* Where the path says it all, a body is read only if there is one. */
+static bool has_body(const struct rest_call *call, const struct route *route)
 {
-    return method == HTTP_POST_METHOD || method == HTTP_PATCH_METHOD || method == HTTP_PUT_METHOD;
+    bool may_be_empty = route->handle == rest_post_stop;
+    return route->method != HTTP_GET_METHOD && route->method != HTTP_DELETE_METHOD &&
+           !(may_be_empty && call->request->body.length == 0);
 }
 
 static const char *method_name(enum http_method method)
@@ -225,7 +230,8 @@ void rest_dispatch(struct rest_call *call, const struct slice *segments, int cou
             continue;
         }
         if (has_usable_ids(call) && rest_keeps_path_to_identity(call) &&
-            (!has_body(method) || (take_body(call) && rest_keeps_to_identity(call, call->body)))) {
+            (!has_body(call, route) ||
+             (take_body(call) && rest_keeps_to_identity(call, call->body)))) {
             route->handle(call);
         }
         return;

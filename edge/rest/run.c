@@ -6,10 +6,10 @@
  */
 
 enum {
-    LOOKUP_PAGE = 1000,          /* messages of history read at once in search of a reply */
+    LOOKUP_PAGE = 1000, /* messages of history read at once in search of a reply */
     LOOKUP_PAUSE_MS = 500,
-    GIVE_UP_MS = 5000,       /* then it may have been given meanwhile */
-    LOOKUP_NONE = 0,             /* lookup_at: nothing to look up, or a page is under way */
+    GIVE_UP_MS = 5000, /* then it may have been given meanwhile */
+    LOOKUP_NONE = 0,   /* lookup_at: nothing to look up, or a page is under way */
 };
 
 struct rest_run {
@@ -22,11 +22,13 @@ struct rest_run {
     int64_t lookup_at;          /* ms: when to read on, or LOOKUP_NONE */
     uint64_t links;             /* to the router, opened when it began */
     bool is_stream;
-    struct buffer question; /* the userMessage object */
-    struct buffer members;  /* what else goes into a sync caller's answer */
-    int64_t give_up_at;     /* a repeated question that no open job is known for */
-    int64_t deadline;       /* then 504, or the stream's end */
-    int64_t comment_at;     /* stream: then a comment, so that proxies do not cut it */
+    struct event_stream events; /* of a stream */
+    char reply[UUID_TEXT_SIZE]; /* of the agent that is followed; empty: the first one */
+    struct buffer question;     /* the userMessage object */
+    struct buffer members;      /* what else goes into a sync caller's answer */
+    int64_t give_up_at;         /* a repeated question that no open job is known for */
+    int64_t deadline;           /* then 504, or the stream's end */
+    int64_t comment_at;         /* stream: then a comment, so that proxies do not cut it */
     struct rest_run *prev, *next;
 };
 
@@ -50,38 +52,14 @@ static void on_client_gone(struct http_exchange *exchange, void *context)
     run_end(context);
 }
 
-/* --- streams ---------------------------------------------------------------------------------- */
-
-/* Writes one event; false: the stream was cut, and the run ended with it. */
-static bool stream_event(struct rest_run *run, const char *event, struct slice data)
-{
-    struct buffer bytes = BUFFER_EMPTY;
-    sse_write_event(&bytes, event, SLICE_EMPTY, data);
-    int error = http_stream_write(run->exchange, buffer_slice(&bytes));
-    buffer_deinit(&bytes);
-    return error == 0;
-}
-
 static void stream_end(struct rest_run *run, const char *event, struct slice data)
 {
-    if (stream_event(run, event, data)) {
+    if (events_write(&run->events, event, data)) {
         struct http_exchange *exchange = run->exchange;
         http_exchange_on_closed(exchange, NULL, NULL);
         run_end(run);
         http_stream_end(exchange);
     }
-}
-
-static void stream_chunk(struct rest_run *run, const struct bus_chunk *chunk)
-{
-    struct buffer out = BUFFER_EMPTY;
-    buffer_append_char(&out, '{');
-    json_write_string_member(&out, "messageId", chunk->reply);
-    json_write_string_member(&out, "chunk", chunk->text);
-    json_write_unsigned_member(&out, "index", chunk->index);
-    buffer_append_char(&out, '}');
-    stream_event(run, "chunk", buffer_slice(&out));
-    buffer_deinit(&out);
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -93,6 +71,19 @@ static void finish_sync(struct rest_run *run, int status, struct slice json)
     http_exchange_on_closed(exchange, NULL, NULL);
     rest_answer(rest, exchange, status, json);
     run_end(run);
+}
+
+/* The text of the final message is what its chunks say, should any have been missed. */
+static bool settle(struct rest_run *run, struct slice reply, struct slice response)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct slice value = json_get(response, "text");
+    struct slice text =
+        json_type(value) == JSON_STRING ? json_decode_string(value, &arena) : SLICE_EMPTY;
+    bool goes_on = events_settle(&run->events, reply, text);
+    arena_deinit(&arena);
+    return goes_on;
 }
 
 static void succeed(struct rest_run *run, struct slice response)
@@ -116,13 +107,19 @@ static void succeed(struct rest_run *run, struct slice response)
     buffer_deinit(&out);
 }
 
-static void fail(struct rest_run *run, int error, const char *text)
+/* reply and partial: of a run that failed; or empty. */
+static void fail_run(struct rest_run *run, int error, const char *text, struct slice reply,
+                     struct slice partial)
 {
     struct buffer out = BUFFER_EMPTY;
     if (run->is_stream) {
         buffer_append_char(&out, '{');
         json_write_string_member(&out, "error", slice_of_string(text));
         json_write_string_member(&out, "code", slice_of_string(error_code(error)));
+        if (reply.length > 0) {
+            json_write_string_member(&out, "messageId", reply);
+            json_write_string_member(&out, "partialText", partial);
+        }
         buffer_append_char(&out, '}');
         stream_end(run, "error", buffer_slice(&out));
     } else {
@@ -135,28 +132,61 @@ static void fail(struct rest_run *run, int error, const char *text)
     buffer_deinit(&out);
 }
 
+static void fail(struct rest_run *run, int error, const char *text)
+{
+    fail_run(run, error, text, SLICE_EMPTY, SLICE_EMPTY);
+}
+
+static void answer_with(struct rest_run *run, struct slice reply, struct slice question,
+                        struct slice body)
+{
+    struct buffer response = BUFFER_EMPTY;
+    rest_write_agent_response(&response, reply, question, body);
+    if (!run->is_stream || settle(run, reply, buffer_slice(&response))) {
+        succeed(run, buffer_slice(&response));
+    }
+    buffer_deinit(&response);
+}
+
+/* Several agents may answer one question: a caller follows one of them. */
+static bool is_followed(struct rest_run *run, struct slice reply)
+{
+    if (run->reply[0] == '\0' && reply.length == UUID_TEXT_LENGTH) {
+        memcpy(run->reply, reply.data, UUID_TEXT_LENGTH);
+    }
+    return slice_is(reply, run->reply);
+}
+
+static void on_run(struct rest_run *run, const struct bus_run *event)
+{
+    int error = error_of_code(event->reason);
+    if (!is_followed(run, event->reply)) {
+        return;
+    }
+    if (event->state == BUS_RUN_FAILED) {
+        fail_run(run, error, error_text(error), event->reply, event->partial);
+    } else if (event->state == BUS_RUN_CANCELLED) {
+        succeed(run, SLICE_LITERAL("{\"text\":\"\",\"actions\":[],\"cancelled\":true}"));
+    }
+}
+
 static void on_event(struct chat_watch *watch, const struct bus_message *event)
 {
     struct rest_run *run = (struct rest_run *)watch;
     const struct bus_room_message *reply = &event->room_message;
-    struct buffer response = BUFFER_EMPTY;
     switch (event->type) {
     case BUS_CHUNK:
-        if (run->is_stream) {
-            stream_chunk(run, &event->chunk);
+        if (run->is_stream && is_followed(run, event->chunk.reply)) {
+            events_chunk(&run->events, &event->chunk);
         }
         break;
     case BUS_ROOM_MESSAGE:
-        rest_write_agent_response(&response, reply->id, reply->in_reply_to, reply->body);
-        succeed(run, buffer_slice(&response));
-        buffer_deinit(&response);
+        if (is_followed(run, reply->id)) {
+            answer_with(run, reply->id, reply->in_reply_to, reply->body);
+        }
         break;
     case BUS_RUN:
-        if (event->run.state == BUS_RUN_FAILED) {
-            fail(run, ERROR_AGENT_FAILED, error_text(ERROR_AGENT_FAILED));
-        } else if (event->run.state == BUS_RUN_CANCELLED) {
-            succeed(run, SLICE_LITERAL("{\"text\":\"\",\"actions\":[],\"cancelled\":true}"));
-        }
+        on_run(run, &event->run);
         break;
     default:
         break;
@@ -164,7 +194,8 @@ static void on_event(struct chat_watch *watch, const struct bus_message *event)
 }
 
 /* --- replies that do not come by themselves: of a question that was asked before, maybe by way of
- * another edge, and those given while the router was out of reach ----------------------------------- */
+ * another edge, and those given while the router was out of reach
+ * ----------------------------------- */
 
 static void look_up_reply(struct rest_run *run, int64_t now);
 
@@ -181,11 +212,8 @@ static void on_lookup(void *context, const struct uplink_outcome *outcome)
         struct msgpack_reader reader = bus_list_read(&outcome->answer->history_page.messages);
         struct bus_stored_message message;
         while (bus_list_next(&reader, BUS_ELEMENT_STORED, &message)) {
-            if (slice_equals(message.in_reply_to, question)) {
-                struct buffer response = BUFFER_EMPTY;
-                rest_write_agent_response(&response, message.id, question, message.body);
-                succeed(run, buffer_slice(&response));
-                buffer_deinit(&response);
+            if (slice_equals(message.in_reply_to, question) && is_followed(run, message.id)) {
+                answer_with(run, message.id, question, message.body);
                 return;
             }
             newest = message.created_at > newest ? message.created_at : newest;
@@ -225,42 +253,65 @@ static bool is_lookup_due(struct rest_run *run, int64_t now)
 
 /* --- the beginning ---------------------------------------------------------------------------- */
 
-void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest_mode mode,
-                    const struct bus_send *send, const struct bus_send_done *done,
-                    struct slice members, int64_t now)
+static struct rest_run *run_new(struct rest *rest, struct http_exchange *exchange, bool is_stream,
+                                struct slice room, int64_t asked_at, int64_t now)
 {
     struct rest_run *run = memory_allocate_zeroed(sizeof(*run));
     run->watch.event = on_event;
     run->rest = rest;
     run->exchange = exchange;
-    run->is_stream = mode == REST_STREAM;
-    run->give_up_at = done->jobs > 0 ? INT64_MAX : now + GIVE_UP_MS;
-    run->deadline =
-        now + (run->is_stream ? rest->settings.stream_timeout : rest->settings.sync_timeout);
+    run->is_stream = is_stream;
+    run->deadline = now + (is_stream ? rest->settings.stream_timeout : rest->settings.sync_timeout);
     run->comment_at = now + rest->settings.stream_comment;
-    run->room = memory_copy_string(send->room.data, send->room.length);
-    run->lookup_after = done->created_at - 1;
+    run->room = memory_copy_string(room.data, room.length);
+    run->lookup_after = asked_at - 1;
     run->links = uplink_counters(rest->uplink)->links_opened;
-    rest_write_user_message(&run->question, send, done);
-    buffer_append_slice(&run->members, members);
     DL_APPEND(rest->runs, run);
     rest->counters.waiting++;
-    chat_watch(rest->chat, &run->watch, done->message_id);
+    *(is_stream ? &rest->counters.streams : &rest->counters.syncs) += 1;
     http_exchange_on_closed(exchange, on_client_gone, run);
+    return run;
+}
+
+void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest_mode mode,
+                    const struct bus_send *send, const struct bus_send_done *done,
+                    struct slice members, int64_t now)
+{
+    struct rest_run *run =
+        run_new(rest, exchange, mode == REST_STREAM, send->room, done->created_at, now);
+    run->give_up_at = done->jobs > 0 ? INT64_MAX : now + GIVE_UP_MS;
+    rest_write_user_message(&run->question, send, done);
+    buffer_append_slice(&run->members, members);
+    chat_watch(rest->chat, &run->watch, done->message_id);
     if (run->is_stream) {
-        rest->counters.streams++;
-        http_add_header(exchange, "Cache-Control", SLICE_LITERAL("no-cache"));
-        http_add_header(exchange, "X-Accel-Buffering", SLICE_LITERAL("no"));
-        http_stream_start(exchange, 200, "text/event-stream");
-        if (!stream_event(run, "user_message", buffer_slice(&run->question))) {
+        events_begin(&run->events, exchange, SLICE_EMPTY);
+        if (!events_write(&run->events, "user_message", buffer_slice(&run->question))) {
             return;
         }
-    } else {
-        rest->counters.syncs++;
     }
     if (done->is_duplicate) {
         look_up_reply(run, now);
+        chat_catch_up(rest->chat, &run->watch, send->room); /* last: it may end the run */
     }
+}
+
+void rest_run_attach(struct rest *rest, struct http_exchange *exchange, struct slice room,
+                     const struct bus_run_attached *attached, struct slice last_event_id,
+                     int64_t now)
+{
+    struct rest_run *run = run_new(rest, exchange, true, room, attached->created_at, now);
+    run->give_up_at = attached->is_open ? INT64_MAX : now + GIVE_UP_MS;
+    memcpy(run->reply, attached->reply.data, attached->reply.length);
+    events_begin(&run->events, exchange, last_event_id);
+    if (attached->body.length > 0) {
+        answer_with(run, attached->reply, attached->question, attached->body);
+        return;
+    }
+    chat_watch(rest->chat, &run->watch, attached->question);
+    if (!attached->is_open) {
+        look_up_reply(run, now);
+    }
+    chat_catch_up(rest->chat, &run->watch, room);
 }
 
 void rest_runs_tick(struct rest *rest, int64_t now)
@@ -272,10 +323,7 @@ void rest_runs_tick(struct rest *rest, int64_t now)
             fail(run, ERROR_TIMEOUT, "The agent has not answered in time; its reply will follow");
         } else if (run->is_stream && now >= run->comment_at) {
             run->comment_at = now + rest->settings.stream_comment;
-            struct buffer bytes = BUFFER_EMPTY;
-            sse_write_comment(&bytes, "waiting");
-            http_stream_write(run->exchange, buffer_slice(&bytes));
-            buffer_deinit(&bytes);
+            events_comment(&run->events);
         } else if (is_lookup_due(run, now)) {
             look_up_reply(run, now);
         }

@@ -210,6 +210,15 @@ static const struct field run_fields[] = {
     NAME(bus_run, agent_name), ID(bus_run, question),  ID(bus_run, reply),
     ID(bus_run, asker),        ID(bus_run, server_id), NAME(bus_run, reason),
     PAYLOAD(bus_run, partial)};
+static const struct field run_attach_fields[] = {
+    U(bus_run_attach, request), ID(bus_run_attach, room), ID(bus_run_attach, id)};
+static const struct field run_attached_fields[] = {
+    U(bus_run_attached, request),     I(bus_run_attached, error),
+    B(bus_run_attached, is_open),     B(bus_run_attached, no_agent),
+    ID(bus_run_attached, question),   ID(bus_run_attached, reply),
+    I(bus_run_attached, created_at),  PAYLOAD(bus_run_attached, body)};
+static const struct field run_stop_fields[] = {U(bus_run_stop, request), ID(bus_run_stop, room),
+                                               ID(bus_run_stop, id)};
 static const struct field runs_wanted_fields[] = {ID(bus_runs_wanted, room)};
 static const struct field runs_fields[] = {ID(bus_runs, room),
                                            LIST(bus_runs, replies, BUS_ELEMENT_TEXT)};

@@ -416,6 +416,28 @@ struct bus_run {
     struct slice reason;  /* FAILED: error code */
     struct slice partial; /* FAILED: the text of the reply, as far as it was written */
 };
+/* Somebody outside the room wants to follow a run: id of its question or its reply. */
+struct bus_run_attach {
+    uint64_t request;
+    struct slice room;
+    struct slice id;
+};
+struct bus_run_attached {
+    uint64_t request;
+    int64_t error;
+    bool is_open;      /* it is going on: what comes of it comes to this edge too */
+    bool no_agent;     /* nobody was there to answer */
+    struct slice question;
+    struct slice reply;  /* when it is over and `id` was the reply's */
+    int64_t created_at;  /* of the message with that id; of the question when it is open */
+    struct slice body;   /* of that reply */
+};
+/* Answered by `done`; ERROR_NOT_FOUND: nothing of that id is going on. */
+struct bus_run_stop {
+    uint64_t request;
+    struct slice room;
+    struct slice id;
+};
 /* An edge with runs from before an outage asks which of a room are still going on. */
 struct bus_runs_wanted {
     struct slice room;
@@ -717,7 +739,10 @@ struct bus_hello {
     X(AGENTS_PAGE, agents_page, 66)                                                                \
     X(RUNS, runs, 100)                                                                             \
     X(INPUT, input, 101)                                                                           \
-    X(RUNS_WANTED, runs_wanted, 102)                                                                           \
+    X(RUNS_WANTED, runs_wanted, 102)                                                               \
+    X(RUN_ATTACH, run_attach, 103)                                                                 \
+    X(RUN_ATTACHED, run_attached, 104)                                                             \
+    X(RUN_STOP, run_stop, 105)                                                                           \
     X(REGISTER, register_agents, 70)                                                               \
     X(WORK_CHUNK, work_chunk, 71)                                                                  \
     X(WORK_DONE, work_done, 72)                                                                    \

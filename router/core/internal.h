@@ -10,7 +10,7 @@
  *   run.c       what viewers see of a run          lookup.c    history, search, members, receipts
  *   sessions.c  sockets that can be recovered      asked.c     askers whose input may be disabled
  *   channels.c  rooms as REST sees them            events.c    what happens to rooms and messages
- *   records.c   what REST keeps in the store
+ *   records.c   what REST keeps in the store       attach.c    runs by the id of a message
  */
 #ifndef ROUTER_CORE_INTERNAL_H
 #define ROUTER_CORE_INTERNAL_H
@@ -304,7 +304,8 @@ enum question_kind {
     QUESTION_CHANNEL, /* who takes part in it */
     QUESTION_CHANNELS,
     QUESTION_RECORD,
-    QUESTION_RECORDS
+    QUESTION_RECORDS,
+    QUESTION_RUN /* a message whose run an edge wants to follow */
 };
 
 /* Waits for a page of the store; key is the query's token. */
@@ -520,6 +521,8 @@ void work_job_answer(struct router *router, struct job *job, struct slice body);
 void work_job_fail(struct router *router, struct job *job, enum job_state state, int error);
 void work_job_ended(struct router *router, struct pending *pending, int result);
 void work_cancel_room(struct router *router, struct room *room);
+/* Ends those with that reply, or to that question. Returns how many. */
+size_t work_cancel_run(struct router *router, struct room *room, struct slice id);
 void work_queue_sleep(struct router *router, struct work_queue *queue);
 void work_tick(struct router *router); /* questions that have waited for too long */
 void work_destroy(struct router *router);
@@ -531,6 +534,12 @@ void work_question_read(struct router *router, struct question *question, struct
 /* bridges.c */
 void work_receive(struct peer *peer, const struct bus_message *message);
 void work_bridge_lost(struct peer *peer);
+
+/* attach.c */
+void attach_receive(struct peer *peer, const struct bus_message *message);
+void attach_answered(struct router *router, const struct question *question,
+                     const struct store_page *page);
+void attach_receive_stop(struct peer *peer, const struct bus_message *message);
 
 /* asked.c */
 /* A question of that entity has been answered, or will not be. at: wall ms, now or in the past. */
@@ -559,6 +568,8 @@ void run_end(struct router *router, struct job *job);    /* the run is over with
 void run_forget(struct router *router, struct job *job);
 /* An edge that has a room now: what is being written there, so far. */
 void run_catch_up(const struct room *room, struct peer *edge);
+/* The run and its text so far, for an edge that has not the room; those that have it know. */
+void run_catch_up_outsider(const struct job *job, struct peer *edge);
 /* The same for an edge through which a question was repeated: after its answer. */
 void run_catch_up_repeat(struct router *router, const struct dedupe_entry *question,
                          struct peer *edge);

@@ -50,6 +50,12 @@ static void deliver(void *context, struct link *link, const struct bus_message *
         log_info("edge_synchronised", "edge=%s rooms=%" PRIu64, peer->incarnation.data,
                  message->sync_done.rooms);
         break;
+    case BUS_RUN_ATTACH:
+        attach_receive(peer, message);
+        break;
+    case BUS_RUN_STOP:
+        attach_receive_stop(peer, message);
+        break;
     case BUS_RUNS_WANTED:
         run_receive_asking(peer, message->runs_wanted.room);
         break;

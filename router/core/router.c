@@ -388,6 +388,9 @@ void router_answered(struct router *router, struct store_page *page, struct inst
         case QUESTION_REJOIN:
             sessions_answered(router, question, page);
             break;
+        case QUESTION_RUN:
+            attach_answered(router, question, page);
+            break;
         case QUESTION_JOB:
             work_question_read(router, question, page);
             break;

@@ -228,13 +228,20 @@ void run_catch_up(const struct room *room, struct peer *edge)
     }
 }
 
+void run_catch_up_outsider(const struct job *job, struct peer *edge)
+{
+    if (job->was_announced && room_attachment(job->queue->room, edge) == NULL) {
+        catch_up(job, edge);
+    }
+}
+
 void run_catch_up_repeat(struct router *router, const struct dedupe_entry *question,
                          struct peer *edge)
 {
     for (uint64_t i = 0; i < question->jobs; i++) {
         const struct job *job = work_find(router, question->first_job + i);
-        if (job != NULL && job->was_announced && room_attachment(job->queue->room, edge) == NULL) {
-            catch_up(job, edge);
+        if (job != NULL) {
+            run_catch_up_outsider(job, edge);
         }
     }
 }
@@ -243,9 +250,8 @@ void run_catch_up_askers(struct peer *edge)
 {
     const struct job *job, *next;
     HASH_ITER (hh, edge->router->jobs, job, next) {
-        if (job->was_announced && room_attachment(job->queue->room, edge) == NULL &&
-            is_told(job, edge)) {
-            catch_up(job, edge);
+        if (is_told(job, edge)) {
+            run_catch_up_outsider(job, edge);
         }
     }
 }

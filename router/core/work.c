@@ -304,6 +304,25 @@ void work_cancel_room(struct router *router, struct room *room)
     }
 }
 
+size_t work_cancel_run(struct router *router, struct room *room, struct slice id)
+{
+    size_t count = 0;
+    struct work_queue *queue, *next_queue;
+    LL_FOREACH_SAFE (room->queues, queue, next_queue) {
+        struct job *job, *next_job;
+        DL_FOREACH_SAFE (queue->jobs, job, next_job) {
+            bool is_meant =
+                slice_is(id, job->reply) || slice_equals(id, text_slice(&job->question));
+            if (is_meant && is_open(job)) {
+                revoke(job);
+                work_job_fail(router, job, JOB_CANCELLED, 0);
+                count++;
+            }
+        }
+    }
+    return count;
+}
+
 void work_tick(struct router *router)
 {
     struct job *job, *next;

@@ -33,15 +33,17 @@ export const restOf = (cluster) => {
     return { api, post, send, getMessages };
 };
 
-// Events of an SSE body: [{event, data}].
+// Events of an SSE body: [{id, event, data}].
 export const parseEvents = (text) => {
     assert.ok(text.endsWith('\n\n'));
     assert.ok(!text.includes('\r'));
     const blocks = text.slice(0, -2).split('\n\n').filter((block) => !block.startsWith(':'));
     return blocks.map((block) => {
-        const [event, data, ...rest] = block.split('\n');
+        const lines = block.split('\n');
+        const id = lines[0].startsWith('id: ') ? lines.shift().slice(4) : undefined;
+        const [event, data, ...rest] = lines;
         assert.deepEqual(rest, []);
         assert.ok(event.startsWith('event: ') && data.startsWith('data: '), block);
-        return { event: event.slice(7), data: JSON.parse(data.slice(6)) };
+        return { id, event: event.slice(7), data: JSON.parse(data.slice(6)) };
     });
 };

@@ -176,6 +176,14 @@ static inline void write_from_router(struct buffer *out, const struct bus_messag
         write_slice(out, " ", m->runs.room);
         buffer_append_format(out, " %u", m->runs.replies.count);
         break;
+    case BUS_RUN_ATTACHED:
+        buffer_append_format(out, " #%" PRIu64, m->run_attached.request);
+        write_error(out, m->run_attached.error);
+        buffer_append_string(out, m->run_attached.is_open ? " open" : "");
+        if (m->run_attached.body.length > 0) {
+            write_slice(out, " ", m->run_attached.body);
+        }
+        break;
     case BUS_RUNS_WANTED:
         write_slice(out, " ", m->runs_wanted.room);
         break;

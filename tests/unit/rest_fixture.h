@@ -249,8 +249,12 @@ static inline void say_end(struct rest_fixture *fixture, enum bus_run_state stat
 {
     struct bus_message message = {
         .type = BUS_RUN,
-        .run = {
-            .room = text("r"), .state = state, .question = text(QUESTION), .reply = text(REPLY)}};
+        .run = {.room = text("r"),
+                .state = state,
+                .question = text(QUESTION),
+                .reply = text(REPLY),
+                .reason = text(state == BUS_RUN_FAILED ? "agent_failed" : ""),
+                .partial = text(state == BUS_RUN_FAILED ? "wh" : "")}};
     router_says(fixture->chat, &message);
 }
 

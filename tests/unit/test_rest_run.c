@@ -114,6 +114,10 @@ static void test_an_answer_given_while_the_router_was_away_is_looked_up(void **s
 
 /* --- streams --------------------------------------------------------------------------------- */
 
+#define CHUNK(id, text, index_and_more)                                                            \
+    "id: " id "\nevent: chunk\ndata: {\"messageId\":\"" REPLY "\",\"chunk\":\"" text               \
+    "\",\"index\":" index_and_more "}\n\n"
+
 static struct http_exchange *ask_stream(struct rest_fixture *fixture)
 {
     struct http_exchange *exchange =
@@ -133,12 +137,9 @@ static void test_a_stream_brings_the_message_the_pieces_and_the_end(void **state
     say_chunk(fixture, 1, "y?");
     assert_false(exchange->is_over);
     say_reply(fixture);
-    assert_answered(
-        exchange, 200,
-        "event: user_message\ndata: " USER_MESSAGE "\n\n"
-        "event: chunk\ndata: {\"messageId\":\"" REPLY "\",\"chunk\":\"wh\",\"index\":0}\n\n"
-        "event: chunk\ndata: {\"messageId\":\"" REPLY "\",\"chunk\":\"y?\",\"index\":1}\n\n"
-        "event: done\ndata: " RESPONSE "\n\n");
+    assert_answered(exchange, 200,
+                    "event: user_message\ndata: " USER_MESSAGE "\n\n" CHUNK("1.2", "wh", "0")
+                        CHUNK("1.4", "y?", "1") "event: done\ndata: " RESPONSE "\n\n");
 }
 
 static void test_a_stream_that_fails_ends_with_an_error(void **state)
@@ -149,7 +150,7 @@ static void test_a_stream_that_fails_ends_with_an_error(void **state)
     assert_true(exchange->is_over);
     assert_true(has(&exchange->body,
                     "event: error\ndata: {\"error\":\"The agent failed to answer\",\"code\":"
-                    "\"agent_failed\"}\n\n"));
+                    "\"agent_failed\",\"messageId\":\"" REPLY "\",\"partialText\":\"wh\"}\n\n"));
 }
 
 static void test_a_silent_stream_is_kept_alive_and_ends_in_time(void **state)
@@ -182,6 +183,112 @@ static void test_a_stream_whose_client_takes_nothing_is_over(void **state)
     assert_int_equal(rest_counters(fixture->rest)->waiting, 0);
 }
 
+/* What was missed is made good before the end. */
+static void test_the_pieces_of_a_stream_are_always_the_whole_text(void **state)
+{
+    struct rest_fixture *fixture = *state;
+    struct http_exchange *exchange = ask_stream(fixture);
+    say_chunk(fixture, 0, "w");
+    say_chunk(fixture, 3, "?");
+    say_reply(fixture);
+    assert_true(has(&exchange->body,
+                    CHUNK("1.1", "w", "0")
+                        CHUNK("1.4", "why?", "1,\"attempt\":1,\"reset\":true") "event: done\n"));
+    exchange = ask_stream(fixture);
+    say_reply(fixture); /* none of them came */
+    assert_true(has(&exchange->body, CHUNK("0.4", "why?", "0") "event: done\n"));
+}
+
+static void test_another_attempt_replaces_what_a_stream_had(void **state)
+{
+    struct rest_fixture *fixture = *state;
+    struct http_exchange *exchange = ask_stream(fixture);
+    say_chunk(fixture, 0, "Ho");
+    struct bus_message message = {.type = BUS_CHUNK,
+                                  .chunk = {.room = text("r"),
+                                            .reply = text(REPLY),
+                                            .question = text(QUESTION),
+                                            .attempt = 2,
+                                            .is_reset = true,
+                                            .text = text("why?")}};
+    router_says(fixture->chat, &message);
+    say_reply(fixture);
+    assert_true(has(&exchange->body,
+                    CHUNK("1.2", "Ho", "0")
+                        CHUNK("2.4", "why?", "0,\"attempt\":2,\"reset\":true") "event: done\n"));
+}
+
+/* --- a run that was asked for before ---------------------------------------------------------- */
+
+static struct http_exchange *attach(struct rest_fixture *fixture, struct bus_run_attached attached)
+{
+    struct http_exchange *exchange = request(fixture, "GET " MESSAGES "/" REPLY "/stream", "");
+    struct bus_message message = {.type = BUS_RUN_ATTACHED, .run_attached = attached};
+    const struct bus_run_attach *asked =
+        &last_heard(&fixture->chat->router, BUS_RUN_ATTACH)->run_attach;
+    assert_true(slice_is(asked->room, "r") && slice_is(asked->id, REPLY));
+    message.run_attached.request = asked->request;
+    router_says(fixture->chat, &message);
+    return exchange;
+}
+
+static void test_a_run_can_be_followed_by_its_id(void **state)
+{
+    struct rest_fixture *fixture = *state;
+    struct http_exchange *exchange =
+        attach(fixture, (struct bus_run_attached){.is_open = true, .question = text(QUESTION)});
+    struct bus_message message = {.type = BUS_CHUNK,
+                                  .chunk = {.room = text("r"),
+                                            .reply = text(REPLY),
+                                            .question = text(QUESTION),
+                                            .index = 1,
+                                            .attempt = 1,
+                                            .is_reset = true,
+                                            .text = text("wh")}};
+    router_says(fixture->chat, &message); /* the text so far */
+    say_chunk(fixture, 1, "y?");
+    /* Another one on the same edge, which has the text by now. */
+    struct http_exchange *second =
+        attach(fixture, (struct bus_run_attached){.is_open = true, .question = text(QUESTION)});
+    say_reply(fixture);
+    assert_answered(exchange, 200,
+                    CHUNK("1.2", "wh", "1") CHUNK("1.4", "y?", "1") "event: done\ndata: " RESPONSE
+                                                                    "\n\n");
+    assert_answered(second, 200, CHUNK("1.4", "why?", "1") "event: done\ndata: " RESPONSE "\n\n");
+}
+
+static void test_a_run_that_is_over_is_said_as_a_whole(void **state)
+{
+    struct rest_fixture *fixture = *state;
+    struct http_exchange *exchange =
+        attach(fixture, (struct bus_run_attached){
+                            .question = text(QUESTION),
+                            .reply = text(REPLY),
+                            .created_at = 5,
+                            .body = text("\"senderId\":\"eliza\",\"senderName\":\"Eliza\",\"text\":"
+                                         "\"why?\",\"thought\":\"hm\",\"actions\":[\"REPLY\"]")});
+    assert_answered(exchange, 200, CHUNK("0.4", "why?", "0") "event: done\ndata: " RESPONSE "\n\n");
+    exchange = attach(fixture, (struct bus_run_attached){.error = ERROR_NOT_FOUND});
+    assert_int_equal(exchange->status, 404);
+    exchange = attach(fixture, (struct bus_run_attached){.no_agent = true});
+    assert_int_equal(exchange->status, 400);
+    exchange = request(fixture, "GET " MESSAGES "/nothing/stream", "");
+    assert_int_equal(exchange->status, 404);
+    assert_int_equal(rest_counters(fixture->rest)->waiting, 0);
+}
+
+static void test_a_run_can_be_stopped_by_its_id(void **state)
+{
+    struct rest_fixture *fixture = *state;
+    for (int error = 0; error >= ERROR_NOT_FOUND; error += ERROR_NOT_FOUND) {
+        struct http_exchange *exchange = request(fixture, "POST " MESSAGES "/" REPLY "/stop", "");
+        uint64_t number = last_heard(&fixture->chat->router, BUS_RUN_STOP)->run_stop.request;
+        struct bus_message message = {.type = BUS_DONE, .done = {number, error}};
+        router_says(fixture->chat, &message);
+        assert_int_equal(exchange->status, error == 0 ? 200 : 404);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +303,11 @@ int main(void)
         REST_TEST(test_a_stream_that_fails_ends_with_an_error),
         REST_TEST(test_a_silent_stream_is_kept_alive_and_ends_in_time),
         REST_TEST(test_a_stream_whose_client_takes_nothing_is_over),
+        REST_TEST(test_the_pieces_of_a_stream_are_always_the_whole_text),
+        REST_TEST(test_another_attempt_replaces_what_a_stream_had),
+        REST_TEST(test_a_run_can_be_followed_by_its_id),
+        REST_TEST(test_a_run_that_is_over_is_said_as_a_whole),
+        REST_TEST(test_a_run_can_be_stopped_by_its_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -490,6 +490,64 @@ static void test_another_control_cancels_nothing(void **state)
     assert_peer_heard(cast.edge, "signal r 2 ann stopped\n");
 }
 
+/* --- runs by an id ---------------------------------------------------------------------------- */
+
+static void attach(struct fixture *fixture, struct fake_peer *edge, const char *room,
+                   struct slice id)
+{
+    struct bus_message message = {.type = BUS_RUN_ATTACH,
+                                  .run_attach = {.request = 9, .room = text(room), .id = id}};
+    say(fixture, edge, &message);
+}
+
+static void test_an_edge_without_the_room_follows_a_run(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    struct fake_peer *other = edge_new(fixture, "edgeB1");
+    char question[UUID_TEXT_SIZE] = "", reply[UUID_TEXT_SIZE];
+    ask(fixture, cast.edge, 2, "r", "ann", "q");
+    memcpy(question, last_of(cast.edge, BUS_SEND_DONE)->send_done.message_id.data,
+           UUID_TEXT_LENGTH);
+    uuid_of_reply(text(question), SLICE_LITERAL("eliza"), reply);
+    chunk(fixture, cast.bridge, 1, 1, "How");
+    hear_nothing_yet(fixture);
+    attach(fixture, other, "r", text(reply));
+    assert_peer_heard(other, "run_attached #9 open\nrun r started eliza\nchunk r 0 reset=1 How\n");
+    chunk(fixture, cast.bridge, 1, 1, "?");
+    work_done(fixture, cast.bridge, 1, 1, "How?");
+    assert_peer_heard(other, "chunk r 1 ?\nroom_message r 2 eliza How? reply\n");
+    attach(fixture, other, "r", text(reply));
+    assert_peer_heard(other, "run_attached #9 How?\n");
+    attach(fixture, other, "r", text(question));
+    assert_peer_heard(other, "run_attached #9\n"); /* its reply is in the history behind it */
+    attach(fixture, other, "q", text(reply));
+    attach(fixture, other, "r", SLICE_LITERAL(NIL_UUID));
+    attach(fixture, other, "r", SLICE_LITERAL("x"));
+    assert_peer_heard(other, "run_attached #9 error=not_found\nrun_attached #9 error=not_found\n"
+                             "run_attached #9 error=not_found\n");
+}
+
+static void test_a_run_is_stopped_by_its_id_and_no_other(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    ask(fixture, cast.edge, 2, "r", "ann", "q1");
+    struct bus_message message = {
+        .type = BUS_RUN_STOP, .run_stop = {.request = 9, .room = SLICE_LITERAL("r")}};
+    char question[UUID_TEXT_SIZE] = "";
+    memcpy(question, last_of(cast.edge, BUS_SEND_DONE)->send_done.message_id.data,
+           UUID_TEXT_LENGTH);
+    message.run_stop.id = text(question);
+    ask(fixture, cast.edge, 3, "r", "ann", "q2");
+    hear_nothing_yet(fixture);
+    say(fixture, cast.edge, &message);
+    assert_peer_heard(cast.bridge, "work_cancel 1.1\nwork 2.1 r eliza q2 backlog=0\n");
+    assert_peer_heard(cast.edge, "done #9\nrun r cancelled eliza\nrun r started eliza\n");
+    say(fixture, cast.edge, &message);
+    assert_peer_heard(cast.edge, "done #9 error=not_found\n");
+}
+
 /* --- commits that fail ----------------------------------------------------------------------- */
 
 static void test_a_reply_that_could_not_be_committed_is_asked_for_again(void **state)
@@ -675,6 +733,8 @@ int main(void)
         ROUTER_TEST(test_stop_cancels_the_running_reply_and_what_waits_behind_it),
         ROUTER_TEST(test_a_cancelled_job_frees_its_credit),
         ROUTER_TEST(test_another_control_cancels_nothing),
+        ROUTER_TEST(test_an_edge_without_the_room_follows_a_run),
+        ROUTER_TEST(test_a_run_is_stopped_by_its_id_and_no_other),
         ROUTER_TEST(test_a_reply_that_could_not_be_committed_is_asked_for_again),
         ROUTER_TEST(test_a_run_is_not_seen_before_the_reply_ahead_of_it),
         ROUTER_TEST(test_a_later_answer_waits_for_an_earlier_one_that_may_fail),
