@@ -158,10 +158,12 @@ static void read_settings(struct character *self, struct slice settings)
 {
     struct slice own = SLICE_EMPTY, runtime = SLICE_EMPTY, model = SLICE_EMPTY;
     struct slice extract = SLICE_EMPTY, reply = SLICE_EMPTY, remote_id = SLICE_EMPTY;
+    struct slice reply_to_agents = SLICE_EMPTY;
     const struct json_field fields[] = {{"runtime", &runtime},
                                         {"model", &model},
                                         {"extract", &extract},
                                         {"reply", &reply},
+                                        {"replyToAgents", &reply_to_agents},
                                         {"agentId", &remote_id}};
     if (json_type(settings) == JSON_OBJECT) {
         own = json_get(settings, "elizamq");
@@ -173,7 +175,14 @@ static void read_settings(struct character *self, struct slice settings)
     self->model = text_of(self, model);
     self->extract = text_of(self, extract);
     self->reply = text_of(self, reply);
+    self->reply_to_agents = text_of(self, reply_to_agents);
     self->remote_id = text_of(self, remote_id);
+}
+
+static bool is_policy(struct slice reply)
+{
+    return reply.length == 0 || slice_is(reply, "always") || slice_is(reply, "mention") ||
+           slice_is(reply, "never");
 }
 
 static const char *read_members(struct character *self, struct slice object)
@@ -209,9 +218,11 @@ static const char *read_members(struct character *self, struct slice object)
     if (self->remote_id.length > 0 && !uuid_is_valid(self->remote_id)) {
         return "its settings.elizamq.agentId is no UUID";
     }
-    if (self->reply.length > 0 && !slice_is(self->reply, "always") &&
-        !slice_is(self->reply, "mention") && !slice_is(self->reply, "never")) {
+    if (!is_policy(self->reply)) {
         return "its settings.elizamq.reply is none of always, mention, never";
+    }
+    if (!is_policy(self->reply_to_agents)) {
+        return "its settings.elizamq.replyToAgents is none of always, mention, never";
     }
     return NULL;
 }

@@ -5,7 +5,8 @@
  * required. `settings.elizamq` is ours:
  *
  *     "settings": {"elizamq": {"runtime": "openai", "model": "…", "extract": "xml-tag:text",
- *                              "reply": "always|mention|never", "agentId": "…"}}
+ *                              "reply": "always|mention|never",
+ *                              "replyToAgents": "always|mention|never", "agentId": "…"}}
  *
  * Immutable once read; all slices belong to the character. Pure.
  */
@@ -31,7 +32,8 @@ struct character {
     struct slice runtime;
     struct slice model;
     struct slice extract;
-    struct slice reply;
+    struct slice reply;           /* whom it answers in groups: the router reads it of the details */
+    struct slice reply_to_agents; /* likewise, of what other agents say */
     struct slice remote_id; /* agentId: what a remote ElizaOS calls this agent */
     /* The character as a JSON object, without `secrets` and `settings.secrets`. */
     struct slice details;

@@ -47,6 +47,8 @@ void router_metrics_render(struct router *router, const struct store_thread *sto
         COUNTER("jobs_made_total", c->jobs_made, "Questions given to agents"),
         COUNTER("jobs_redelivered_total", c->jobs_redelivered, "Questions given out again"),
         COUNTER("jobs_finished_total", c->jobs_finished, "Questions ended"),
+        COUNTER("agents_stopped_total", c->agents_stopped,
+                "Conversations of agents with agents that came to a limit."),
         COUNTER("jobs_given_up_total", c->jobs_given_up,
                 "Questions that cost --job-attempts bridges, and failed"),
         COUNTER("jobs_timed_out_total", c->jobs_timed_out,

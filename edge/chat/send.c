@@ -67,6 +67,10 @@ static void write_ack(struct buffer *out, const struct send_wait *wait,
     }
     if (done->no_agent) {
         json_write_string_member(out, "code", SLICE_LITERAL("no_agent"));
+        const char *reason = bus_answering_reason(done->no_agent);
+        if (reason[0] != '\0') {
+            json_write_string_member(out, "reason", slice_of_string(reason));
+        }
     }
 }
 

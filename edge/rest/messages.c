@@ -132,6 +132,10 @@ static void answer_accepted(struct rest *rest, struct http_exchange *exchange,
     }
     if (done->no_agent) {
         json_write_string_member(out, "code", SLICE_LITERAL("no_agent"));
+        const char *reason = bus_answering_reason(done->no_agent);
+        if (reason[0] != '\0') {
+            json_write_string_member(out, "reason", slice_of_string(reason));
+        }
     }
     json_write_key(out, "userMessage");
     rest_write_user_message(out, send, done);
@@ -157,7 +161,9 @@ static void on_sent(void *context, const struct uplink_outcome *outcome)
     } else if (wait->mode == REST_WEBSOCKET) {
         answer_accepted(rest, wait->exchange, send, done);
     } else if (done->no_agent) {
-        rest_refuse(rest, wait->exchange, ERROR_NO_AGENT, NULL);
+        bool is_there = done->no_agent == BUS_UNANSWERED_NOT_ADDRESSED;
+        rest_refuse(rest, wait->exchange, ERROR_NO_AGENT,
+                    is_there ? "No agent of the channel is addressed by the message" : NULL);
     } else {
         rest_run_begin(rest, wait->exchange, wait->mode, send, done, SLICE_EMPTY, outcome->now);
     }

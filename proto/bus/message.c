@@ -179,7 +179,7 @@ static const struct field joined_fields[] = {
 static const struct field send_done_fields[] = {
     U(bus_send_done, request),      I(bus_send_done, error),    ID(bus_send_done, message_id),
     U(bus_send_done, seq),          U(bus_send_done, epoch),    I(bus_send_done, created_at),
-    B(bus_send_done, is_duplicate), B(bus_send_done, no_agent), U(bus_send_done, jobs),
+    B(bus_send_done, is_duplicate), U(bus_send_done, no_agent), U(bus_send_done, jobs),
     U(bus_send_done, retry_after)};
 static const struct field room_message_fields[] = {ID(bus_room_message, room),
                                                    U(bus_room_message, epoch),
@@ -358,6 +358,22 @@ const char *bus_type_name(enum bus_type type)
 {
     const struct layout *layout = layout_of(type);
     return layout == NULL ? "unknown" : layout->name;
+}
+
+const char *bus_answering_reason(uint64_t answering)
+{
+    switch (answering) {
+    case BUS_UNANSWERED_NO_AGENT:
+        return "no_agent_in_channel";
+    case BUS_UNANSWERED_AWAY:
+        return "agents_away";
+    case BUS_UNANSWERED_NOT_ADDRESSED:
+        return "not_addressed";
+    case BUS_UNANSWERED_OF_AGENT:
+        return "from_agent";
+    default:
+        return "";
+    }
 }
 
 static void write_field(struct buffer *out, const struct field *field, const char *base)

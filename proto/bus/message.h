@@ -349,6 +349,18 @@ struct bus_joined {
     uint64_t stamp;         /* see BUS.md, "Recovery" */
     uint64_t changed_at;    /* stamp of the room's last change of presence */
 };
+/* Whether a message that asks will be answered; else why not. */
+enum bus_answering {
+    BUS_ANSWERED,
+    BUS_UNANSWERED,               /* it is not known any more why */
+    BUS_UNANSWERED_NO_AGENT,      /* no agent takes part in the channel */
+    BUS_UNANSWERED_AWAY,          /* no bridge has been there for the agent grace */
+    BUS_UNANSWERED_NOT_ADDRESSED, /* the agents answer when they are addressed, or never */
+    BUS_UNANSWERED_OF_AGENT       /* an agent said it, and to no other agent that may answer */
+};
+/* The reason in a word for clients; empty: none is known. */
+const char *bus_answering_reason(uint64_t answering);
+
 struct bus_send_done {
     uint64_t request;
     int64_t error;
@@ -357,7 +369,7 @@ struct bus_send_done {
     uint64_t epoch;
     int64_t created_at;
     bool is_duplicate;
-    bool no_agent;        /* accepted, and nobody will answer */
+    uint64_t no_agent;    /* enum bus_answering: accepted, but nobody will answer */
     uint64_t jobs;        /* answers to come */
     uint64_t retry_after; /* ms, with ERROR_OVERLOADED */
 };

@@ -179,6 +179,9 @@ void chat_write_body(const struct chat_send *send, struct slice sender, struct b
     json_write_string_member(out, "serverId", send->server_id);
     json_write_string_member(out, "messageServerId", send->server_id);
     json_write_string_member(out, "source", send->source);
+    if (send->in_reply_to.length > 0) {
+        json_write_string_member(out, "inReplyTo", send->in_reply_to);
+    }
     struct chosen chosen;
     chosen.send = send;
     chosen.count = 0;

@@ -185,6 +185,28 @@ static bool metadata_is_direct(struct slice metadata)
     return json_type(is_dm) == JSON_TRUE || slice_is(first_of(types, COUNT(types)), "\"DM\"");
 }
 
+/* The message that this one replies to; anything but a UUID says nothing. */
+static struct slice replied_message(struct slice payload, struct slice metadata,
+                                    struct arena *arena)
+{
+    struct slice ids[8] = {{NULL, 0}};
+    const struct json_field fields[] = {{"inReplyTo", &ids[0]},
+                                        {"inReplyToMessageId", &ids[1]},
+                                        {"replyTo", &ids[2]},
+                                        {"replyToMessageId", &ids[3]}};
+    const struct json_field inner[] = {{"inReplyTo", &ids[4]},
+                                       {"inReplyToMessageId", &ids[5]},
+                                       {"replyTo", &ids[6]},
+                                       {"replyToMessageId", &ids[7]}};
+    json_collect(payload, fields, COUNT(fields));
+    if (json_type(metadata) == JSON_OBJECT) {
+        json_collect(metadata, inner, COUNT(inner));
+    }
+    struct slice id = first_of(ids, COUNT(ids));
+    id = json_type(id) == JSON_STRING ? json_decode_string(id, arena) : SLICE_EMPTY;
+    return uuid_is_valid(id) ? id : SLICE_EMPTY;
+}
+
 struct chat_fault chat_decode_send(struct slice payload, struct slice room, struct arena *arena,
                                    const char *default_source, struct chat_send *out)
 {
@@ -247,6 +269,7 @@ struct chat_fault chat_decode_send(struct slice payload, struct slice room, stru
     }
     out->raw_metadata = kind == JSON_OBJECT ? metadata : SLICE_EMPTY;
     out->is_direct = metadata_is_direct(out->raw_metadata);
+    out->in_reply_to = replied_message(payload, out->raw_metadata, arena);
     struct json_iterator elements = json_iterate(out->raw_attachments);
     struct slice element;
     bool has_attachment = out->raw_attachments.length > 0 && json_next_element(&elements, &element);

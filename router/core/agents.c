@@ -1,5 +1,42 @@
 #include "router/core/internal.h"
 
+#include "proto/base/json.h"
+
+static enum agent_policy policy_of(struct slice value, enum agent_policy otherwise)
+{
+    if (json_string_is(value, "always")) {
+        return AGENT_ALWAYS;
+    }
+    if (json_string_is(value, "mention")) {
+        return AGENT_MENTION;
+    }
+    return json_string_is(value, "never") ? AGENT_NEVER : otherwise;
+}
+
+static struct slice member_of(struct slice object, const char *name)
+{
+    return json_type(object) == JSON_OBJECT ? json_get(object, name) : SLICE_EMPTY;
+}
+
+/* settings.elizamq of its details, which a bridge has checked when it read the character. */
+static void read_policies(struct agent *agent)
+{
+    struct slice details = SLICE_EMPTY;
+    struct slice own = SLICE_EMPTY;
+    if (json_scan(text_slice(&agent->details), JSON_MAX_DEPTH, &details) == 0) {
+        own = member_of(member_of(details, "settings"), "elizamq");
+    }
+    agent->to_people = policy_of(member_of(own, "reply"), AGENT_ALWAYS);
+    agent->to_agents = policy_of(member_of(own, "replyToAgents"), AGENT_MENTION);
+}
+
+void work_agent_describe(struct agent *agent, struct slice name, struct slice details)
+{
+    text_replace(&agent->name, name);
+    text_replace(&agent->details, details);
+    read_policies(agent);
+}
+
 struct agent *work_agent_obtain(struct router *router, struct slice id, struct slice name,
                                 struct slice details)
 {
@@ -10,6 +47,7 @@ struct agent *work_agent_obtain(struct router *router, struct slice id, struct s
         agent->id = text_copy(id);
         agent->name = text_copy(name);
         agent->details = text_copy(details);
+        read_policies(agent);
         HASH_ADD_KEYPTR(hh, router->agents, agent->id.data, agent->id.length, agent);
     }
     return agent;
@@ -33,7 +71,7 @@ void work_agent_store(struct router *router, struct agent *agent)
 }
 
 /* The first agent ever registered that runs now, else the first one known. */
-static struct agent *default_agent(struct router *router)
+struct agent *agent_default(struct router *router)
 {
     struct agent *agent, *next;
     HASH_ITER (hh, router->agents, agent, next) {
@@ -49,33 +87,6 @@ bool work_can_wait(struct router *router)
     return router->bridge_count > 0 ||
            (router->bridge_seen_at >= 0 &&
             router->time.now - router->bridge_seen_at < router->settings.agent_grace);
-}
-
-size_t work_for_agents(struct router *router, struct room *room, struct slice sender,
-                       void (*visit)(void *context, struct agent *agent), void *context)
-{
-    size_t count = 0;
-    if (work_agent_find(router, sender) != NULL) {
-        return 0; /* agents do not answer agents */
-    }
-    if (!room->has_participants) {
-        struct agent *agent = default_agent(router);
-        if (agent != NULL) {
-            visit(context, agent);
-            count = 1;
-        }
-        return count;
-    }
-    struct participant *participant;
-    for (participant = room->participants; participant != NULL;
-         participant = participant->hh.next) {
-        struct agent *agent = work_agent_find(router, text_slice(&participant->id));
-        if (agent != NULL) {
-            visit(context, agent);
-            count++;
-        }
-    }
-    return count;
 }
 
 void work_agents_destroy(struct router *router)

@@ -13,8 +13,9 @@ static void take_offer(struct peer *bridge, const struct bus_agent *element)
     struct agent *agent = work_agent_obtain(router, element->id, element->name, element->details);
     bool is_known = agent->is_stored && slice_equals(text_slice(&agent->name), element->name) &&
                     slice_equals(text_slice(&agent->details), element->details);
-    text_replace(&agent->name, element->name);
-    text_replace(&agent->details, element->details);
+    if (!is_known) {
+        work_agent_describe(agent, element->name, element->details);
+    }
     if (offer_find(agent, bridge) == NULL) {
         struct offer *offer = memory_allocate_zeroed(sizeof(*offer));
         offer->agent = agent;

@@ -24,10 +24,8 @@ struct room *events_room(struct router *router, struct slice id)
 }
 
 /* Appends a message, to be answered with SEND_DONE like a send; an id that is known is a repeat. */
-static const struct message_record *append_once(struct peer *peer, struct room *room,
-                                                struct dedupe_key key,
-                                                struct message_record *record, uint64_t request,
-                                                uint64_t trace)
+static struct pending *append_once(struct peer *peer, struct room *room, struct dedupe_key key,
+                                   struct message_record *record, uint64_t request, uint64_t trace)
 {
     struct router *router = peer->router;
     const struct message_record *stored = send_append(router, room, record);
@@ -42,7 +40,7 @@ static const struct message_record *append_once(struct peer *peer, struct room *
     pending->request = request;
     pending->trace = trace;
     pending->key = key;
-    return stored;
+    return pending;
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -111,9 +109,9 @@ static void receive_event(struct peer *peer, const struct bus_message *message)
                                     .kind = MESSAGE_KIND_EVENT,
                                     .client_message_id = event->id,
                                     .body = event->event};
-    const struct message_record *stored =
+    const struct pending *pending =
         append_once(peer, room, key, &record, event->request, message->trace);
-    act(router, room, event, stored->seq);
+    act(router, room, event, pending->message->seq);
 }
 
 void events_say_updated(struct router *router, struct room *room, struct slice id)
@@ -211,7 +209,9 @@ void events_submit_answered(struct router *router, const struct question *questi
                                         .in_reply_to = submit->in_reply_to,
                                         .body = submit->body};
         room_revive(router, room);
-        append_once(peer, room, key, &record, submit->request, message.trace);
+        struct pending *pending =
+            append_once(peer, room, key, &record, submit->request, message.trace);
+        send_ask_agents(router, room, pending->message, 1, pending);
         room_note_participant(router, room, submit->sender);
     }
 }

@@ -11,6 +11,7 @@
  *   sessions.c  sockets that can be recovered      asked.c     askers whose input may be disabled
  *   channels.c  rooms as REST sees them            events.c    what happens to rooms and messages
  *   records.c   what REST keeps in the store       attach.c    runs by the id of a message
+ *   asking.c    who is asked by a message          said.c      which agent said what
  */
 #ifndef ROUTER_CORE_INTERNAL_H
 #define ROUTER_CORE_INTERNAL_H
@@ -150,6 +151,8 @@ struct room {
     int64_t updated_at;
     int64_t deleted_at;          /* 0: it is there; else only its line of numbers is */
     const struct agent *answers; /* of those without a list: the agent that is noted */
+    uint64_t agent_answers; /* of agents to agents since a person spoke */
+    bool agents_stopped;    /* by a limit, since a person spoke */
     bool is_stored; /* its row is committed, or in a batch */
     bool has_participants;
     struct participant *participants;
@@ -166,10 +169,15 @@ struct room {
 
 /* --- agents and jobs -------------------------------------------------------------------------- */
 
+/* When an agent answers what is not said to it alone. */
+enum agent_policy { AGENT_ALWAYS, AGENT_MENTION, AGENT_NEVER };
+
 struct agent {
     struct text id;
     struct text name;
     struct text details;
+    enum agent_policy to_people; /* in groups */
+    enum agent_policy to_agents;
     bool is_stored;       /* its row is committed, or in a batch */
     struct offer *offers; /* bridges that run it now */
     UT_hash_handle hh;    /* router->agents, by id, in order of first registration */
@@ -207,6 +215,7 @@ struct job {
     uint64_t end_batch; /* while ENDING: the number of the batch that its end is in */
     int end_error;
     uint64_t attempt;
+    uint64_t hops;        /* see asking.c */
     int64_t losses;       /* bridges that were lost while they had it */
     unsigned failures;    /* commits of its end that failed */
     struct peer *bridge;  /* while READING or WORKING: counts it as work */
@@ -267,7 +276,8 @@ struct pending {
     struct text origin;                   /* incarnation of the edge that asked */
     uint64_t request;
     uint64_t trace;
-    bool no_agent;
+    uint8_t no_agent;     /* enum bus_answering */
+    bool stops_agents;    /* a conversation of agents ends with this message */
     uint64_t first_job; /* of a question: its jobs have successive numbers */
     uint64_t jobs;
     struct dedupe_key key;
@@ -347,6 +357,7 @@ struct router {
     struct job *jobs;
     struct work_queue *ready;
     struct asked *asked;   /* owns, oldest first */
+    struct said *said;     /* owns, oldest first */
     struct job *streaming; /* those with text that viewers do not have yet */
     struct question *questions;
     struct heap leaving; /* members in their grace period */
@@ -460,6 +471,9 @@ bool room_has_entity_on(const struct attachment *attachment, struct slice entity
 void send_receive(struct peer *peer, const struct bus_message *message);
 void send_committed(struct router *router, struct pending *pending, int result);
 void send_reply(struct router *router, struct job *job, struct slice body);
+/* An agent has said something: other agents may be meant. */
+void send_ask_agents(struct router *router, struct room *room, const struct message_record *said,
+                     uint64_t hops, struct pending *pending);
 /* Gives a message its place in the room and puts it into the open batch. */
 const struct message_record *send_append(struct router *router, struct room *room,
                                          struct message_record *record);
@@ -501,10 +515,44 @@ struct agent *work_agent_obtain(struct router *router, struct slice id, struct s
 struct agent *work_agent_find(struct router *router, struct slice id);
 void work_agent_store(struct router *router, struct agent *agent); /* row into the open batch */
 bool work_can_wait(struct router *router); /* a bridge is there, or was within agent_grace */
-/* Which agents answer in this room; calls visit for each. Returns how many. */
-size_t work_for_agents(struct router *router, struct room *room, struct slice sender,
-                       void (*visit)(void *context, struct agent *agent), void *context);
+/* It is registered anew, and is called or described otherwise. */
+void work_agent_describe(struct agent *agent, struct slice name, struct slice details);
+/* Who answers in rooms without a list; NULL: there has never been an agent. */
+struct agent *agent_default(struct router *router);
 void work_agents_destroy(struct router *router);
+
+/* asking.c */
+/* A message that may be a question. */
+struct asking {
+    struct room *room;
+    struct slice sender;
+    struct slice body;
+    bool is_of_agent;
+    uint64_t hops; /* of an agent: how many messages of agents follow from one another up to it */
+};
+/* Who is to answer it. */
+struct choice {
+    struct agent **agents; /* owns the array */
+    size_t count;
+    size_t capacity;
+    bool is_stop; /* a conversation of agents is stopped here */
+};
+/* A person has spoken: agents may talk with each other anew. */
+void asking_of_person(struct room *room);
+enum bus_answering asking_choose(struct router *router, const struct asking *asking,
+                                 struct choice *choice);
+/* The jobs go into the batch of the message, whose `pending` notes them. */
+void asking_make_jobs(struct router *router, const struct asking *asking,
+                      const struct choice *choice, const struct message_record *message,
+                      struct slice asker_edge, struct pending *pending);
+void choice_deinit(struct choice *choice);
+/* The room is told that its agents were stopped. */
+void asking_say_stopped(struct router *router, const struct pending *pending);
+
+/* said.c */
+void said_note(struct router *router, struct slice id, struct agent *agent); /* NULL: nobody */
+struct agent *said_by(struct router *router, struct slice id);               /* NULL: not known */
+void said_destroy(struct router *router);
 
 /* work.c */
 struct job *work_find(struct router *router, uint64_t number);

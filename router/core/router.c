@@ -17,6 +17,8 @@ const struct router_settings router_default_settings = {
     .jobs_max = 100000,
     .job_attempts = 3,
     .job_deadline = 15 * 60 * 1000,
+    .agent_hops = 4,
+    .agent_budget = 16,
     .replay_max = 1000,
     .recovery_window = 120000,
     .batch_bytes_max = 64 << 20,
@@ -91,6 +93,7 @@ void router_destroy(struct router **self)
     work_destroy(router);
     work_agents_destroy(router);
     asked_destroy(router);
+    said_destroy(router);
     struct peer *peer, *next_peer;
     HASH_ITER (hh, router->peers, peer, next_peer) {
         peer_drop(peer, "stopping");
@@ -183,6 +186,9 @@ static void load_recent(void *context, const struct message_record *record)
 {
     struct router *router = context;
     struct room *room = room_by_number(router, record->room);
+    if (record->kind == MESSAGE_KIND_AGENT) {
+        said_note(router, record->id, work_agent_find(router, record->sender));
+    }
     if (room == NULL || record->client_message_id.length == 0 ||
         record->id.length != UUID_TEXT_LENGTH) {
         return;

@@ -47,6 +47,8 @@ struct router_settings {
     int64_t jobs_max;        /* open agent jobs; beyond: overloaded */
     int64_t job_attempts;    /* bridges that one question may lose before it fails */
     int64_t job_deadline;    /* from question to answer; then it fails */
+    int64_t agent_hops;      /* answers of agents to agents that follow from one another */
+    int64_t agent_budget;    /* such answers in a room until a person speaks again */
     int64_t replay_max;      /* messages of one replay; more are not replayed but reported */
     int64_t recovery_window; /* how long a lost socket can be recovered; 0: none is ever kept */
     int64_t batch_bytes_max; /* waiting for the store; beyond: overloaded */
@@ -61,6 +63,7 @@ struct router_counters {
     uint64_t link_gaps, frames_resent, frames_held; /* of all links, see link.h */
     uint64_t dedupe_evicted, jobs_made, jobs_redelivered, jobs_finished, jobs_late;
     uint64_t jobs_given_up, jobs_timed_out;
+    uint64_t agents_stopped; /* conversations of agents that came to a limit */
     uint64_t edges_lost, bridges_lost, links_overflowed, commits, commit_failures, replays;
     uint64_t recoveries, recoveries_refused; /* sockets that clients went on with, or could not */
     size_t rooms, members, edges, bridges, jobs; /* now */

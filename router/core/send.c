@@ -42,59 +42,6 @@ void send_answer_duplicate(struct peer *peer, uint64_t request, uint64_t trace,
     run_catch_up_repeat(router, entry, peer);
 }
 
-/* What making the jobs of one message needs. */
-struct job_making {
-    struct router *router;
-    struct room *room;
-    const struct bus_send *send;
-    const struct message_record *message;
-    struct slice asker_edge;
-    uint64_t made;
-};
-
-static void make_job(void *context, struct agent *agent)
-{
-    struct job_making *making = context;
-    struct router *router = making->router;
-    char reply[UUID_TEXT_SIZE];
-    uuid_of_reply(making->message->id, text_slice(&agent->id), reply);
-    struct job_record record = {.number = ++router->last_job,
-                                .room = making->room->number,
-                                .question_seq = making->message->seq,
-                                .question = making->message->id,
-                                .agent = text_slice(&agent->id),
-                                .reply = slice_of(reply, UUID_TEXT_LENGTH),
-                                .asker_edge = making->asker_edge,
-                                .state = JOB_OPEN,
-                                .created_at = making->message->created_at};
-    if (!agent->is_stored) {
-        work_agent_store(router, agent);
-    }
-    if (making->room->answers != agent) {
-        making->room->answers = agent;
-        room_note_participant(router, making->room, text_slice(&agent->id));
-    }
-    store_batch_add_job(router_batch(router), &record);
-    struct job *job = work_job_new(router, making->room, agent, &record, making->send->sender);
-    if (router->question_bytes + making->send->body.length <= QUESTION_BYTES_MAX) {
-        buffer_append_slice(&job->body, making->send->body);
-        router->question_bytes += making->send->body.length;
-    }
-    making->made++;
-}
-
-static void ignore(void *context, struct agent *agent)
-{
-    (void)context;
-    (void)agent;
-}
-
-static bool has_no_agent(struct router *router, struct room *room, const struct bus_send *send)
-{
-    return send->asks_agent && (!work_can_wait(router) ||
-                                work_for_agents(router, room, send->sender, ignore, NULL) == 0);
-}
-
 const struct message_record *send_append(struct router *router, struct room *room,
                                          struct message_record *record)
 {
@@ -139,12 +86,24 @@ void send_receive(struct peer *peer, const struct bus_message *message)
         send_answer_duplicate(peer, send->request, message->trace, known);
         return;
     }
-    bool no_agent = has_no_agent(router, room, send);
+    struct asking asking = {.room = room,
+                            .sender = send->sender,
+                            .body = send->body,
+                            .is_of_agent = work_agent_find(router, send->sender) != NULL};
+    struct choice choice = {.count = 0};
+    enum bus_answering answering = BUS_ANSWERED;
+    asking.hops = asking.is_of_agent;
+    if (!asking.is_of_agent) {
+        asking_of_person(room);
+    }
+    if (send->asks_agent) {
+        answering = asking_choose(router, &asking, &choice);
+    }
     char id[UUID_TEXT_SIZE];
     uuid_by_time(router->ids, router->time.wall, id);
     struct message_record record = {
         .id = slice_of(id, UUID_TEXT_LENGTH),
-        .kind = no_agent ? MESSAGE_KIND_UNANSWERED : MESSAGE_KIND_USER,
+        .kind = answering == BUS_ANSWERED ? MESSAGE_KIND_USER : MESSAGE_KIND_UNANSWERED,
         .sender = send->sender,
         /* Ours or the client's: a repeat is a repeat, also after a restart. */
         .client_message_id = send->message_id,
@@ -153,32 +112,24 @@ void send_receive(struct peer *peer, const struct bus_message *message)
     room_revive(router, room);
     const struct message_record *stored = send_append(router, room, &record);
     room_note_participant(router, room, send->sender);
-    struct job_making making = {.router = router,
-                                .room = room,
-                                .send = send,
-                                .message = stored,
-                                .asker_edge = text_slice(&peer->incarnation)};
-    if (send->asks_agent && !no_agent) {
-        work_for_agents(router, room, send->sender, make_job, &making);
-    }
+    struct pending *pending = router_pend(router, PENDING_MESSAGE);
+    asking_make_jobs(router, &asking, &choice, stored, text_slice(&peer->incarnation), pending);
+    choice_deinit(&choice);
     struct dedupe_entry entry = {.key = key,
                                  .seq = stored->seq,
                                  .epoch = room->epoch,
                                  .created_at = stored->created_at,
-                                 .no_agent = no_agent,
-                                 .first_job = router->last_job - making.made + 1,
-                                 .jobs = (uint32_t)making.made};
+                                 .no_agent = (uint8_t)answering,
+                                 .first_job = pending->first_job,
+                                 .jobs = (uint32_t)pending->jobs};
     memcpy(entry.id, id, sizeof(entry.id));
     router->counters.dedupe_evicted += dedupe_add(router->dedupe, &entry);
-    struct pending *pending = router_pend(router, PENDING_MESSAGE);
     pending->room = room;
     pending->message = stored;
     pending->origin = text_copy(text_slice(&peer->incarnation));
     pending->request = send->request;
     pending->trace = message->trace;
-    pending->no_agent = no_agent;
-    pending->jobs = making.made;
-    pending->first_job = router->last_job - making.made + 1;
+    pending->no_agent = (uint8_t)answering;
     pending->key = key;
 }
 
@@ -197,6 +148,21 @@ void send_reply(struct router *router, struct job *job, struct slice body)
     pending->message = stored;
     pending->origin = text_copy(text_slice(&job->asker_edge));
     pending->job = job->number;
+    send_ask_agents(router, queue->room, stored, job->hops + 1, pending);
+}
+
+void send_ask_agents(struct router *router, struct room *room, const struct message_record *said,
+                     uint64_t hops, struct pending *pending)
+{
+    struct asking asking = {.room = room,
+                            .sender = said->sender,
+                            .body = said->body,
+                            .is_of_agent = true,
+                            .hops = hops};
+    struct choice choice;
+    asking_choose(router, &asking, &choice);
+    asking_make_jobs(router, &asking, &choice, said, SLICE_EMPTY, pending);
+    choice_deinit(&choice);
 }
 
 static void publish(struct router *router, const struct pending *pending, struct peer *origin)
@@ -231,6 +197,12 @@ static void publish(struct router *router, const struct pending *pending, struct
     } else {
         room_publish(router, room, &message, origin);
     }
+    if (is_reply) {
+        said_note(router, record->id, work_agent_find(router, record->sender));
+    }
+    if (pending->stops_agents) {
+        asking_say_stopped(router, pending);
+    }
     if (!is_event) {
         *(is_reply ? &router->counters.replies : &router->counters.messages) += 1;
     }
@@ -260,6 +232,7 @@ void send_committed(struct router *router, struct pending *pending, int result)
         publish(router, pending, origin);
     }
     if (pending->kind == PENDING_MESSAGE && pending->job != 0) {
+        settle_jobs(router, pending, result);
         work_job_ended(router, pending, result);
         return;
     }

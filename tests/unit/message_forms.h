@@ -145,7 +145,7 @@ static const struct message_form forms[] = {
      "send_done",
      {U(send_done, request), I(send_done, error), T(send_done, message_id), U(send_done, seq),
       U(send_done, epoch), I(send_done, created_at), B(send_done, is_duplicate),
-      B(send_done, no_agent), U(send_done, jobs), U(send_done, retry_after)}},
+      U(send_done, no_agent), U(send_done, jobs), U(send_done, retry_after)}},
     {42,
      "room_message",
      {T(room_message, room), U(room_message, epoch), U(room_message, seq), T(room_message, id),

@@ -35,7 +35,7 @@ static void a_character_of_elizaos_is_read(void **state)
         "[\"no\"]},\"messageExamples\":[[{\"name\":\"{{name1}}\",\"content\":{\"text\":\"Hi\"}},"
         "{\"name\":\"Ann\",\"content\":{\"text\":\"Hello.\"}}],[{\"user\":\"Bob\",\"content\":"
         "{\"text\":\"Tea?\"}}]],\"settings\":{\"elizamq\":{\"runtime\":\"openai\",\"model\":\"m\","
-        "\"extract\":\"response\",\"reply\":\"mention\"}}}");
+        "\"extract\":\"response\",\"reply\":\"mention\",\"replyToAgents\":\"never\"}}}");
     assert_slice(character->name, "Ann");
     assert_slice(character->system, "Be Ann.");
     assert_slice(character->bio, "Line one.\nLine 2.");
@@ -47,6 +47,7 @@ static void a_character_of_elizaos_is_read(void **state)
     assert_slice(character->model, "m");
     assert_slice(character->extract, "response");
     assert_slice(character->reply, "mention");
+    assert_slice(character->reply_to_agents, "never");
     character_destroy(&character);
     assert_null(character);
 }
@@ -86,6 +87,8 @@ static void broken_ones_are_refused_by_name(void **state)
         {"{\"name\":\"Ann\",\"id\":7}", "its id is no UUID"},
         {"{\"name\":\"Ann\",\"settings\":{\"elizamq\":{\"reply\":\"often\"}}}",
          "its settings.elizamq.reply is none of always, mention, never"},
+        {"{\"name\":\"Ann\",\"settings\":{\"elizamq\":{\"replyToAgents\":\"often\"}}}",
+         "its settings.elizamq.replyToAgents is none of always, mention, never"},
         {"{\"name\":\"Ann\",\"settings\":{\"elizamq\":{\"agentId\":\"x\"}}}",
          "its settings.elizamq.agentId is no UUID"},
     };

@@ -45,6 +45,34 @@ static void test_what_a_send_leaves_out_has_its_default(void **state)
     assert_int_equal(out.raw_metadata.length, 0);
 }
 
+static void test_what_a_send_replies_to_is_a_uuid_by_any_name(void **state)
+{
+#define REPLIED "aaaaaaaa-0000-4000-8000-000000000001"
+    static const char *const taken[] = {
+        "\"inReplyTo\":\"" REPLIED "\"",
+        "\"inReplyToMessageId\":\"" REPLIED "\"",
+        "\"replyTo\":\"" REPLIED "\",\"metadata\":{\"replyTo\":\"" NIL_UUID "\"}",
+        "\"inReplyTo\":null,\"metadata\":{\"inReplyTo\":\"" REPLIED "\"}",
+        "\"metadata\":{\"replyToMessageId\":\"" REPLIED "\"}",
+    };
+    static const char *const ignored[] = {"\"inReplyTo\":5", "\"inReplyTo\":\"x\"",
+                                          "\"replyTo\":{\"id\":\"" REPLIED "\"}",
+                                          "\"inReplyTo\":[]"};
+    struct chat_send out;
+    char json[256];
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        snprintf(json, sizeof(json), "{\"roomId\":\"r\",\"message\":\"hi\",%s}", taken[i]);
+        assert_string_equal(send(*state, json, &out), "");
+        assert_slice(out.in_reply_to, REPLIED);
+    }
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+        snprintf(json, sizeof(json), "{\"roomId\":\"r\",\"message\":\"hi\",%s}", ignored[i]);
+        assert_string_equal(send(*state, json, &out), "");
+        assert_int_equal(out.in_reply_to.length, 0);
+    }
+#undef REPLIED
+}
+
 static void test_a_room_known_from_the_path_is_not_looked_for(void **state)
 {
     struct chat_send out;
@@ -247,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_send_takes_every_alias),
         TEST(test_what_a_send_leaves_out_has_its_default),
+        TEST(test_what_a_send_replies_to_is_a_uuid_by_any_name),
         TEST(test_a_room_known_from_the_path_is_not_looked_for),
         TEST(test_a_faulty_send_names_its_field),
         TEST(test_a_send_s_fields_are_bounded_but_its_text_is_not),

@@ -136,6 +136,7 @@ static void test_no_agent_is_a_success_with_a_code(void **state)
     buffer_append_char(&client->sent, '\0');
     assert_non_null(
         strstr(client->sent.data, "435[{" ACK_MEMBERS ",\"code\":\"no_agent\",\"success\":true}]"));
+    assert_null(strstr(client->sent.data, "reason")); /* a repeat after a restart */
 }
 
 /* --- refusals -------------------------------------------------------------------------------- */
