@@ -89,6 +89,8 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
         COUNTER("sends_total", chat->sends, "Messages handed to the router"),
         COUNTER("rejoins_total", chat->rejoins, "Rooms that --rejoin-entity put sockets into"),
         COUNTER("recovered_total", chat->recovered, "Sockets that clients went on with"),
+        COUNTER("chunks_held_total", chat->chunks_held,
+                "Pieces of replies kept back from viewers that are behind"),
         COUNTER("deliveries_total", chat->deliveries, "Room events queued to sockets"),
         COUNTER("rendered_total", chat->rendered, "Packets rendered for them"),
         GAUGE("requests_waiting", uplink->waiting, "Requests waiting for the router"),

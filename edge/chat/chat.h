@@ -46,6 +46,7 @@ struct chat_counters {
     uint64_t unauthorized, limited;     /* sockets and events refused */
     uint64_t deliveries;                /* packets queued to sockets for room events */
     uint64_t rendered;                  /* packets made for them */
+    uint64_t chunks_held;               /* pieces of replies kept back from viewers behind */
     uint64_t rejoins;                   /* rooms that sockets were put into */
     uint64_t recovered;                 /* sockets that clients went on with */
     uint64_t recoveries_refused[CHAT_RECOVERY_REFUSALS]; /* they got new ones instead */
@@ -84,6 +85,12 @@ struct chat_watch {
 void chat_watch(struct chat *chat, struct chat_watch *watch, struct slice question);
 /* What this edge knows of a run in that room that is watched: its text so far, as one CHUNK. */
 void chat_catch_up(struct chat *chat, struct chat_watch *watch, struct slice room);
+/*
+ * The same for the caller, of that reply (empty: of any); valid until something is delivered.
+ * False: nothing is known of it.
+ */
+bool chat_so_far(struct chat *chat, const struct chat_watch *watch, struct slice room,
+                 struct slice reply, struct bus_chunk *out);
 void chat_unwatch(struct chat *chat, struct chat_watch *watch); /* no-op when not watching */
 
 #endif

@@ -177,6 +177,7 @@ static void on_disconnected(void *context, struct socket *socket, enum session_c
     int64_t silence = silence_of(socket, reason, now);
     recover_cancel(from, silence, now);
     chat_unfollow_all(from);
+    lags_forget_socket(from);
     uplink_forget_owner(chat->uplink, &from->requests);
     chat_leave_all(from, reason == SESSION_CLOSE_CLIENT, silence, now);
     recovered_forget(from);

@@ -44,7 +44,7 @@ static struct packet *render_message(struct chat *chat, const struct bus_room_me
                                  offset_of_message(chat), &chat->argument);
 }
 
-static struct packet *render_chunk(struct chat *chat, const struct bus_chunk *chunk)
+struct packet *render_chunk(struct chat *chat, const struct bus_chunk *chunk)
 {
     struct buffer *out = begin(chat, chunk->room);
     json_write_string_member(out, "messageId", chunk->reply);
@@ -202,7 +202,7 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
         offset_reach_position(chat, room_message->position);
     }
     struct chat_socket *sender = send_echo(chat, room_message);
-    stream_end(chat, room_message->id);
+    stream_settle(chat, room_message->id);
     if (room != NULL) {
         room_enter_epoch(room, room_message->epoch);
         room->last_seq = room_message->seq;
@@ -218,21 +218,7 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
     if (is_reply) {
         watch_announce(chat, room_message->in_reply_to, message);
     }
-}
-
-/* One that is being recovered gets the text so far in the end, if there is any use for it then. */
-static void broadcast_chunk(struct chat *chat, struct chat_room *room,
-                            const struct bus_chunk *chunk)
-{
-    struct packet *packet = render_chunk(chat, chunk);
-    for (uint32_t i = 0; i < room->count; i++) {
-        if (room->members[i]->owner->recovery == NULL) {
-            socket_emit(room->members[i]->owner->socket, packet);
-            chat->counters.deliveries++;
-        }
-    }
-    chat->counters.rendered++;
-    packet_release(&packet);
+    stream_end(chat, room_message->id);
 }
 
 static void deliver_chunk(struct chat *chat, const struct bus_message *message)
@@ -240,11 +226,12 @@ static void deliver_chunk(struct chat *chat, const struct bus_message *message)
     struct bus_message shown = *message;
     struct bus_chunk *chunk = &shown.chunk;
     struct chat_room *room = room_lookup(chat, chunk->room);
-    if (stream_take(chat, chunk) == NULL) {
+    struct stream *stream = stream_take(chat, chunk);
+    if (stream == NULL) {
         return;
     }
     if (room != NULL) {
-        broadcast_chunk(chat, room, chunk);
+        lag_broadcast(chat, room, stream, chunk);
     }
     watch_announce(chat, chunk->question, &shown);
 }
@@ -256,6 +243,7 @@ void deliver_so_far(struct chat_socket *socket, struct slice room)
     for (; stream != NULL; stream = stream->room_next) {
         bool has_it = chat_follows(socket, slice_of(stream->question, UUID_TEXT_LENGTH));
         if (stream->text.length > 0 && !has_it) {
+            lag_forget(socket, stream);
             struct bus_chunk chunk = stream_so_far(stream);
             struct packet *packet = render_chunk(chat, &chunk);
             chat_emit(socket, packet);
@@ -277,6 +265,9 @@ static void deliver_run(struct chat *chat, const struct bus_message *message)
     bool is_start = run->state == BUS_RUN_STARTED;
     if (is_start && !stream_start(chat, run)) {
         return;
+    }
+    if (!is_start) {
+        stream_settle(chat, run->reply);
     }
     if (room != NULL && run->state == BUS_RUN_FAILED) {
         broadcast(chat, room, render_stream_error(chat, run), SLICE_EMPTY);

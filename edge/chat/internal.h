@@ -9,7 +9,7 @@
  *   stream.c   replies that are being written   recover.c     sockets that go on as former ones
  *   rejoin.c   back into the rooms of an entity
  *   kept.c     sockets that can be recovered    missed.c      what one that is recovered has missed
- *   handover.c   sockets that move between edges
+ *   handover.c   sockets that move between edges  lag.c      viewers that are behind
  */
 #ifndef EDGE_CHAT_INTERNAL_H
 #define EDGE_CHAT_INTERNAL_H
@@ -32,6 +32,7 @@
 struct chat_room;
 struct chat_member;
 struct stream;
+struct lag;
 
 /* The chat's side of a socket. */
 struct chat_socket {
@@ -43,6 +44,7 @@ struct chat_socket {
     bool is_kept;           /* the router keeps what is needed to recover it */
     bool is_named;          /* its client said who it is */
     struct follow *follows; /* questions asked in rooms it is not in */
+    struct lag *lags;       /* owns: streams that it is behind with */
     uint32_t arriving;      /* rooms that its former edge serves still, see handover.c */
     char *entity;           /* owns: who this socket is unless an event says otherwise */
     struct identity *identity;  /* owns: whom it may speak as, and where; NULL: not bound */
@@ -117,6 +119,7 @@ struct chat {
     struct stream *streams;           /* owns, oldest first */
     struct stream_room *stream_rooms; /* owns: the same by room */
     size_t stream_bytes;              /* of their texts */
+    struct lag *lags;                 /* of all sockets, longest first */
     struct arena arena;     /* of one event */
     struct buffer scratch;  /* of one rendering */
     struct buffer argument; /* of one rendering */
@@ -261,6 +264,8 @@ void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *pa
                     struct slice except_entity);
 /* userJoined or userLeft, to all but the sockets of that entity. */
 void room_announce(struct chat *chat, struct chat_room *room, const struct bus_presence *presence);
+/* One reference. */
+struct packet *render_chunk(struct chat *chat, const struct bus_chunk *chunk);
 /* A socket has joined: it gets what is being written there, so far. */
 void deliver_so_far(struct chat_socket *socket, struct slice room);
 /* What a follower sees of an event of its run: up to two packets, each with one reference. */
@@ -290,6 +295,15 @@ struct presence_others presence_others_of(const struct chat_room *room,
 bool presence_others_next(struct presence_others *others, struct slice *entity);
 void presence_others_end(struct presence_others *others);
 
+/* lag.c */
+/* A chunk for a room; those of its sockets that are behind get it later, with others. */
+void lag_broadcast(struct chat *chat, struct chat_room *room, struct stream *stream,
+                   const struct bus_chunk *chunk);
+void lag_forget(struct chat_socket *socket, const struct stream *stream); /* it gets all anew */
+void lags_settle(struct stream *stream); /* its end follows: everybody gets the rest */
+void lags_forget_socket(struct chat_socket *socket);
+void lags_tick(struct chat *chat);
+
 /* stream.c */
 /* Is a reply being written in that room, as far as its sockets here have seen? */
 bool stream_goes_on(struct chat *chat, struct slice room);
@@ -303,6 +317,7 @@ struct stream {
     uint64_t attempt;
     uint64_t index;     /* of the last chunk passed on */
     struct buffer text; /* of this attempt, as it was passed on */
+    struct lag *lags;   /* of viewers that do not have all of it */
     struct stream *room_prev, *room_next;
     UT_hash_handle hh; /* chat->streams, by reply */
 };
@@ -318,6 +333,7 @@ struct stream *streams_first_over(struct chat *chat, const struct bus_runs *runs
 /* Nobody is in the room any more: what comes of it comes only for those who watch. */
 void streams_leave(struct chat *chat, struct slice room);
 void streams_ask(struct chat *chat); /* the router which of them still go on */
+void stream_settle(struct chat *chat, struct slice reply); /* its end follows */
 void stream_end(struct chat *chat, struct slice reply);
 void streams_destroy(struct chat *chat);
 

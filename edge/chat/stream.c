@@ -38,6 +38,7 @@ static struct stream_room *room_find(struct chat *chat, struct slice id)
 static void drop(struct chat *chat, struct stream *stream)
 {
     struct stream_room *room = stream->room;
+    lags_settle(stream);
     DL_DELETE2(room->streams, stream, room_prev, room_next);
     if (room->streams == NULL) {
         HASH_DELETE(hh, chat->stream_rooms, room);
@@ -121,6 +122,14 @@ void stream_end(struct chat *chat, struct slice reply)
     struct stream *stream = find(chat, reply);
     if (stream != NULL) {
         drop(chat, stream);
+    }
+}
+
+void stream_settle(struct chat *chat, struct slice reply)
+{
+    struct stream *stream = find(chat, reply);
+    if (stream != NULL) {
+        lags_settle(stream);
     }
 }
 

@@ -45,15 +45,24 @@ bool chat_is_watched(struct chat *chat, struct slice question)
     return find(chat, question) != NULL;
 }
 
-void chat_catch_up(struct chat *chat, struct chat_watch *watch, struct slice room)
+bool chat_so_far(struct chat *chat, const struct chat_watch *watch, struct slice room,
+                 struct slice reply, struct bus_chunk *out)
 {
     const struct stream *stream = streams_of_room(chat, room);
-    while (stream != NULL &&
-           (stream->text.length == 0 || strcmp(stream->question, watch->question) != 0)) {
-        stream = stream->room_next;
+    for (; stream != NULL; stream = stream->room_next) {
+        if (stream->text.length > 0 && strcmp(stream->question, watch->question) == 0 &&
+            (reply.length == 0 || slice_is(reply, stream->reply))) {
+            *out = stream_so_far(stream);
+            return true;
+        }
     }
-    if (stream != NULL) {
-        struct bus_message message = {.type = BUS_CHUNK, .chunk = stream_so_far(stream)};
+    return false;
+}
+
+void chat_catch_up(struct chat *chat, struct chat_watch *watch, struct slice room)
+{
+    struct bus_message message = {.type = BUS_CHUNK};
+    if (chat_so_far(chat, watch, room, SLICE_EMPTY, &message.chunk)) {
         watch->event(watch, &message);
     }
 }
@@ -207,6 +216,7 @@ void chat_follow_joined(struct chat_socket *socket, struct slice room, bool was_
 void chat_tick(struct chat *chat, int64_t now)
 {
     recover_tick(chat, now);
+    lags_tick(chat);
     while (chat->holding != NULL && chat->holding->hold_until <= now) {
         struct follow *follow = chat->holding;
         release(follow, true);

@@ -171,6 +171,17 @@ int http_stream_write(struct http_exchange *exchange, struct slice bytes)
     return 0;
 }
 
+bool http_stream_is_behind(struct http_exchange *exchange, size_t most)
+{
+    struct http_connection *connection = http_connection_of(exchange);
+    struct http_output *output = &connection->output;
+
+    /* As above: what this turn has written is offered first. */
+    return http_output_backlog(output) > most &&
+           http_output_flush(output, connection->descriptor) >= 0 &&
+           http_output_backlog(output) > most;
+}
+
 void http_stream_end(struct http_exchange *exchange)
 {
     struct http_connection *connection = http_connection_of(exchange);

@@ -109,6 +109,8 @@ void http_stream_start(struct http_exchange *exchange, int status, const char *c
  * takes nothing of what waits for write_deadline is cut too.
  */
 int http_stream_write(struct http_exchange *exchange, struct slice bytes);
+/* Do more than `most` bytes wait for a client that does not take them? */
+bool http_stream_is_behind(struct http_exchange *exchange, size_t most);
 void http_stream_end(struct http_exchange *exchange);
 /*
  * Takes the connection away from HTTP, for a WebSocket (wants_websocket): gives up the descriptor,

@@ -8,8 +8,9 @@
 enum {
     LOOKUP_PAGE = 1000, /* messages of history read at once in search of a reply */
     LOOKUP_PAUSE_MS = 500,
-    GIVE_UP_MS = 5000, /* then it may have been given meanwhile */
-    LOOKUP_NONE = 0,   /* lookup_at: nothing to look up, or a page is under way */
+    GIVE_UP_MS = 5000,          /* then it may have been given meanwhile */
+    LOOKUP_NONE = 0,            /* lookup_at: nothing to look up, or a page is under way */
+    STREAM_BACKLOG = 16 * 1024, /* bytes that wait for a caller from which on it is behind */
 };
 
 struct rest_run {
@@ -23,6 +24,7 @@ struct rest_run {
     uint64_t links;             /* to the router, opened when it began */
     bool is_stream;
     struct event_stream events; /* of a stream */
+    bool is_behind;             /* chunks are kept back until its caller takes what waits */
     char reply[UUID_TEXT_SIZE]; /* of the agent that is followed; empty: the first one */
     struct buffer question;     /* the userMessage object */
     struct buffer members;      /* what else goes into a sync caller's answer */
@@ -170,18 +172,41 @@ static void on_run(struct rest_run *run, const struct bus_run *event)
     }
 }
 
+/* As for sockets (edge/chat/lag.c): what a slow caller has not got comes in one piece. */
+static void on_chunk(struct rest_run *run, const struct bus_chunk *chunk)
+{
+    if (!run->is_stream || !is_followed(run, chunk->reply)) {
+        return;
+    }
+    run->is_behind = run->is_behind || http_stream_is_behind(run->exchange, STREAM_BACKLOG);
+    if (!run->is_behind) {
+        events_chunk(&run->events, chunk);
+    }
+}
+
+/* False: the caller is gone. */
+static bool catch_up(struct rest_run *run)
+{
+    struct bus_chunk chunk;
+    if (!run->is_behind) {
+        return true;
+    }
+    run->is_behind = false;
+    return !chat_so_far(run->rest->chat, &run->watch, slice_of_string(run->room),
+                        slice_of_string(run->reply), &chunk) ||
+           events_chunk(&run->events, &chunk);
+}
+
 static void on_event(struct chat_watch *watch, const struct bus_message *event)
 {
     struct rest_run *run = (struct rest_run *)watch;
     const struct bus_room_message *reply = &event->room_message;
     switch (event->type) {
     case BUS_CHUNK:
-        if (run->is_stream && is_followed(run, event->chunk.reply)) {
-            events_chunk(&run->events, &event->chunk);
-        }
+        on_chunk(run, &event->chunk);
         break;
     case BUS_ROOM_MESSAGE:
-        if (is_followed(run, reply->id)) {
+        if (is_followed(run, reply->id) && catch_up(run)) {
             answer_with(run, reply->id, reply->in_reply_to, reply->body);
         }
         break;
@@ -326,6 +351,8 @@ void rest_runs_tick(struct rest *rest, int64_t now)
             events_comment(&run->events);
         } else if (is_lookup_due(run, now)) {
             look_up_reply(run, now);
+        } else if (run->is_behind && !http_stream_is_behind(run->exchange, STREAM_BACKLOG / 4)) {
+            catch_up(run);
         }
     }
 }

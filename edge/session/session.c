@@ -94,6 +94,12 @@ void session_new_id(struct session_table *table, char out[SESSION_ID_LENGTH + 1]
     id_random_text(table->ids, out + INCARNATION_LENGTH, SESSION_ID_LENGTH - INCARNATION_LENGTH);
 }
 
+size_t session_backlog(const struct session *session)
+{
+    bool waits = session->is_choked || (session->websocket == NULL && session->poll == NULL);
+    return waits ? session->outbox.bytes : 0;
+}
+
 bool session_is_over(const struct session *session)
 {
     return !session_is_open(session);

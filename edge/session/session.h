@@ -187,6 +187,8 @@ int session_revision(const struct session *session);               /* of Engine.
 const char *session_transport_name(const struct session *session); /* "polling", "websocket" */
 const char *session_remote_address(const struct session *session);
 struct slice session_credentials(const struct session *session); /* of its opening */
+/* Bytes that wait for a client that does not take them now. */
+size_t session_backlog(const struct session *session);
 bool session_is_over(const struct session *session);      /* its transport is gone, or going */
 int64_t session_last_life(const struct session *session); /* ms: last packet from the client */
 

@@ -2,13 +2,30 @@
 
 import net from 'node:net';
 
-// Resolves with {url, cut(), stall(), mend(), close()}. While it is cut, connections are reset;
-// while it is stalled, what is sent stays on its way, and arrives when it is mended.
+// Resolves with {url, cut(), stall(), throttle(), mend(), close()}. While it is cut, connections are
+// reset; while it is stalled, what is sent stays on its way, and arrives when it is mended; while it
+// is throttled, clients get so many bytes a second.
 export const startProxy = (targetUrl) => {
     const { hostname, port } = new URL(targetUrl);
     const pairs = new Set();
     let isCut = false;
     let isStalled = false;
+    let rate = Infinity;
+
+    // What a client gets, piece by piece.
+    const limit = ([client, target]) => {
+        target.unpipe(client);
+        const turn = () => {
+            if (rate === Infinity) {
+                target.pipe(client);
+                return;
+            }
+            const piece = target.read(Math.min(target.readableLength, Math.ceil(rate / 10)));
+            if (piece !== null) client.write(piece);
+            if (!client.destroyed) setTimeout(turn, 100);
+        };
+        turn();
+    };
 
     const flow = ([client, target]) => client.pipe(target).pipe(client);
     const hold = ([client, target]) => {
@@ -43,7 +60,12 @@ export const startProxy = (targetUrl) => {
                 isStalled = true;
                 pairs.forEach(hold);
             },
+            throttle: (bytesPerSecond) => {
+                rate = bytesPerSecond;
+                pairs.forEach(limit);
+            },
             mend: () => {
+                rate = Infinity;
                 if (isStalled) pairs.forEach(flow);
                 isCut = false;
                 isStalled = false;

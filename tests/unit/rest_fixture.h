@@ -15,6 +15,7 @@ struct http_exchange {
     struct buffer body;
     bool is_stream;
     bool is_over;
+    bool is_behind; /* it takes what waits, but slowly */
     bool is_cut; /* a client that takes nothing: its stream ends with the next write */
     void (*closed)(struct http_exchange *exchange, void *context);
     void *context;
@@ -72,6 +73,12 @@ int http_stream_write(struct http_exchange *exchange, struct slice bytes)
     }
     buffer_append_slice(&exchange->body, bytes);
     return 0;
+}
+
+bool http_stream_is_behind(struct http_exchange *exchange, size_t most)
+{
+    (void)most;
+    return exchange->is_behind;
 }
 
 void http_stream_end(struct http_exchange *exchange)

@@ -199,6 +199,26 @@ static void test_the_pieces_of_a_stream_are_always_the_whole_text(void **state)
     assert_true(has(&exchange->body, CHUNK("0.4", "why?", "0") "event: done\n"));
 }
 
+static void test_a_slow_caller_gets_what_it_missed_in_one_piece(void **state)
+{
+    struct rest_fixture *fixture = *state;
+    struct http_exchange *exchange = ask_stream(fixture);
+    say_chunk(fixture, 0, "w");
+    exchange->is_behind = true;
+    say_chunk(fixture, 1, "h");
+    say_chunk(fixture, 2, "y");
+    rest_wait_for(fixture, 100);
+    assert_false(has(&exchange->body, "\"chunk\":\"h"));
+    exchange->is_behind = false;
+    rest_wait_for(fixture, 100);
+    assert_true(has(&exchange->body, CHUNK("1.1", "w", "0") CHUNK("1.3", "hy", "2")));
+    exchange->is_behind = true;
+    say_chunk(fixture, 3, "?");
+    say_reply(fixture);
+    assert_true(
+        has(&exchange->body, CHUNK("1.3", "hy", "2") CHUNK("1.4", "?", "3") "event: done\n"));
+}
+
 static void test_another_attempt_replaces_what_a_stream_had(void **state)
 {
     struct rest_fixture *fixture = *state;
@@ -304,6 +324,7 @@ int main(void)
         REST_TEST(test_a_silent_stream_is_kept_alive_and_ends_in_time),
         REST_TEST(test_a_stream_whose_client_takes_nothing_is_over),
         REST_TEST(test_the_pieces_of_a_stream_are_always_the_whole_text),
+        REST_TEST(test_a_slow_caller_gets_what_it_missed_in_one_piece),
         REST_TEST(test_another_attempt_replaces_what_a_stream_had),
         REST_TEST(test_a_run_can_be_followed_by_its_id),
         REST_TEST(test_a_run_that_is_over_is_said_as_a_whole),
