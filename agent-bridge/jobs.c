@@ -1,77 +1,17 @@
-#include "agent-bridge/jobs.h"
+#include "agent-bridge/jobs_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include "proto/base/hash.h"
 #include <utlist.h>
 
-#include "agent-bridge/history.h"
-#include "agent-bridge/question.h"
-#include "agent-bridge/speech.h"
 #include "proto/base/error.h"
-#include "proto/base/json.h"
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
-#include "proto/wire/chat_event.h"
-
-enum { SCRATCH_KEPT = 64 * 1024 }; /* bytes of a scratch buffer that outlive their use */
-
-enum job_state {
-    JOB_WAITING, /* in jobs->waiting */
-    JOB_READING, /* the router was asked for the history */
-    JOB_RUNNING, /* the runtime has it */
-    JOB_OVER     /* in jobs->over and out of the table; freed when no runtime is on the stack */
-};
-
-struct job {
-    struct jobs *jobs;
-    uint64_t number;
-    enum job_state state;
-    struct agent *agent;        /* borrows */
-    struct slot *slot;          /* of the agent's runtime; borrows */
-    struct bus_message message; /* the WORK; its slices borrow from `encoded` */
-    struct buffer encoded;
-    struct bus_message history; /* HISTORY_PAGE, once has_history; borrows from `page` */
-    struct buffer page;
-    bool has_history;
-    struct runtime_run *run; /* NULL: not begun, or ended by the runtime itself */
-    struct speech speech;
-    int64_t given_at;
-    int64_t started_at;
-    struct job *prev, *next; /* jobs->waiting, jobs->over */
-    UT_hash_handle hh;       /* jobs->table, by number */
-};
-
-/* A runtime as the jobs see it. */
-struct slot {
-    struct runtime *runtime; /* borrows */
-    int64_t deadline;        /* of its tick; -1: none */
-    bool is_stale;           /* run(), cancel() or its sockets may have changed the deadline */
-    bool is_full;            /* it said so */
-};
-
-struct jobs {
-    struct jobs_settings settings;
-    struct agents *agents;
-    struct slot slots[RUNTIMES_MAX];
-    size_t slot_count;
-    jobs_say *say;
-    void *context;
-    struct job *table;      /* owns: waiting and running */
-    struct job *waiting;    /* in the order they came */
-    struct job *over;       /* owns */
-    int64_t now;            /* of the entry point that runs */
-    bool is_blocked;        /* none of those that wait may start, until something ends */
-    struct buffer question; /* scratch: the JSON of a question that begins */
-    struct buffer reply;    /* scratch: the body of a reply */
-    struct arena arena;     /* decoded members of the question */
-    struct jobs_counters counters;
-};
 
 /* --- ends ------------------------------------------------------------------------------------- */
 
-static void end(struct job *job)
+void job_end(struct job *job)
 {
     struct jobs *jobs = job->jobs;
     if (job->state == JOB_RUNNING) {
@@ -98,18 +38,17 @@ static void say_failed(struct jobs *jobs, const struct bus_message *work, int er
     jobs->say(jobs->context, &message);
 }
 
-static void fail(struct job *job, int error, const char *why)
+void job_fail(struct job *job, int error, const char *why)
 {
     log_warn("run_failed", "job=%" PRIu64 " attempt=%" PRIu64 " agent=%.*s code=%s why=%s",
              job->number, job->message.work.attempt, (int)job->agent->name.length,
              job->agent->name.data, error_code(error), why);
     job->jobs->counters.failed++;
     say_failed(job->jobs, &job->message, error);
-    end(job);
+    job_end(job);
 }
 
-/* Frees what ended; the runtimes have returned, so that it may be told to stop, too. */
-static void settle(struct jobs *jobs)
+void jobs_settle(struct jobs *jobs)
 {
     while (jobs->over != NULL) {
         struct job *job = jobs->over;
@@ -126,160 +65,14 @@ static void settle(struct jobs *jobs)
     }
 }
 
-/* --- what a run says -------------------------------------------------------------------------- */
+/* --- who is next -------------------------------------------------------------------------------
+ */
 
-static void say_chunk(struct job *job, struct slice text)
-{
-    struct jobs *jobs = job->jobs;
-    struct bus_message message = {.type = BUS_WORK_CHUNK,
-                                  .trace = job->message.trace,
-                                  .work_chunk = {.job = job->number,
-                                                 .attempt = job->message.work.attempt,
-                                                 .index = job->speech.chunks++,
-                                                 .text = text}};
-    if (text.length == 0) {
-        return; /* it is held back, or not for people */
-    }
-    job->speech.streamed += text.length;
-    jobs->counters.chunks++;
-    jobs->say(jobs->context, &message);
-}
-
-static void on_chunk(void *context, struct slice text)
-{
-    struct job *job = context;
-    struct slice shown;
-    if (job->state == JOB_OVER) {
-        return;
-    }
-    if (text.length > JOBS_REPLY_MAX - job->speech.streamed ||
-        speech_push(&job->speech, text, &shown) != 0) {
-        fail(job, ERROR_TOO_LARGE, "the answer is too long");
-        return;
-    }
-    say_chunk(job, shown);
-}
-
-static void write_reply(const struct job *job, const struct runtime_reply *reply, struct slice text,
-                        struct buffer *out)
-{
-    const struct bus_work *work = &job->message.work;
-    struct chat_reply body = {
-        .agent_id = job->agent->id,
-        .agent_name = reply->agent_name.length > 0 ? reply->agent_name : job->agent->name,
-        .text = text,
-        .room = work->room,
-        .server_id = work->server_id,
-        .in_reply_to = work->question,
-        .thought = reply->thought,
-        .raw_actions = reply->actions.length > 0 ? reply->actions : SLICE_LITERAL("[]"),
-        .raw_metadata = reply->metadata};
-    chat_write_reply_body(&body, out);
-}
-
-static void on_done(void *context, const struct runtime_reply *reply)
-{
-    struct job *job = context;
-    struct jobs *jobs = job->jobs;
-    job->run = NULL;
-    if (job->state == JOB_OVER) {
-        return;
-    }
-    say_chunk(job, speech_flush(&job->speech));
-    struct slice text = speech_whole(&job->speech, reply->text);
-    write_reply(job, reply, text, &jobs->reply);
-    if (text.length == 0 && reply->text.length > 0) {
-        fail(job, ERROR_AGENT_REFUSED, "nothing of the answer is for people");
-    } else if (reply->text.length > JOBS_REPLY_MAX || jobs->reply.length > BUS_PAYLOAD_MAX) {
-        fail(job, ERROR_TOO_LARGE, "the answer is too long");
-    } else {
-        struct bus_message message = {.type = BUS_WORK_DONE,
-                                      .trace = job->message.trace,
-                                      .work_done = {.job = job->number,
-                                                    .attempt = job->message.work.attempt,
-                                                    .body = buffer_slice(&jobs->reply)}};
-        jobs->counters.done++;
-        jobs->counters.run_ms += (uint64_t)(jobs->now - job->started_at);
-        jobs->say(jobs->context, &message);
-        end(job);
-    }
-    buffer_shrink(&jobs->reply, SCRATCH_KEPT);
-}
-
-static void on_failed(void *context, int error, const char *message)
-{
-    struct job *job = context;
-    job->run = NULL;
-    if (job->state != JOB_OVER) {
-        fail(job, error, message);
-    }
-}
-
-static const struct runtime_events events = {on_chunk, on_done, on_failed};
-
-/* --- beginnings ------------------------------------------------------------------------------- */
-
-static void wait_again(struct job *job)
+void job_wait_again(struct job *job)
 {
     struct jobs *jobs = job->jobs;
     job->state = JOB_WAITING;
     DL_PREPEND(jobs->waiting, job);
-}
-
-static void ask_runtime(struct jobs *jobs, struct job *job, struct runtime_request *request)
-{
-    const struct runtime_class *class = job->slot->runtime->class;
-    struct runtime_turn *turns = NULL;
-    if (job->has_history) {
-        request->history_count = history_read(&job->history.history_page, &job->message.work,
-                                              class->history_max, &jobs->arena, &turns);
-        request->history = turns;
-    }
-    int error = class->run(job->slot->runtime, request, &events, job, &job->run);
-    job->slot->is_stale = true;
-    if (error == ERROR_OVERLOADED) {
-        wait_again(job);
-        jobs->counters.running--;
-        job->agent->running--;
-        jobs->counters.waiting++;
-        jobs->counters.overloaded++;
-        job->slot->is_full = true;
-        return;
-    }
-    buffer_deinit(&job->page);
-    job->has_history = false;
-    if (error != 0) {
-        fail(job, error, "the runtime refused");
-    }
-}
-
-static void run(struct jobs *jobs, struct job *job, int64_t now)
-{
-    const struct bus_work *work = &job->message.work;
-    struct runtime_request request = {.room_id = work->room,
-                                      .server_id = work->server_id,
-                                      .message_id = work->question,
-                                      .agent_id = job->agent->id,
-                                      .agent_name = job->agent->name,
-                                      .character = job->agent->character,
-                                      .sender_id = work->sender,
-                                      .has_backlog = work->backlog > 0,
-                                      .now = now};
-    jobs->counters.waiting--;
-    jobs->counters.running++;
-    job->agent->running++;
-    job->state = JOB_RUNNING;
-    job->started_at = now;
-    int error = question_read(work->body, &jobs->question, &jobs->arena, &request.text,
-                              &request.sender_name);
-    if (error == 0) {
-        ask_runtime(jobs, job, &request);
-    } else {
-        fail(job, error, "the question is malformed");
-    }
-    buffer_shrink(&jobs->question, SCRATCH_KEPT);
-    arena_reset(&jobs->arena);
-    settle(jobs);
 }
 
 static void ask_for_history(struct jobs *jobs, struct job *job)
@@ -320,7 +113,7 @@ bool jobs_start_next(struct jobs *jobs, int64_t now)
     if (job->slot->runtime->class->history_max > 0 && !job->has_history) {
         ask_for_history(jobs, job);
     } else {
-        run(jobs, job, now);
+        job_run(job, now);
     }
     return true;
 }
@@ -371,8 +164,8 @@ void jobs_take(struct jobs *jobs, const struct bus_message *message)
     jobs->counters.given++;
     if (former != NULL) {
         jobs->counters.cancelled++;
-        end(former);
-        settle(jobs);
+        job_end(former);
+        jobs_settle(jobs);
     }
     if (agent == NULL) {
         jobs->counters.refused++;
@@ -392,7 +185,7 @@ void jobs_take_history(struct jobs *jobs, const struct bus_history_page *page)
     if (job == NULL || job->state != JOB_READING) {
         return; /* it ended meanwhile */
     }
-    wait_again(job);
+    job_wait_again(job);
     if (page->error != 0) {
         job->slot->is_full = true; /* not now: asked again with the next offer */
         return;
@@ -415,8 +208,8 @@ void jobs_cancel(struct jobs *jobs, const struct bus_work_cancel *cancel)
     /* None: the answer and the cancellation crossed. */
     if (job != NULL && job->message.work.attempt == cancel->attempt) {
         jobs->counters.cancelled++;
-        end(job);
-        settle(jobs);
+        job_end(job);
+        jobs_settle(jobs);
     }
 }
 
@@ -425,9 +218,9 @@ void jobs_drop_all(struct jobs *jobs)
     struct job *job, *next;
     HASH_ITER (hh, jobs->table, job, next) {
         jobs->counters.dropped++;
-        end(job);
+        job_end(job);
     }
-    settle(jobs);
+    jobs_settle(jobs);
 }
 
 void jobs_offer_again(struct jobs *jobs, int64_t now)
@@ -442,10 +235,10 @@ void jobs_offer_again(struct jobs *jobs, int64_t now)
     DL_FOREACH_SAFE (jobs->waiting, job, next) {
         if (jobs->settings.wait_timeout > 0 && now - job->given_at >= jobs->settings.wait_timeout) {
             jobs->counters.waited_out++;
-            fail(job, ERROR_AGENT_BUSY, "the runtime had no room for too long");
+            job_fail(job, ERROR_AGENT_BUSY, "the runtime had no room for too long");
         }
     }
-    settle(jobs);
+    jobs_settle(jobs);
 }
 
 void jobs_run_due(struct jobs *jobs, int64_t now)
@@ -458,7 +251,7 @@ void jobs_run_due(struct jobs *jobs, int64_t now)
             slot->deadline = slot->runtime->class->tick(slot->runtime, now);
         }
     }
-    settle(jobs);
+    jobs_settle(jobs);
 }
 
 int64_t jobs_deadline(const struct jobs *jobs)
