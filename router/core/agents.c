@@ -99,6 +99,7 @@ void work_agents_destroy(struct router *router)
             LL_DELETE(agent->offers, offer);
             free(offer);
         }
+        heap_deinit(&agent->ready);
         free(agent->id.data);
         free(agent->name.data);
         free(agent->details.data);

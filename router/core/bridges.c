@@ -21,6 +21,7 @@ static void take_offer(struct peer *bridge, const struct bus_agent *element)
         offer->agent = agent;
         offer->bridge = bridge;
         LL_PREPEND(agent->offers, offer);
+        dispatch_agent(router, agent);
     }
     if (!is_known) {
         work_agent_store(router, agent);
@@ -64,6 +65,7 @@ static void receive_withdraw(struct peer *bridge, const struct bus_withdraw *wit
         if (offer != NULL) {
             LL_DELETE(agent->offers, offer);
             free(offer);
+            dispatch_agent(bridge->router, agent);
         }
     }
 }
@@ -160,6 +162,7 @@ void work_bridge_lost(struct peer *bridge)
             if (offer->bridge == bridge) {
                 LL_DELETE(agent->offers, offer);
                 free(offer);
+                dispatch_agent(router, agent);
             }
         }
     }

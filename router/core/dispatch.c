@@ -3,6 +3,37 @@
 /* A store that could not be read from is not asked again at once. */
 enum { READ_PAUSE_MS = 200 };
 
+/*
+ * Who waits longest is next: questions are numbered as they come, each queue has its turn by its
+ * first one, and each agent that a bridge runs by the first of those.
+ */
+
+static int64_t waits_since(const struct work_queue *queue)
+{
+    return (int64_t)queue->jobs->number;
+}
+
+void dispatch_agent(struct router *router, struct agent *agent)
+{
+    if (agent->ready.count == 0 || agent->offers == NULL || agent->is_passed_over) {
+        heap_remove(&router->turns, &agent->turn);
+    } else {
+        heap_set(&router->turns, &agent->turn, heap_next_deadline(&agent->ready));
+    }
+}
+
+void dispatch_ready(struct router *router, struct work_queue *queue)
+{
+    heap_set(&queue->agent->ready, &queue->ready, waits_since(queue));
+    dispatch_agent(router, queue->agent);
+}
+
+void dispatch_sleep(struct router *router, struct work_queue *queue)
+{
+    heap_remove(&queue->agent->ready, &queue->ready);
+    dispatch_agent(router, queue->agent);
+}
+
 static struct peer *choose_bridge(const struct agent *agent)
 {
     struct peer *best = NULL;
@@ -66,32 +97,46 @@ static bool has_spare_credit(struct router *router)
     return false;
 }
 
+/* The longest waiting question of this agent; false: no bridge has room for it. */
+static bool dispatch_one(struct router *router, struct agent *agent)
+{
+    struct peer *bridge = choose_bridge(agent);
+    if (bridge == NULL) {
+        return false;
+    }
+    struct work_queue *queue = (struct work_queue *)(void *)heap_pop_due(&agent->ready, INT64_MAX);
+    dispatch_agent(router, agent);
+    struct job *job = queue->jobs;
+    if (job == NULL || job->phase != JOB_PHASE_QUEUED) {
+        return true;
+    }
+    if (job->body.length == 0) {
+        read_question(router, job, bridge);
+    } else {
+        give(router, job, bridge);
+    }
+    return true;
+}
+
 void work_dispatch(struct router *router)
 {
-    struct work_queue *queue, *next_queue;
-    if (router->ready == NULL || router->time.now < router->work_paused_until ||
-        !has_spare_credit(router)) {
+    struct agent *passed_over = NULL;
+    if (router->time.now < router->work_paused_until) {
         return;
     }
-    DL_FOREACH_SAFE2(router->ready, queue, next_queue, ready_next)
-    {
-        struct job *job = queue->jobs;
-        if (job == NULL || job->phase != JOB_PHASE_QUEUED) {
-            work_queue_sleep(router, queue);
-            continue;
+    /* Thousands may wait: none of them is looked at that no bridge has room for. */
+    while (router->turns.count > 0 && has_spare_credit(router)) {
+        struct agent *agent = (struct agent *)(void *)heap_pop_due(&router->turns, INT64_MAX);
+        if (!dispatch_one(router, agent)) {
+            agent->is_passed_over = true;
+            LL_PREPEND2(passed_over, agent, next_passed_over);
         }
-        struct peer *bridge = choose_bridge(queue->agent);
-        if (bridge != NULL) {
-            work_queue_sleep(router, queue);
-            if (job->body.length == 0) {
-                read_question(router, job, bridge);
-            } else {
-                give(router, job, bridge);
-            }
-            if (!has_spare_credit(router)) {
-                break; /* thousands may wait: not one of them has to be looked at */
-            }
-        }
+    }
+    while (passed_over != NULL) {
+        struct agent *agent = passed_over;
+        LL_DELETE2(passed_over, agent, next_passed_over);
+        agent->is_passed_over = false;
+        dispatch_agent(router, agent);
     }
 }
 

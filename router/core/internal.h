@@ -173,6 +173,10 @@ struct room {
 enum agent_policy { AGENT_ALWAYS, AGENT_MENTION, AGENT_NEVER };
 
 struct agent {
+    struct heap_entry turn; /* first; in router->turns: a bridge runs it, and a question waits */
+    struct heap ready;      /* of its queues, by their first question */
+    bool is_passed_over;    /* by the dispatch that runs: its bridges are full */
+    struct agent *next_passed_over;
     struct text id;
     struct text name;
     struct text details;
@@ -235,6 +239,7 @@ struct job {
 
 /* The questions of one room to one agent, in order; the first one may be with a bridge. */
 struct work_queue {
+    struct heap_entry ready; /* first; in agent->ready */
     struct room *room;
     struct agent *agent;
     struct job *jobs;
@@ -242,8 +247,6 @@ struct work_queue {
     size_t ending;      /* of them: answered, their end is in a batch */
     struct job *active; /* borrows: the one that is READING, WORKING or ANSWERED */
     struct job *found;  /* borrows: where work_job_of() goes on; or NULL */
-    bool is_ready;      /* in router->ready */
-    struct work_queue *ready_prev, *ready_next;
     struct work_queue *next; /* room->queues */
 };
 
@@ -355,7 +358,7 @@ struct router {
     struct room *idle_rooms; /* to be looked at, at the end of the entry point */
     struct agent *agents;
     struct job *jobs;
-    struct work_queue *ready;
+    struct heap turns; /* of agents, by the question of theirs that waits longest */
     struct asked *asked;   /* owns, oldest first */
     struct said *said;     /* owns, oldest first */
     struct job *streaming; /* those with text that viewers do not have yet */
@@ -571,12 +574,16 @@ void work_job_ended(struct router *router, struct pending *pending, int result);
 void work_cancel_room(struct router *router, struct room *room);
 /* Ends those with that reply, or to that question. Returns how many. */
 size_t work_cancel_run(struct router *router, struct room *room, struct slice id);
-void work_queue_sleep(struct router *router, struct work_queue *queue);
 void work_tick(struct router *router); /* questions that have waited for too long */
 void work_destroy(struct router *router);
 
 /* dispatch.c */
 void work_dispatch(struct router *router);
+/* A question of this queue may be given out, or none any more. */
+void dispatch_ready(struct router *router, struct work_queue *queue);
+void dispatch_sleep(struct router *router, struct work_queue *queue);
+/* Its questions or its bridges are others: it has its turn accordingly. */
+void dispatch_agent(struct router *router, struct agent *agent);
 void work_question_read(struct router *router, struct question *question, struct store_page *page);
 
 /* bridges.c */

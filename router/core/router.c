@@ -45,6 +45,7 @@ struct router *router_new(const struct router_settings *settings,
     router->sweep_until = now.now - 1;
     router->dedupe = dedupe_new(ids, settings->dedupe_window, settings->dedupe_limit);
     heap_init(&router->leaving);
+    heap_init(&router->turns);
     return router;
 }
 
@@ -113,6 +114,7 @@ void router_destroy(struct router **self)
     open_batch_destroy(router, &router->with_store);
     dedupe_destroy(&router->dedupe);
     heap_deinit(&router->leaving);
+    heap_deinit(&router->turns);
     buffer_deinit(&router->scratch);
     buffer_deinit(&router->secret);
     free(router->incarnation.data);

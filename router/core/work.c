@@ -23,24 +23,15 @@ static void queue_wake(struct router *router, struct work_queue *queue)
 {
     bool is_due =
         queue->active == NULL && queue->jobs != NULL && queue->jobs->phase == JOB_PHASE_QUEUED;
-    if (is_due && !queue->is_ready) {
-        queue->is_ready = true;
-        DL_APPEND2(router->ready, queue, ready_prev, ready_next);
-    }
-}
-
-void work_queue_sleep(struct router *router, struct work_queue *queue)
-{
-    if (queue->is_ready) {
-        queue->is_ready = false;
-        DL_DELETE2(router->ready, queue, ready_prev, ready_next);
+    if (is_due) {
+        dispatch_ready(router, queue);
     }
 }
 
 static void queue_release_when_empty(struct router *router, struct work_queue *queue)
 {
     if (queue->jobs == NULL) {
-        work_queue_sleep(router, queue);
+        dispatch_sleep(router, queue);
         LL_DELETE(queue->room->queues, queue);
         free(queue);
     }
@@ -139,7 +130,7 @@ void work_job_drop(struct router *router, struct job *job)
     buffer_deinit(&job->answer);
     buffer_deinit(&job->text);
     free(job);
-    work_queue_sleep(router, queue);
+    dispatch_sleep(router, queue);
     queue_wake(router, queue);
     queue_release_when_empty(router, queue);
 }
@@ -176,7 +167,7 @@ static void begin_end(struct router *router, struct job *job, enum job_state sta
     job->queue->ending++;
     DL_DELETE(job->queue->jobs, job);
     DL_APPEND(job->queue->jobs, job);
-    work_queue_sleep(router, job->queue);
+    dispatch_sleep(router, job->queue);
     queue_wake(router, job->queue);
 }
 
@@ -249,7 +240,7 @@ static void ask_again(struct router *router, struct job *job)
         }
     }
     DL_PREPEND_ELEM(queue->jobs, later, job);
-    work_queue_sleep(router, queue);
+    dispatch_sleep(router, queue);
     work_job_ready(router, job);
 }
 

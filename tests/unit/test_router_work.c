@@ -144,6 +144,31 @@ static void test_a_bridge_gets_no_more_than_its_credit(void **state)
     assert_peer_heard(cast.bridge, "work 3.1 r3 eliza q3 backlog=0\n");
 }
 
+static void test_who_waits_longest_is_next(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    struct fake_peer *bridge = bridge_new(fixture, "bridg1", 1, "eliza");
+    struct fake_peer *other = bridge_new(fixture, "bridg2", 1, "parry");
+    ask(fixture, edge, 1, "a", "ann", "q1");
+    ask(fixture, edge, 2, "a", "ann", "q2");
+    ask(fixture, edge, 3, "b", "bob", "q3"); /* may be given out before q2, but waits shorter */
+    ask(fixture, edge, 4, "c", "cat", "q4");
+    hear_nothing_yet(fixture);
+    work_done(fixture, bridge, 1, 1, "a1");
+    assert_peer_heard(bridge, "work 2.1 a eliza q2 backlog=0\n");
+    link_close(&bridge->end.link, fixture->now.now); /* q2 is given back, and first again */
+    settle(fixture);
+    open_link(fixture, bridge);
+    register_agent(fixture, bridge, 1, "eliza");
+    assert_peer_heard(bridge, "registered 1\nwork 2.2 a eliza q2 backlog=0\n");
+    work_done(fixture, bridge, 2, 2, "a2");
+    assert_peer_heard(bridge, "work 3.1 b eliza q3 backlog=0\n");
+    work_done(fixture, bridge, 3, 1, "a3");
+    assert_peer_heard(bridge, "work 4.1 c eliza q4 backlog=0\n");
+    assert_peer_heard(other, "");
+}
+
 static void test_work_goes_to_the_bridge_that_is_least_busy_for_its_credit(void **state)
 {
     struct fixture *fixture = *state;
@@ -716,6 +741,7 @@ int main(void)
         ROUTER_TEST(test_reply_and_end_of_the_job_are_one_transaction),
         ROUTER_TEST(test_jobs_of_one_room_and_agent_are_given_out_one_after_the_other),
         ROUTER_TEST(test_a_bridge_gets_no_more_than_its_credit),
+        ROUTER_TEST(test_who_waits_longest_is_next),
         ROUTER_TEST(test_work_goes_to_the_bridge_that_is_least_busy_for_its_credit),
         ROUTER_TEST(test_an_agent_s_work_goes_only_to_bridges_that_run_it),
         ROUTER_TEST(test_a_lost_bridge_s_job_is_given_out_again_with_the_next_attempt),
