@@ -105,11 +105,15 @@ const measure = async (scenario, server, options) => {
     let result;
     let error;
     try {
-        instance = await server.start({ edges: scenario.edges ?? 1 });
-        const [port] = instance.ports;
-        const prepared = scenario.prepare
-            ? { path: await scenario.prepare(`http://127.0.0.1:${port}`) } : {};
-        result = await runLoad({ ...load, ...prepared }, instance);
+        if (scenario.run) {
+            result = await scenario.run(load);
+        } else {
+            instance = await server.start({ edges: scenario.edges ?? 1 });
+            const [port] = instance.ports;
+            const prepared = scenario.prepare
+                ? { path: await scenario.prepare(`http://127.0.0.1:${port}`) } : {};
+            result = await runLoad({ ...load, ...prepared }, instance);
+        }
         error = result.error;
     } catch (failure) {
         error = failure.message;
@@ -126,7 +130,7 @@ const measure = async (scenario, server, options) => {
 };
 
 const serves = (scenario, server) => !scenario.skip?.includes(server.name)
-    && (server.polls || !scenario.load.polling);
+    && (scenario.only ?? server.name) === server.name && (server.polls || !scenario.load.polling);
 
 // Every scenario goes round all servers before the next one begins, so that what else happens on
 // the machine meets all of them alike.

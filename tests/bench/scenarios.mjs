@@ -4,10 +4,13 @@
 //   load      arguments of the load generator for a full run
 //   short     what a quick run changes in them
 //   edges     edge processes of ours (default 1), sharing one port
-//   skip      servers it makes no sense for
+//   skip      servers it makes no sense for; only: the one it does
 //   prepare   resolves with the path of GETs, given the server's address
+//   run       measures it instead of the load generator, starting what it needs
 //   figure    the one figure that servers are compared by
 //   target    its bound: a number, or a function of the floor's figure of the same run
+
+import { measureStreams } from './streams.mjs';
 
 const SOCKETS_MANY = 19000;
 
@@ -108,6 +111,14 @@ export const scenarios = [
     gets('rest-edge', 'what the edge knows', '/message-server/current'),
     gets('rest-router', 'what the router knows', '/channels/bench/details'),
     gets('rest-store', 'what the store knows', '/channels/bench/messages?limit=1'),
+    {
+        name: 'streams',
+        title: ({ clients, rate }) => `${number(clients)} replies × ${rate} tokens/s, by chunks`,
+        load: { scenario: 'streams', clients: 200, rate: 20, seconds: 5 },
+        short: { clients: 20, seconds: 1 },
+        run: measureStreams, only: 'ours',
+        figure: 'cpu',
+    },
 ];
 
 const SHORT_LOAD = { warmup: 0.2, seconds: 0.5 };
