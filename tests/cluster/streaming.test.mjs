@@ -101,7 +101,12 @@ describe('an answer that is being written', TEST_OPTIONS, () => {
         const { event, data: { text } } = resumed.at(-1);
         assert.equal(event, 'done');
         assert.equal(assemble([...chunks, ...chunkData(resumed)]), text);
-        assert.ok(chunkData(resumed).every(({ reset }) => reset === undefined));
+        // One that was over by then, or had to be attempted anew, comes as a whole.
+        const attempts = new Set([last, ...resumed].filter(({ id }) => id !== undefined)
+            .map(({ id }) => id.split('.')[0]));
+        if (attempts.size === 1 && chunkData(resumed).length > 1) {
+            assert.ok(chunkData(resumed).every(({ reset }) => reset === undefined));
+        }
 
         for (const id of [last.data.messageId, begun[0].data.id]) { // it is over: the whole
             const events = await rest.api(`/channels/${channel}/messages/${id}/stream`)
