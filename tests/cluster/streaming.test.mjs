@@ -208,3 +208,38 @@ describe(`${KILLS} kills amid answers`, TEST_OPTIONS, () => {
         }
     });
 });
+
+describe('a question that every bridge dies of', TEST_OPTIONS, () => {
+    it('is given up, honestly, and the next one is answered', async () => {
+        const own = await startCluster({
+            edges: 1, args: {
+                router: ['--bus-timeout', '700ms', '--job-attempts', '2'],
+                bridge: ['--eliza-delay', `${WORD_DELAY_MS}ms`],
+            },
+        });
+        try {
+            const channel = randomUUID();
+            const ann = await clients.connect({ url: own.url });
+            await ann.join(channel);
+            const { messageId } = await ann.send(channel, QUESTION);
+            for (let attempt = 1; attempt <= 2; attempt++) {
+                // Each of them had begun to write when it died.
+                await until(() => chunksOf(ann, messageId).some((chunk) => (
+                    attempt === 1 || chunk.attempt > 1)), `attempt ${attempt} writes`);
+                await own.bridge.kill('SIGKILL');
+                own.bridge.start();
+            }
+            const failed = await ann.event('messageStreamError');
+            assert.equal(failed.code, 'attempts_exhausted');
+            assert.ok(failed.partialText.length > 0);
+            const complete = await ann.event('messageComplete');
+            assert.deepEqual([complete.success, complete.code], [false, 'attempts_exhausted']);
+            await ann.event('controlMessage', ({ action }) => action === 'enable_input');
+            const next = await ann.send(channel, 'Hello');
+            assert.ok((await ann.reply(next.messageId)).text.length > 0);
+            assert.equal(ann.broadcasts.filter((one) => one.inReplyTo === messageId).length, 0);
+        } finally {
+            await own.stop();
+        }
+    });
+});
