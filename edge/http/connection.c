@@ -24,12 +24,13 @@ static int64_t now_of(const struct http_connection *connection)
 
 static bool has_open_exchange(const struct http_connection *connection)
 {
-    return connection->state == HTTP_ANSWERING || connection->state == HTTP_STREAMING;
+    return connection->state == HTTP_RECEIVING || connection->state == HTTP_ANSWERING ||
+           connection->state == HTTP_STREAMING;
 }
 
 bool http_connection_may_take(const struct http_connection *connection)
 {
-    return connection->state <= HTTP_BODY && http_output_is_empty(&connection->output);
+    return connection->state <= HTTP_RECEIVING && http_output_is_empty(&connection->output);
 }
 
 void http_connection_schedule(struct http_connection *connection)
@@ -85,7 +86,7 @@ int http_connection_release(struct http_connection *connection)
     return descriptor;
 }
 
-static void tell_closed(struct http_connection *connection)
+void http_connection_tell_closed(struct http_connection *connection)
 {
     struct http_exchange *exchange = &connection->exchange;
     void (*closed)(struct http_exchange *, void *) = exchange->closed;
@@ -102,7 +103,7 @@ void http_connection_abort(struct http_connection *connection)
 
     close(http_connection_release(connection));
     if (was_open) {
-        tell_closed(connection);
+        http_connection_tell_closed(connection);
     }
 }
 
@@ -129,6 +130,7 @@ void http_connection_enter(struct http_connection *connection, enum http_connect
                                         : now_of(connection) + settings->head_deadline;
         break;
     case HTTP_BODY:
+    case HTTP_RECEIVING:
         deadline = now_of(connection) + settings->body_deadline;
         break;
     case HTTP_LINGERING:
@@ -188,6 +190,9 @@ void http_connection_expire(struct http_connection *connection)
         return;
     }
     switch ((enum http_connection_state)connection->state) {
+    case HTTP_RECEIVING:
+        http_connection_tell_closed(connection);
+        /* fall through */
     case HTTP_HEAD:
     case HTTP_BODY:
         counters->deadlines++;
@@ -229,7 +234,8 @@ static void end(struct http_connection *connection)
 /* How much may be read now. */
 static size_t reading_room(const struct http_connection *connection)
 {
-    if (connection->is_finished || connection->state == HTTP_ENDING) {
+    if (connection->is_finished || connection->state == HTTP_ENDING ||
+        (connection->state == HTTP_RECEIVING && connection->exchange.is_paused)) {
         return 0;
     }
     if (connection->state == HTTP_LINGERING ||

@@ -36,6 +36,7 @@ enum http_connection_state {
     HTTP_IDLE,      /* between requests: nothing of the next one is here */
     HTTP_HEAD,      /* a part of a head is */
     HTTP_BODY,      /* the head is complete, its body is not */
+    HTTP_RECEIVING, /* the same, and the handler takes the body as it comes */
     HTTP_ANSWERING, /* the handler has the exchange */
     HTTP_STREAMING, /* it has started a stream */
     HTTP_ENDING,    /* the last answer is being written */
@@ -51,6 +52,9 @@ struct http_exchange {
     bool is_old;           /* HTTP/1.0: no chunks */
     bool keeps_alive;      /* the client wants it so */
     bool is_chunked;       /* the stream is */
+    bool has_body_left;    /* of the request, to come */
+    bool is_paused;        /* and not wanted now */
+    const struct http_body_taker *taker; /* borrows; while HTTP_RECEIVING */
 };
 
 /* A request that did not arrive in one piece. */
@@ -58,7 +62,7 @@ struct http_incoming {
     struct buffer head;
     struct buffer body;
     struct http_framing framing;
-    size_t body_limit;
+    size_t body_limit; /* of what is to come, when it is taken piece by piece */
 };
 
 /* What all connections of a server share. The server owns it. */
@@ -115,6 +119,8 @@ void http_connection_start(struct http_common *common, int descriptor, const cha
 void http_connection_run(struct http_connection *connection);
 /* The timer fired; deadlines may have moved since it was set. */
 void http_connection_expire(struct http_connection *connection);
+/* The handler's exchange is over for it: closed(), unless it has been answered. */
+void http_connection_tell_closed(struct http_connection *connection);
 /* Closes at once. The exchange's closed() is called if the handler still has it. */
 void http_connection_abort(struct http_connection *connection);
 /* As above, and what the kernel still holds for the client is dropped: it does not read. */

@@ -16,6 +16,29 @@ void http_exchange_on_closed(struct http_exchange *exchange,
     exchange->context = context;
 }
 
+void http_body_take(struct http_exchange *exchange, const struct http_body_taker *taker,
+                    int64_t deadline)
+{
+    struct http_connection *connection = http_connection_of(exchange);
+
+    assert(connection->state == HTTP_ANSWERING && exchange->has_body_left);
+    exchange->taker = taker;
+    http_connection_enter(connection, HTTP_RECEIVING);
+    connection->deadline = (int64_t)uv_now(connection->common->loop) + deadline;
+}
+
+void http_body_pause(struct http_exchange *exchange)
+{
+    exchange->is_paused = true;
+    http_connection_settle(http_connection_of(exchange));
+}
+
+void http_body_resume(struct http_exchange *exchange)
+{
+    exchange->is_paused = false;
+    http_connection_schedule(http_connection_of(exchange));
+}
+
 void http_add_header(struct http_exchange *exchange, const char *name, struct slice value)
 {
     struct http_common *common = http_connection_of(exchange)->common;
@@ -34,7 +57,11 @@ static struct slice render(struct http_exchange *exchange, int status, const cha
     struct http_connection *connection = http_connection_of(exchange);
     struct http_common *common = connection->common;
 
-    assert(connection->state == HTTP_ANSWERING);
+    assert(connection->state == HTTP_ANSWERING || connection->state == HTTP_RECEIVING);
+    if (exchange->has_body_left) {
+        exchange->keeps_alive = false;
+        connection->must_linger = true;
+    }
     if (common->is_draining && exchange->keeps_alive) {
         /* The client may have sent its next request already. */
         exchange->keeps_alive = false;

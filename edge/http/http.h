@@ -42,6 +42,7 @@ struct http_request {
     struct slice path;  /* as sent, still percent-encoded, without the query */
     struct slice query; /* as sent, without '?' */
     struct slice body;
+    bool has_body; /* it is still to come: answer, or http_body_take() */
     const struct http_header *headers;
     size_t header_count;
     const char *remote_address; /* without port */
@@ -78,6 +79,25 @@ struct http_exchange;
 void http_exchange_on_closed(struct http_exchange *exchange,
                              void (*closed)(struct http_exchange *exchange, void *context),
                              void *context);
+/*
+ * A body that is taken as it comes, by a handler that said so (http_handler.streams_body): its
+ * request() is called with the head alone, and either answers there or takes the body. Nothing of
+ * it is kept here. It may be answered at any time; when bytes are still to come then, the
+ * connection ends with the answer.
+ *
+ * What the server answers itself, to a body that is malformed, too large or not whole in time, is
+ * like a client that has gone: closed() is called before.
+ */
+struct http_body_taker {
+    void (*piece)(void *context, struct slice bytes); /* valid during the call */
+    void (*end)(void *context);                       /* it was whole */
+};
+/* taker: borrowed; context: that of http_exchange_on_closed(). deadline: ms for all of it. */
+void http_body_take(struct http_exchange *exchange, const struct http_body_taker *taker,
+                    int64_t deadline);
+/* Nothing more is read from the client until it is resumed; what was read already still comes. */
+void http_body_pause(struct http_exchange *exchange);
+void http_body_resume(struct http_exchange *exchange);
 /*
  * Adds a response header; before http_respond() or http_stream_start(). Values must be clean:
  * control bytes become spaces. Content-Type, Content-Length, Transfer-Encoding, Connection and
@@ -134,6 +154,8 @@ struct http_handler {
      * HTTP_BODY_LIMIT_DEFAULT.
      */
     size_t (*body_limit)(void *context, const struct http_request *head);
+    /* Is the body of this request to be taken piece by piece? NULL: never. */
+    bool (*streams_body)(void *context, const struct http_request *head);
     /*
      * Words the answer to a request whose body is over its limit (413, with CORS headers where they
      * belong); the connection ends with it. NULL: the server does, in JSON.

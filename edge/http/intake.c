@@ -79,6 +79,8 @@ static void begin_exchange(struct http_connection *connection)
     exchange->is_old = head->minor_version == 0;
     exchange->keeps_alive = head->keeps_alive;
     exchange->is_chunked = false;
+    exchange->has_body_left = false;
+    exchange->is_paused = false;
     http_connection_enter(connection, HTTP_ANSWERING);
 }
 
@@ -138,6 +140,49 @@ static size_t body_limit(const struct http_connection *connection)
     return handler->body_limit(handler->context, &request);
 }
 
+static bool streams_body(const struct http_connection *connection)
+{
+    const struct http_handler *handler = &connection->common->handler;
+    struct http_request request = request_of(connection, SLICE_EMPTY);
+
+    return handler->streams_body != NULL && handler->streams_body(handler->context, &request);
+}
+
+/* "Go on", to a client that waits for it before it sends its body. */
+static void send_continue(struct http_connection *connection)
+{
+    http_connection_note_progress(connection);
+    if (http_output_send(&connection->output, connection->descriptor,
+                         SLICE_LITERAL("HTTP/1.1 100 Continue\r\n\r\n"), SLICE_EMPTY, NULL) != 0) {
+        http_connection_abort(connection);
+    }
+}
+
+/* The handler is given the head, and takes the body as it comes or answers at once. */
+static void begin_receiving(struct http_connection *connection, struct slice head_bytes,
+                            size_t limit, bool is_awaited)
+{
+    struct http_common *common = connection->common;
+    struct http_request request = request_of(connection, SLICE_EMPTY);
+
+    common->counters.requests++;
+    request.has_body = true;
+    keep_head(connection, head_bytes);
+    connection->incoming->body_limit = limit;
+    http_framing_init(&connection->incoming->framing, &common->head);
+    begin_exchange(connection);
+    connection->exchange.has_body_left = true;
+    connection->is_in_request = true;
+    common->handler.request(common->handler.context, &connection->exchange, &request);
+    connection->is_in_request = false;
+    assert(connection->state != HTTP_ANSWERING); /* that is for after the body */
+    if (connection->state != HTTP_RECEIVING) {
+        http_intake_drop(connection);
+    } else if (is_awaited) {
+        send_continue(connection);
+    }
+}
+
 /* The head in common->head is complete. Returns how much of what follows it was used. */
 static size_t begin_request(struct http_connection *connection, struct slice head_bytes,
                             struct slice rest)
@@ -154,6 +199,11 @@ static size_t begin_request(struct http_connection *connection, struct slice hea
         refuse_body(connection);
         return 0;
     }
+    bool is_awaited = head->expects_continue && rest.length == 0;
+    if (streams_body(connection)) {
+        begin_receiving(connection, head_bytes, limit, is_awaited);
+        return 0;
+    }
     if (!head->is_chunked && head->content_length <= rest.length) {
         size_t length = (size_t)head->content_length;
 
@@ -165,13 +215,8 @@ static size_t begin_request(struct http_connection *connection, struct slice hea
     connection->incoming->body_limit = limit;
     http_framing_init(&connection->incoming->framing, head);
     http_connection_enter(connection, HTTP_BODY);
-    if (head->expects_continue && rest.length == 0) {
-        http_connection_note_progress(connection);
-        if (http_output_send(&connection->output, connection->descriptor,
-                             SLICE_LITERAL("HTTP/1.1 100 Continue\r\n\r\n"), SLICE_EMPTY,
-                             NULL) != 0) {
-            http_connection_abort(connection);
-        }
+    if (is_awaited) {
+        send_continue(connection);
     }
     return 0;
 }
@@ -264,13 +309,57 @@ static size_t take_body(struct http_connection *connection, struct slice input)
     return used;
 }
 
+/* What is wrong with a body that the handler takes. The server answers. */
+static void end_receiving(struct http_connection *connection, enum http_framing_verdict verdict)
+{
+    http_connection_tell_closed(connection);
+    buffer_clear(&connection->exchange.headers);
+    if (verdict == HTTP_FRAMING_TOO_LARGE) {
+        recall_head(connection);
+        refuse_body(connection);
+        return;
+    }
+    connection->common->counters.refused_bodies++;
+    http_intake_refuse(connection, 400);
+}
+
+/* Nothing of the body stays here. The handler may answer in any of its calls. */
+static size_t take_piece(struct http_connection *connection, struct slice input)
+{
+    struct http_exchange *exchange = &connection->exchange;
+    struct http_incoming *incoming = connection->incoming;
+    size_t used;
+    enum http_framing_verdict verdict =
+        http_framing_take(&incoming->framing, input, incoming->body_limit, &incoming->body, &used);
+
+    incoming->body_limit -= incoming->body.length;
+    connection->is_in_request = true;
+    if (incoming->body.length > 0) {
+        exchange->taker->piece(exchange->context, buffer_slice(&incoming->body));
+        buffer_clear(&incoming->body);
+    }
+    if (connection->state == HTTP_RECEIVING && verdict == HTTP_FRAMING_DONE) {
+        exchange->has_body_left = false;
+        http_connection_enter(connection, HTTP_ANSWERING);
+        exchange->taker->end(exchange->context);
+    }
+    connection->is_in_request = false;
+    if (connection->state != HTTP_RECEIVING) {
+        http_intake_drop(connection);
+    } else if (verdict != HTTP_FRAMING_MORE) {
+        end_receiving(connection, verdict);
+    }
+    return used;
+}
+
 void http_intake(struct http_connection *connection, struct slice input)
 {
     int turns = HTTP_REQUESTS_PER_TURN;
 
     while (input.length > 0 && turns > 0 && http_connection_may_take(connection)) {
-        size_t used = connection->state == HTTP_BODY ? take_body(connection, input)
-                                                     : take_head(connection, input);
+        size_t used = connection->state == HTTP_BODY        ? take_body(connection, input)
+                      : connection->state == HTTP_RECEIVING ? take_piece(connection, input)
+                                                            : take_head(connection, input);
 
         input = slice_of(input.data + used, input.length - used);
         if (connection->state == HTTP_IDLE) {

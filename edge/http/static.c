@@ -11,16 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "edge/http/file_answer.h"
 #include "edge/http/file_type.h"
-#include "edge/http/range.h"
 #include "proto/base/arena.h"
 #include "proto/base/memory.h"
 
-enum {
-    TAG_SIZE = 64,
-    DATE_SIZE = 80, /* 30 in fact, but the compiler does not know how long a year is */
-    RANGE_SIZE = 80
-};
+enum { CACHING_SIZE = 64 };
 
 struct static_site {
     struct arena arena; /* for the request in hand */
@@ -164,129 +160,22 @@ static enum finding find(struct static_site *site, char *path, struct found *fou
     return FOUND_NOTHING;
 }
 
-/* IMF-fixdate; strftime() would use the locale's names. */
-static void format_date(time_t time, char out[DATE_SIZE])
-{
-    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    struct tm parts = {0};
-
-    gmtime_r(&time, &parts);
-    snprintf(out, DATE_SIZE, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[parts.tm_wday],
-             parts.tm_mday, months[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour, parts.tm_min,
-             parts.tm_sec);
-}
-
-static void format_tag(const struct stat *status, char out[TAG_SIZE])
-{
-    snprintf(out, TAG_SIZE, "W/\"%" PRIx64 "-%" PRIx64 "%08lx\"", (uint64_t)status->st_size,
-             (uint64_t)status->st_mtim.tv_sec, (unsigned long)status->st_mtim.tv_nsec);
-}
-
-/* Is the tag in the list of If-None-Match? Compared weakly, without the W/. */
-static bool tag_matches(struct slice list, const char *tag)
-{
-    struct slice opaque = slice_of_string(tag + 2);
-
-    if (slice_is(list, "*")) {
-        return true;
-    }
-    return list.length >= opaque.length &&
-           memmem(list.data, list.length, opaque.data, opaque.length) != NULL;
-}
-
-static bool is_unchanged(const struct http_request *request, const char *tag, const char *date)
-{
-    struct slice tags = http_request_header(request, "If-None-Match");
-
-    if (tags.length > 0) {
-        return tag_matches(tags, tag);
-    }
-    return slice_is(http_request_header(request, "If-Modified-Since"), date);
-}
-
-/* The part of the file that is wanted: all of it, unless one satisfiable range is. */
-static enum http_range_verdict range_of(const struct http_request *request, const char *date,
-                                        uint64_t size, uint64_t *first, uint64_t *length)
-{
-    struct slice condition = http_request_header(request, "If-Range");
-
-    *first = 0;
-    *length = size;
-    /* A weak tag never matches here (RFC 9110 §13.1.5), so the date is all that can. */
-    if (request->method != HTTP_GET_METHOD ||
-        (condition.length > 0 && !slice_is(condition, date))) {
-        return HTTP_RANGE_NONE;
-    }
-    return http_range_parse(http_request_header(request, "Range"), size, first, length);
-}
-
-static void add_header(struct http_exchange *exchange, const char *name, const char *value)
-{
-    http_add_header(exchange, name, slice_of_string(value));
-}
-
-static void answer_range_error(struct http_exchange *exchange, uint64_t size)
-{
-    char value[RANGE_SIZE];
-
-    snprintf(value, sizeof(value), "bytes */%" PRIu64, size);
-    add_header(exchange, "Content-Range", value);
-    http_respond(exchange, 416, NULL, SLICE_EMPTY);
-}
-
 /* Answers with the file, whose descriptor it takes. */
 static void serve_file(const struct static_site *site, struct http_exchange *exchange,
                        const struct http_request *request, const struct found *found)
 {
-    const uint64_t size = (uint64_t)found->status.st_size;
     const struct file_type *type = file_type_of(found->name);
-    char tag[TAG_SIZE];
-    char date[DATE_SIZE];
-    char value[RANGE_SIZE];
-    uint64_t first;
-    uint64_t length;
-    int status = 200;
+    char caching[CACHING_SIZE] = "no-cache";
 
-    if (request->method != HTTP_GET_METHOD && request->method != HTTP_HEAD_METHOD) {
+    if (!http_reads(exchange, request)) {
         close(found->descriptor);
-        add_header(exchange, "Allow", "GET, HEAD");
-        http_respond(exchange, 405, NULL, SLICE_EMPTY);
         return;
     }
-    format_tag(&found->status, tag);
-    format_date(found->status.st_mtim.tv_sec, date);
-    if (type->is_page) {
-        snprintf(value, sizeof(value), "no-cache");
-    } else {
-        snprintf(value, sizeof(value), "public, max-age=%" PRId64, site->max_age);
+    if (!type->is_page) {
+        snprintf(caching, sizeof(caching), "public, max-age=%" PRId64, site->max_age);
     }
-    add_header(exchange, "Cache-Control", value);
-    add_header(exchange, "ETag", tag);
-    add_header(exchange, "Last-Modified", date);
-    add_header(exchange, "Accept-Ranges", "bytes");
-    if (is_unchanged(request, tag, date)) {
-        close(found->descriptor);
-        http_respond(exchange, 304, NULL, SLICE_EMPTY);
-        return;
-    }
-    switch (range_of(request, date, size, &first, &length)) {
-    case HTTP_RANGE_NONE:
-        break;
-    case HTTP_RANGE_UNSATISFIABLE:
-        close(found->descriptor);
-        answer_range_error(exchange, size);
-        return;
-    case HTTP_RANGE_PART:
-        status = 206;
-        snprintf(value, sizeof(value), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, first,
-                 first + length - 1, size);
-        add_header(exchange, "Content-Range", value);
-        break;
-    }
-    http_respond_file(exchange, status, type->content_type, found->descriptor, (int64_t)first,
-                      length);
+    http_add_header(exchange, "Cache-Control", slice_of_string(caching));
+    http_answer_file(exchange, request, type->content_type, found->descriptor, &found->status);
 }
 
 static bool ends_with_slash(struct slice path)

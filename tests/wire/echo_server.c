@@ -473,7 +473,10 @@ int main(int argc, char **argv)
         .stream_backlog_max = 1 << 20,
     };
     struct echo echo = {.http = NULL};
-    struct http_handler handler = {&echo, on_request, on_body_limit, on_too_large};
+    struct http_handler handler = {.context = &echo,
+                                   .request = on_request,
+                                   .body_limit = on_body_limit,
+                                   .too_large = on_too_large};
     char incarnation[INCARNATION_LENGTH + 1];
     char listen[32] = "127.0.0.1:0";
     char reason[256];

@@ -39,6 +39,14 @@ struct adopted {
     int descriptor;
 };
 
+/* A body that is taken as it comes. */
+struct taking {
+    struct test_server *server;
+    struct http_exchange *exchange;
+    uint64_t length;
+    uint64_t enough; /* bytes after which it is answered; 0: at its end */
+};
+
 struct test_server {
     uv_loop_t loop;
     uv_signal_t stop;
@@ -48,10 +56,13 @@ struct test_server {
     struct static_site *client;
     struct arena arena;
     size_t body_limit;
+    int64_t body_deadline;
     bool words_413;
     struct waiting *waiting[WAITING_MAX];
     size_t waiting_count;
     size_t closed; /* exchanges whose client went */
+    struct taking *paused;
+    uint64_t taken; /* bytes of bodies, so far */
 };
 
 static uint64_t number_of(struct test_server *server, const struct http_request *request,
@@ -214,11 +225,11 @@ static void get_state(struct test_server *server, struct http_exchange *exchange
              "{\"waiting\":%zu,\"closed\":%zu,\"accepted\":%" PRIu64 ",\"requests\":%" PRIu64
              ",\"refused_heads\":%" PRIu64 ",\"refused_bodies\":%" PRIu64 ",\"deadlines\":%" PRIu64
              ",\"streams_cut\":%" PRIu64 ",\"detached\":%" PRIu64 ",\"accept_pauses\":%" PRIu64
-             ",\"connections\":%zu}",
+             ",\"connections\":%zu,\"taken\":%" PRIu64 "}",
              server->waiting_count, server->closed, counters->accepted, counters->requests,
              counters->refused_heads, counters->refused_bodies, counters->deadlines,
              counters->streams_cut, counters->detached, counters->accept_pauses,
-             counters->connections);
+             counters->connections, server->taken);
     http_respond(exchange, 200, "application/json", slice_of_string(text));
 }
 
@@ -279,6 +290,77 @@ static void post_take(struct test_server *server, struct http_exchange *exchange
     answer_text(exchange, "taken");
 }
 
+static void answer_taking(struct taking *taking, const char *verdict)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%s %" PRIu64, verdict, taking->length);
+    answer_text(taking->exchange, text);
+    free(taking);
+}
+
+static void on_piece(void *context, struct slice bytes)
+{
+    struct taking *taking = context;
+
+    taking->length += bytes.length;
+    taking->server->taken += bytes.length;
+    if (taking->enough > 0 && taking->length >= taking->enough) {
+        answer_taking(taking, "enough");
+    }
+}
+
+static void on_body_end(void *context)
+{
+    answer_taking(context, "all");
+}
+
+static void on_taking_closed(struct http_exchange *exchange, void *context)
+{
+    struct taking *taking = context;
+
+    (void)exchange;
+    taking->server->closed++;
+    free(taking);
+}
+
+/* ?enough=N answers after N bytes; ?now answers at once; ?pause waits for /resume. */
+static void post_body(struct test_server *server, struct http_exchange *exchange,
+                      const struct http_request *request)
+{
+    static const struct http_body_taker taker = {on_piece, on_body_end};
+    struct taking *taking;
+
+    if (!request->has_body || number_of(server, request, "now") != 0) {
+        answer_text(exchange, request->has_body ? "now" : "no body");
+        return;
+    }
+    taking = memory_allocate_zeroed(sizeof(*taking));
+    taking->server = server;
+    taking->exchange = exchange;
+    taking->enough = number_of(server, request, "enough");
+    http_exchange_on_closed(exchange, on_taking_closed, taking);
+    http_body_take(exchange, &taker, server->body_deadline);
+    if (number_of(server, request, "pause") != 0) {
+        http_body_pause(exchange);
+        server->paused = taking;
+    }
+}
+
+static void post_resume(struct test_server *server, struct http_exchange *exchange,
+                        const struct http_request *request)
+{
+    (void)request;
+    http_body_resume(server->paused->exchange);
+    answer_text(exchange, "resumed");
+}
+
+static bool streams_body(void *context, const struct http_request *head)
+{
+    (void)context;
+    return slice_is(head->path, "/body");
+}
+
 static void get_file(struct test_server *server, struct http_exchange *exchange,
                      const struct http_request *request)
 {
@@ -299,6 +381,7 @@ static const struct {
     {"/bytes", get_bytes},   {"/empty", get_empty},      {"/park", get_park},
     {"/stream", get_stream}, {"/release", post_release}, {"/end", post_end},
     {"/state", get_state},   {"/socket", get_socket},    {"/take", post_take},
+    {"/body", post_body},    {"/resume", post_resume},
 };
 
 static void on_request(void *context, struct http_exchange *exchange,
@@ -446,10 +529,12 @@ int main(int argc, char **argv)
 
     log_configure("http-server", LOG_LEVEL_WARN, LOG_FORMAT_LOGFMT);
     read_settings(argc, argv, &server, &settings);
+    server.body_deadline = settings.body_deadline;
     struct http_handler handler = {
         .context = &server,
         .request = on_request,
         .body_limit = body_limit,
+        .streams_body = streams_body,
         .too_large = server.words_413 ? too_large : NULL,
     };
     arena_init(&server.arena);
