@@ -301,15 +301,27 @@ static size_t make_key(char *key, uint64_t request, struct slice routing_id)
     return sizeof(request) + routing_id.length;
 }
 
+static struct served *served_find(struct peers *peers, struct slice routing_id, uint64_t request)
+{
+    char key[ROUTING_ID_MAX + sizeof(uint64_t)];
+    struct served *served = NULL;
+    if (routing_id.length <= ROUTING_ID_MAX) {
+        size_t length = make_key(key, request, routing_id);
+        HASH_FIND(hh, peers->served, key, length, served);
+    }
+    return served;
+}
+
 static void receive_request(struct peers *peers, struct slice routing_id,
                             const struct bus_relay_request *request, int64_t now)
 {
-    if (routing_id.length > ROUTING_ID_MAX ||
+    struct served *served = served_find(peers, routing_id, request->request);
+    if (served != NULL || routing_id.length > ROUTING_ID_MAX ||
         HASH_COUNT(peers->served) >= (size_t)peers->settings.relays_max) {
         peers->counters.frames_refused++;
         return; /* its edge answers at the deadline */
     }
-    struct served *served = memory_allocate_zeroed(sizeof(*served));
+    served = memory_allocate_zeroed(sizeof(*served));
     served->exchange.answer = answer_back;
     served->peers = peers;
     served->key_length = make_key(served->key, request->request, routing_id);
@@ -321,17 +333,6 @@ static void receive_request(struct peers *peers, struct slice routing_id,
                                   .sid = request->sid,
                                   .body = request->body};
     peers->operations->serve(peers->context, &local, &served->exchange, now);
-}
-
-static struct served *served_find(struct peers *peers, struct slice routing_id, uint64_t request)
-{
-    char key[ROUTING_ID_MAX + sizeof(uint64_t)];
-    struct served *served = NULL;
-    if (routing_id.length <= ROUTING_ID_MAX) {
-        size_t length = make_key(key, request, routing_id);
-        HASH_FIND(hh, peers->served, key, length, served);
-    }
-    return served;
 }
 
 static void receive_recall(struct peers *peers, struct slice routing_id, uint64_t request,

@@ -584,6 +584,20 @@ static void test_frames_that_are_no_relays_are_counted_and_refused(void **state)
     assert_int_equal(fixture->b.serving_count, 0);
 }
 
+static void test_a_request_said_again_is_served_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct link_header header = {1, LINK_DATA, 0, 0, 0};
+    struct bus_message request = {.type = BUS_RELAY_REQUEST,
+                                  .relay_request = {.request = 1, .sid = text(sid_of_b)}};
+    give(fixture, "route", header, &request, "");
+    give(fixture, "route", header, &request, "");
+    assert_int_equal(fixture->b.serving_count, 1);
+    assert_int_equal(peers_counters(fixture->b.peers)->frames_refused, 1);
+    give(fixture, "other", header, &request, ""); /* another edge counts for itself */
+    assert_int_equal(fixture->b.serving_count, 2);
+}
+
 static void test_random_frames_do_no_harm(void **state)
 {
     struct fixture *fixture = *state;
@@ -629,6 +643,7 @@ int main(void)
         TEST(test_an_edge_that_a_new_router_does_not_list_yet_is_not_forgotten_at_once),
         TEST(test_only_so_many_relays_are_under_way_in_each_direction),
         TEST(test_frames_that_are_no_relays_are_counted_and_refused),
+        TEST(test_a_request_said_again_is_served_once),
         TEST(test_random_frames_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
