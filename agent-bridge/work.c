@@ -22,6 +22,7 @@ struct bridge {
     struct agents *agents;
     struct jobs *jobs; /* owns */
     struct link link;
+    struct link_refusal refusal;
     int64_t now;          /* of the entry point that runs */
     int64_t opened_at;    /* last attempt to open the link, or its end */
     int64_t idle_at;      /* since when a draining bridge has had no job */
@@ -220,8 +221,10 @@ void bridge_receive(struct bridge *bridge, struct slice frame, int64_t now)
     int error = link_header_decode(&reader, &header);
     if (error != 0) {
         bridge->counters.frames_refused++;
-        log_warn("frame_refused", "reason=%s bytes=%zu version=%" PRIu64 " ours=%d",
-                 error_code(error), frame.length, header.version, BUS_VERSION);
+        if (link_refusal_is_news(&bridge->refusal, error, now)) {
+            log_warn("frame_refused", "reason=%s bytes=%zu version=%" PRIu64 " ours=%d",
+                     error_code(error), frame.length, header.version, BUS_VERSION);
+        }
         return;
     }
     link_receive(&bridge->link, &header, &reader, now);

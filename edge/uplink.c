@@ -31,6 +31,7 @@ struct uplink {
     void *context;
     struct id_source *ids;
     struct link link;
+    struct link_refusal refusal;
     struct uplink_request *requests;
     struct heap deadlines;
     uint64_t last_number;
@@ -339,8 +340,10 @@ void uplink_receive(struct uplink *uplink, struct slice frame, int64_t now)
     int error = link_header_decode(&reader, &header);
     if (error != 0) {
         uplink->counters.frames_refused++;
-        log_warn("frame_refused", "reason=%s bytes=%zu version=%" PRIu64 " ours=%d",
-                 error_code(error), frame.length, header.version, BUS_VERSION);
+        if (link_refusal_is_news(&uplink->refusal, error, now)) {
+            log_warn("frame_refused", "reason=%s bytes=%zu version=%" PRIu64 " ours=%d",
+                     error_code(error), frame.length, header.version, BUS_VERSION);
+        }
         return;
     }
     link_receive(&uplink->link, &header, &reader, now);

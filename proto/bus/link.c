@@ -6,6 +6,7 @@
 #include "proto/base/memory.h"
 
 enum {
+    REFUSAL_INTERVAL_MS = 60000, /* between lines of the log that say the same */
     HELLO_INTERVAL_MS = 250, /* HELLO is repeated this often until WELCOME */
     RESEND_INTERVAL_MS = 50, /* at most one RESEND per gap and interval */
     ACKNOWLEDGE_EVERY = 64,  /* frames, so that the peer's retained frames stay few */
@@ -46,6 +47,15 @@ int link_header_decode(struct msgpack_reader *reader, struct link_header *header
         return ERROR_BUS_MALFORMED;
     }
     return 0;
+}
+
+bool link_refusal_is_news(struct link_refusal *last, int error, int64_t now)
+{
+    if (error == last->error && now < last->quiet_until) {
+        return false;
+    }
+    *last = (struct link_refusal){error, now + REFUSAL_INTERVAL_MS};
+    return true;
 }
 
 static bool transmit(struct link *link, enum link_kind kind, uint64_t sequence, struct slice body,

@@ -49,6 +49,14 @@ void link_header_encode(struct buffer *out, const struct link_header *header);
 /* 0, ERROR_BUS_MALFORMED, or ERROR_BUS_VERSION. Leaves the reader at the body. */
 int link_header_decode(struct msgpack_reader *reader, struct link_header *header);
 
+/* The last frame whose header was refused, and logged. Zeroed at first. */
+struct link_refusal {
+    int error;
+    int64_t quiet_until;
+};
+/* Is it to be logged? One that is refused says the same again and again: one line a minute. */
+bool link_refusal_is_news(struct link_refusal *last, int error, int64_t now);
+
 struct link_settings {
     int64_t heartbeat;   /* ms between signs of life */
     int64_t timeout;     /* ms of silence after which the peer counts as away */

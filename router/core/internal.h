@@ -350,6 +350,7 @@ struct router {
     struct text incarnation;
     struct instant time; /* of the entry point that runs */
     int64_t started_at;
+    struct link_refusal refusals[2]; /* by enum router_side */
 
     struct peer *peers;
     struct peer *dead;

@@ -224,8 +224,11 @@ void peer_receive(struct router *router, enum router_side side, struct slice rou
     int error = link_header_decode(&reader, &header);
     if (error != 0) {
         router->counters.frames_refused++;
-        log_warn("frame_refused", "reason=%s socket=%s bytes=%zu version=%" PRIu64 " ours=%d",
-                 error_code(error), socket_option(side), frame.length, header.version, BUS_VERSION);
+        if (link_refusal_is_news(&router->refusals[side], error, router->time.now)) {
+            log_warn("frame_refused", "reason=%s socket=%s bytes=%zu version=%" PRIu64 " ours=%d",
+                     error_code(error), socket_option(side), frame.length, header.version,
+                     BUS_VERSION);
+        }
         if (error == ERROR_BUS_VERSION) {
             answer_reset(router, side, routing_id, 0); /* so that the other side logs it, too */
         }

@@ -192,6 +192,16 @@ static void test_a_header_of_another_version_or_shape_is_refused(void **state)
     assert_int_equal(decode_header(SLICE_LITERAL("\x01"), &out), ERROR_BUS_MALFORMED);
 }
 
+static void test_a_refusal_is_news_once_a_minute(void **state)
+{
+    struct link_refusal last = {0};
+    (void)state;
+    assert_true(link_refusal_is_news(&last, ERROR_BUS_VERSION, 5));
+    assert_false(link_refusal_is_news(&last, ERROR_BUS_VERSION, 5 + 59999));
+    assert_true(link_refusal_is_news(&last, ERROR_BUS_VERSION, 5 + 60000));
+    assert_true(link_refusal_is_news(&last, ERROR_BUS_MALFORMED, 5 + 60001));
+}
+
 /* --- all at once ------------------------------------------------------------------------------ */
 
 struct numbers {
@@ -314,6 +324,7 @@ int main(void)
         OPEN(test_after_its_owner_closed_the_link_the_rest_of_a_frame_is_not_delivered),
         FRESH(test_a_header_comes_back),
         FRESH(test_a_header_of_another_version_or_shape_is_refused),
+        FRESH(test_a_refusal_is_news_once_a_minute),
         FRESH(test_over_a_bad_connection_every_message_arrives_once_and_in_order),
         OPEN(test_random_frames_are_refused_or_harmless),
     };
