@@ -43,7 +43,8 @@ LIBS_bridge := $(LIBS_bus) $(LIBS_base) -lcjson -lcurl
 
 SOURCES_proto  := $(wildcard proto/base/*.c proto/wire/*.c proto/bus/*.c)
 SOURCES_router := $(wildcard router/core/*.c router/store/*.c) $(filter-out router/main.c,$(wildcard router/*.c))
-SOURCES_edge   := $(wildcard edge/session/*.c edge/chat/*.c edge/http/*.c edge/rest/*.c edge/auth/*.c) \
+SOURCES_edge   := $(wildcard edge/session/*.c edge/chat/*.c edge/http/*.c edge/rest/*.c edge/auth/*.c \
+                            edge/media/*.c) \
                   $(filter-out edge/main.c,$(wildcard edge/*.c))
 SOURCES_bridge := $(wildcard agent-bridge/runtimes/*.c agent-bridge/extract/*.c) \
                   $(filter-out agent-bridge/main.c,$(wildcard agent-bridge/*.c))

@@ -36,10 +36,13 @@ static void handle_api(struct front *front, struct http_exchange *exchange,
 {
     struct identity *identity;
     int64_t now = front->now();
-    if (guard_admit(front->guard, exchange, request, now, front->wall(), &identity)) {
-        rest_handle(front->rest, exchange, request, identity, now);
-        identity_destroy(&identity);
+    if (!guard_admit(front->guard, exchange, request, now, front->wall(), &identity)) {
+        return;
     }
+    if (!rest_is_upload(request) || guard_admit_upload(front->guard, exchange, request, now)) {
+        rest_handle(front->rest, exchange, request, identity, now);
+    }
+    identity_destroy(&identity);
 }
 
 static void on_request(void *context, struct http_exchange *exchange,
@@ -54,6 +57,7 @@ static void on_request(void *context, struct http_exchange *exchange,
     if (is_api(request->path)) {
         handle_api(front, exchange, request);
     } else if (!answer_admin(front, exchange, request) &&
+               !(front->media != NULL && media_serve(front->media, exchange, request)) &&
                !(front->client != NULL &&
                  static_site_serve_client(front->client,
                                           slice_of_string(front->engineio->settings.path), exchange,
@@ -69,7 +73,16 @@ static size_t body_limit(void *context, const struct http_request *head)
     if (engineio_http_serves(front->engineio, head->path)) {
         return engineio_http_body_limit(front->engineio, head, front->now());
     }
+    if (front->media != NULL && is_api(head->path) && rest_is_upload(head)) {
+        return media_body_max(front->media);
+    }
     return is_api(head->path) ? REST_BODY_MAX : SMALL_BODY_MAX;
+}
+
+static bool streams_body(void *context, const struct http_request *head)
+{
+    (void)context;
+    return is_api(head->path) && rest_is_upload(head);
 }
 
 static void too_large(void *context, struct http_exchange *exchange,
@@ -85,5 +98,5 @@ static void too_large(void *context, struct http_exchange *exchange,
 
 struct http_handler front_handler(struct front *front)
 {
-    return (struct http_handler){front, on_request, body_limit, too_large};
+    return (struct http_handler){front, on_request, body_limit, streams_body, too_large};
 }

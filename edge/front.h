@@ -1,7 +1,7 @@
 /*
  * The front of the edge: which part answers which path. /healthz, /readyz and /metrics; the client
- * bundle and Engine.IO under /socket.io/ (--path); /api; everything else is the site (--www, or the
- * page that ships with the edge).
+ * bundle and Engine.IO under /socket.io/ (--path); /api; /media; everything else is the site (--www,
+ * or the page that ships with the edge).
  */
 #ifndef EDGE_FRONT_H
 #define EDGE_FRONT_H
@@ -10,14 +10,16 @@
 #include "edge/engineio_http.h"
 #include "edge/http/http.h"
 #include "edge/http/static.h"
+#include "edge/media/media.h"
 #include "edge/rest/rest.h"
 #include "proto/base/admin.h"
 
-/* Borrows all of its parts. client and site may be NULL: 404 then. */
+/* Borrows all of its parts. client, site and media may be NULL: 404 then. */
 struct front {
     struct engineio_http *engineio;
     struct rest *rest;
     struct guard *guard;
+    struct media *media;
     struct static_site *client;
     struct static_site *site;
     struct admin_source admin;

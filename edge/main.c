@@ -12,6 +12,7 @@
 #include "edge/drain.h"
 #include "edge/front.h"
 #include "edge/http/server.h"
+#include "edge/media/media.h"
 #include "edge/metrics.h"
 #include "edge/move.h"
 #include "edge/options.h"
@@ -46,6 +47,7 @@ struct application {
     struct peers *peers;
     struct moves *moves;
     struct rest *rest;
+    struct media *media;
     struct websocket_server *websockets;
     struct engineio_http engineio;
     struct static_site *site;
@@ -127,7 +129,7 @@ static bool peers_transmit(void *context, struct slice incarnation, struct slice
 }
 
 static bool peers_answer_back(void *context, struct slice routing_id, struct slice header,
-                         struct slice body)
+                              struct slice body)
 {
     struct application *application = context;
     return peer_sockets_answer(application->peer_sockets, routing_id, header, body);
@@ -202,9 +204,10 @@ static bool is_ready(void *context, const char **reason)
 static void render_metrics(void *context, struct buffer *out)
 {
     struct application *application = context;
-    struct edge_parts parts = {application->sessions, application->chat,  application->uplink,
-                               application->peers,    application->moves, application->http,
-                               application->rest,     &application->guard, &application->isolation};
+    struct edge_parts parts = {application->sessions, application->chat,   application->uplink,
+                               application->peers,    application->moves,  application->http,
+                               application->rest,     &application->guard, &application->isolation,
+                               application->media};
     edge_metrics_render(&parts, out);
 }
 
@@ -278,7 +281,8 @@ static bool start_clients(struct application *application, char *reason, size_t 
         options->engineio_http.takes_credentials = true;
     }
     guard_init(&application->guard, application->auth, options->engineio_http.trusted_proxies,
-               &options->engineio.cors, &options->api_rate, &options->key_rate);
+               &options->engineio.cors, &options->api_rate, &options->key_rate,
+               &options->upload_rate);
     options->chat.edge_name = application->name;
     options->chat.incarnation = slice_of_string(application->incarnation);
     application->chat = chat_new(&options->chat, &application->ids);
@@ -298,6 +302,13 @@ static bool start_clients(struct application *application, char *reason, size_t 
         rest_new(&options->rest, application->chat, application->uplink, &application->ids,
                  clock_monotonic_ms());
     rest_set_wall_clock(application->rest, wall_clock, NULL);
+    if (options->media.directory != NULL) {
+        application->media = media_new(loop, &options->media, &application->ids, reason, size);
+        if (application->media == NULL) {
+            return false;
+        }
+        rest_set_media(application->rest, application->media);
+    }
     application->websockets =
         websocket_server_new(loop, application->sessions, options->session.max_http_buffer_size,
                              options->send_buffer, reason, size);
@@ -312,6 +323,7 @@ static bool start_clients(struct application *application, char *reason, size_t 
     application->front = (struct front){.engineio = &application->engineio,
                                         .rest = application->rest,
                                         .guard = &application->guard,
+                                        .media = application->media,
                                         .client = application->client,
                                         .site = application->site,
                                         .admin = {application, is_ready, render_metrics},
@@ -355,6 +367,7 @@ static void tear_down(struct application *application)
     close_shells(application);
     process_deinit(&application->process);
     rest_destroy(&application->rest);
+    media_destroy(&application->media);
     session_table_destroy(&application->sessions);
     uplink_destroy(&application->uplink, clock_monotonic_ms());
     chat_destroy(&application->chat);
@@ -368,10 +381,7 @@ static void tear_down(struct application *application)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-enum {
-    FLUSH_HEAVY_US = 2000,
-    FLUSH_PAUSE_MAX_US = 5000
-};
+enum { FLUSH_HEAVY_US = 2000, FLUSH_PAUSE_MAX_US = 5000 };
 
 static void finish(struct application *application)
 {
@@ -398,7 +408,9 @@ static void drain(struct application *application, int64_t now)
     bool is_done = session_table_count(sessions) == 0 && /* one that is over lingers for its poll */
                    peers_counters(application->peers)->waiting == 0 &&
                    uplink_counters(application->uplink)->waiting == 0 &&
-                   rest_counters(application->rest)->waiting == 0;
+                   rest_counters(application->rest)->waiting == 0 &&
+                   (application->media == NULL ||
+                    media_counters(application->media)->uploading == 0);
     if (is_done || now >= application->stop_deadline) {
         finish(application);
     }

@@ -53,6 +53,9 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
     const struct moves_counters *moves = moves_counters(parts->moves);
     const struct http_server_counters *http = http_server_counters(parts->http);
     const struct rest_counters *rest = rest_counters(parts->rest);
+    static const struct media_counters none;
+    const struct media_counters *media =
+        parts->media == NULL ? &none : media_counters(parts->media);
 #define COUNTER(name, field, help)                                                                 \
     {                                                                                              \
         "elizamq_edge_" name, NULL, help, METRIC_COUNTER, field, 0,                                \
@@ -139,6 +142,13 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
                     rate_limit_evicted(parts->guard->keys),
                 "Of them, forgotten before their time for lack of room"),
         COUNTER("rest_timeouts_total", rest->timeouts, "Sync callers answered 504"),
+        GAUGE("uploading", media->uploading, "Uploads under way"),
+        COUNTER("uploads_total", media->uploaded, "Files uploaded"),
+        COUNTER("uploads_refused_total", media->refused, "Uploads refused"),
+        COUNTER("uploads_abandoned_total", media->abandoned,
+                "Uploads whose client left or took too long"),
+        COUNTER("uploads_failed_total", media->failed, "Uploads that the disk failed"),
+        COUNTER("media_served_total", media->served, "Uploaded files answered"),
     };
     metrics_render(table, sizeof(table) / sizeof(table[0]), "edge", out);
     render_closed(sessions, out);

@@ -8,6 +8,7 @@
 #include "edge/chat/chat.h"
 #include "edge/drain.h"
 #include "edge/http/server.h"
+#include "edge/media/media.h"
 #include "edge/move.h"
 #include "edge/peer.h"
 #include "edge/rest/rest.h"
@@ -24,6 +25,7 @@ struct edge_parts {
     const struct rest *rest;
     const struct guard *guard;
     const struct isolation *isolation;
+    const struct media *media; /* NULL: no uploads */
 };
 void edge_metrics_render(const struct edge_parts *parts, struct buffer *out);
 

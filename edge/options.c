@@ -77,6 +77,16 @@ static const struct option option_table[] = {
      "requests of one address to /api on this edge; beyond: 429"},
     {"key-rate-limit", OPTION_RATE, AT(key_rate), "off", 0, 0, NULL,
      "requests with one key, or of one token's subject, to /api on this edge; beyond: 429"},
+    {"upload-rate-limit", OPTION_RATE, AT(upload_rate), "50/15m", 0, 0, NULL,
+     "uploads of one address to this edge; beyond: 429"},
+    {"media-dir", OPTION_STRING, AT(media.directory), NULL, 0, 0, "DIR",
+     "where uploads are kept, and served from under /media; edges share it (default: no uploads)"},
+    {"upload-max", OPTION_SIZE, AT(media.upload_max), "50m", 1, GIB, "BYTES",
+     "largest upload; beyond: 413"},
+    {"upload-deadline", OPTION_DURATION, AT(media.upload_deadline), "5m", 1000, 1800000, "TIME",
+     "for a whole upload; beyond: 408"},
+    {"uploads-max", OPTION_INTEGER, AT(media.uploads_max), "64", 1, 100000, "COUNT",
+     "uploads at once; beyond: overloaded"},
     {"socket-rate-limit", OPTION_RATE, AT(chat.socket_rate), "off", 0, 0, NULL,
      "events of one socket; beyond: rate_limited"},
     {"sessions-max", OPTION_INTEGER, AT(session.sessions_max), "100000", 1, 10000000, "COUNT",
@@ -179,6 +189,7 @@ int edge_options_read(struct edge_options *options, int argc, char **argv, bool 
     options->engineio_http.max_http_buffer_size = options->session.max_http_buffer_size;
     options->session.allow_upgrades &= options->engineio_http.serves_websocket;
     options->rest.cors = &options->engineio.cors;
+    options->media.cors = &options->engineio.cors;
     log_configure("edge", (enum log_level)common.log_level, (enum log_format)common.log_format);
     if (common.check_config) {
         *done = true;

@@ -13,6 +13,7 @@
 #include "edge/engineio_http.h"
 #include "edge/engineio_options.h"
 #include "edge/http/server.h"
+#include "edge/media/media.h"
 #include "edge/rest/rest.h"
 #include "edge/session/session.h"
 #include "edge/uplink.h"
@@ -30,8 +31,10 @@ struct edge_options {
     struct chat_settings chat;
     struct rest_settings rest;
     struct auth_settings auth;
+    struct media_settings media;
     struct rate api_rate; /* of /api, per address */
     struct rate key_rate; /* of /api, per key or token's subject */
+    struct rate upload_rate; /* of uploads, per address */
     int64_t bus_timeout;
     int64_t bus_buffer;
     int64_t relays_max;

@@ -11,19 +11,22 @@ enum { IPV6_BYTES = 16, IPV6_NETWORK_BYTES = 8, MS_PER_SECOND = 1000 };
 #define JSON_TYPE "application/json; charset=utf-8"
 
 void guard_init(struct guard *guard, const struct auth *auth, const struct trusted_proxies *proxies,
-                const struct cors *cors, const struct rate *per_address, const struct rate *per_key)
+                const struct cors *cors, const struct rate *per_address, const struct rate *per_key,
+                const struct rate *uploads)
 {
     *guard = (struct guard){.auth = auth,
                             .proxies = proxies,
                             .cors = cors,
                             .addresses = rate_limit_new(per_address, GUARD_CLIENTS_MAX),
-                            .keys = rate_limit_new(per_key, GUARD_CLIENTS_MAX)};
+                            .keys = rate_limit_new(per_key, GUARD_CLIENTS_MAX),
+                            .uploads = rate_limit_new(uploads, GUARD_CLIENTS_MAX)};
 }
 
 void guard_deinit(struct guard *guard)
 {
     rate_limit_destroy(&guard->addresses);
     rate_limit_destroy(&guard->keys);
+    rate_limit_destroy(&guard->uploads);
 }
 
 void credentials_add_headers(struct credentials *credentials, const struct http_request *request)
@@ -117,13 +120,22 @@ static void client_of_address(const char *address, unsigned char client[RATE_CLI
     }
 }
 
+static void client_of(const struct guard *guard, const struct http_request *request,
+                      unsigned char client[RATE_CLIENT_BYTES])
+{
+    char text[FORWARDED_ADDRESS_SIZE];
+
+    client_of_address(trusted_proxies_client(guard->proxies, request->remote_address,
+                                             http_request_header(request, "X-Forwarded-For"), text),
+                      client);
+}
+
 /* Counts the request for its address, and for its key; the answer tells of the first. */
 static bool is_in_time(struct guard *guard, struct http_exchange *exchange,
                        const struct http_request *request, const struct auth_holder *holder,
                        int64_t now)
 {
     static const unsigned char nobody[AUTH_HOLDER_BYTES];
-    char text[FORWARDED_ADDRESS_SIZE];
     unsigned char client[RATE_CLIENT_BYTES];
     struct rate_verdict verdict;
 
@@ -135,10 +147,7 @@ static bool is_in_time(struct guard *guard, struct http_exchange *exchange,
         }
     }
     if (guard->addresses != NULL) {
-        client_of_address(trusted_proxies_client(guard->proxies, request->remote_address,
-                                                 http_request_header(request, "X-Forwarded-For"),
-                                                 text),
-                          client);
+        client_of(guard, request, client);
         verdict = rate_limit_take(guard->addresses, client, now);
         if (!verdict.is_allowed) {
             refuse_eager(guard, exchange, request, rate_limit_rate(guard->addresses), &verdict);
@@ -173,4 +182,26 @@ bool guard_admit(struct guard *guard, struct http_exchange *exchange,
     }
     *identity = holder.identity;
     return true;
+}
+
+bool guard_admit_upload(struct guard *guard, struct http_exchange *exchange,
+                        const struct http_request *request, int64_t now)
+{
+    unsigned char client[RATE_CLIENT_BYTES];
+    struct rate_verdict verdict;
+
+    if (guard->uploads == NULL) {
+        return true;
+    }
+    client_of(guard, request, client);
+    verdict = rate_limit_take(guard->uploads, client, now);
+    if (!verdict.is_allowed) {
+        guard->counters.limited++;
+        add_number(exchange, "Retry-After", seconds_up(verdict.reset));
+        refuse(
+            guard, exchange, request, 429,
+            SLICE_LITERAL("{\"success\":false,\"error\":{\"code\":\"UPLOAD_RATE_LIMIT_EXCEEDED\","
+                          "\"message\":\"Too many upload attempts. Please try again later.\"}}"));
+    }
+    return verdict.is_allowed;
 }

@@ -30,12 +30,13 @@ struct guard {
     const struct cors *cors;
     struct rate_limit *addresses; /* NULL: off */
     struct rate_limit *keys;      /* NULL: off */
+    struct rate_limit *uploads;   /* NULL: off; per address, too */
     struct guard_counters counters;
 };
 
 void guard_init(struct guard *guard, const struct auth *auth, const struct trusted_proxies *proxies,
                 const struct cors *cors, const struct rate *per_address,
-                const struct rate *per_key);
+                const struct rate *per_key, const struct rate *uploads);
 void guard_deinit(struct guard *guard);
 
 /*
@@ -45,6 +46,10 @@ void guard_deinit(struct guard *guard);
 bool guard_admit(struct guard *guard, struct http_exchange *exchange,
                  const struct http_request *request, int64_t now, int64_t wall,
                  struct identity **identity);
+
+/* And this upload? The same for the limit of those; for what was admitted above. */
+bool guard_admit_upload(struct guard *guard, struct http_exchange *exchange,
+                        const struct http_request *request, int64_t now);
 
 /* X-API-KEY and Authorization: Bearer. */
 void credentials_add_headers(struct credentials *credentials, const struct http_request *request);

@@ -12,6 +12,7 @@
  *   jobs.c      making jobs, agent_job.h what they are
  *   job_state.c what has become of them
  *   events.c    the events of a stream        attach.c    following and stopping a run by its id
+ *   uploads.c   files to edge/media
  */
 #ifndef EDGE_REST_INTERNAL_H
 #define EDGE_REST_INTERNAL_H
@@ -43,6 +44,7 @@ struct rest {
     struct chat *chat;     /* borrows */
     struct uplink *uplink; /* borrows */
     struct id_source *ids; /* borrows */
+    struct media *media;   /* borrows; NULL: no uploads */
     struct arena arena;    /* of one request */
     struct buffer scratch; /* of one answer */
     struct rest_run *runs; /* in order of their deadlines' making */
@@ -259,6 +261,10 @@ void rest_submit(const struct rest_call *call);
 void rest_submit_action(const struct rest_call *call);
 void rest_ingest(const struct rest_call *call);
 void rest_complete(const struct rest_call *call);
+
+/* uploads.c */
+void rest_post_channel_media(const struct rest_call *call);
+void rest_post_agent_media(const struct rest_call *call);
 
 /* title.c */
 void rest_post_title(const struct rest_call *call);

@@ -169,6 +169,11 @@ void rest_set_wall_clock(struct rest *rest, int64_t (*wall)(void *context), void
     rest->wall_context = context;
 }
 
+void rest_set_media(struct rest *rest, struct media *media)
+{
+    rest->media = media;
+}
+
 int64_t rest_wall(const struct rest *rest)
 {
     return rest->wall == NULL ? 0 : rest->wall(rest->wall_context);

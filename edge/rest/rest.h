@@ -14,6 +14,7 @@
 #include "edge/chat/chat.h"
 #include "edge/http/cors.h"
 #include "edge/http/http.h"
+#include "edge/media/media.h"
 #include "edge/rest/agent_session.h"
 #include "edge/uplink.h"
 
@@ -40,6 +41,10 @@ struct rest *rest_new(const struct rest_settings *settings, struct chat *chat,
 void rest_destroy(struct rest **rest);
 /* Wall time, ms since 1970, for what clients are told of times. */
 void rest_set_wall_clock(struct rest *rest, int64_t (*wall)(void *context), void *context);
+/* Where uploads go; borrowed. NULL, as at first: nowhere. */
+void rest_set_media(struct rest *rest, struct media *media);
+/* Is it an upload, whose body is to be taken as it comes? */
+bool rest_is_upload(const struct http_request *head);
 /*
  * Answers a request whose path begins with /api. identity: whom it may speak as and where, borrowed
  * for the call; NULL: bound by nothing.

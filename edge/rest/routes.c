@@ -29,6 +29,9 @@ static const struct route routes[] = {
     {DELETE, "messaging/channels/:channel/agents/:agent", rest_delete_channel_agent},
     {POST, "messaging/channels/:channel/generate-title", rest_post_title},
     {GET, "messaging/dm-channel", rest_get_dm_channel},
+    {POST, "messaging/channels/:channel/upload-media", rest_post_channel_media},
+    {POST, "media/channels/:channel/upload-media", rest_post_channel_media},
+    {POST, "media/agents/:agent/upload-media", rest_post_agent_media},
 
     {POST, "messaging/channels/:channel/messages", rest_post_message},
     {GET, "messaging/channels/:channel/messages", rest_get_messages},
@@ -176,12 +179,12 @@ static bool take_body(struct rest_call *call)
     return error == 0;
 }
 
-/* Where the path says it all, a body is read only if there is one. */
+/* Of JSON, that is; where the path says it all, it is read only if there is one. */
 static bool has_body(const struct rest_call *call, const struct route *route)
 {
     bool may_be_empty = route->handle == rest_post_stop;
     return route->method != HTTP_GET_METHOD && route->method != HTTP_DELETE_METHOD &&
-           !(may_be_empty && call->request->body.length == 0);
+           !rest_is_upload(call->request) && !(may_be_empty && call->request->body.length == 0);
 }
 
 static const char *method_name(enum http_method method)

@@ -57,6 +57,35 @@ void http_respond(struct http_exchange *exchange, int status, const char *conten
     exchange->is_over = true;
 }
 
+void http_respond_file(struct http_exchange *exchange, int status, const char *content_type,
+                       int descriptor, int64_t offset, uint64_t length)
+{
+    (void)descriptor;
+    (void)offset;
+    (void)length;
+    begin_answer(exchange, status, content_type);
+    exchange->is_over = true;
+}
+
+/* Bodies come with their requests here. */
+void http_body_take(struct http_exchange *exchange, const struct http_body_taker *taker,
+                    int64_t deadline)
+{
+    (void)exchange;
+    (void)taker;
+    (void)deadline;
+}
+
+void http_body_pause(struct http_exchange *exchange)
+{
+    (void)exchange;
+}
+
+void http_body_resume(struct http_exchange *exchange)
+{
+    (void)exchange;
+}
+
 void http_stream_start(struct http_exchange *exchange, int status, const char *content_type)
 {
     begin_answer(exchange, status, content_type);
