@@ -179,12 +179,11 @@ static bool take_body(struct rest_call *call)
     return error == 0;
 }
 
-/* Of JSON, that is; where the path says it all, it is read only if there is one. */
+/* Of JSON, that is. */
 static bool has_body(const struct rest_call *call, const struct route *route)
 {
-    bool may_be_empty = route->handle == rest_post_stop;
     return route->method != HTTP_GET_METHOD && route->method != HTTP_DELETE_METHOD &&
-           !rest_is_upload(call->request) && !(may_be_empty && call->request->body.length == 0);
+           !rest_is_upload(call->request);
 }
 
 static const char *method_name(enum http_method method)
