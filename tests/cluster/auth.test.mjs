@@ -12,7 +12,9 @@ import { io } from 'socket.io-client';
 
 import { ChatClient } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
+import { readMetric } from '../lib/metrics.mjs';
 import { until } from '../lib/until.mjs';
+import { startBalancer } from './balancer.mjs';
 
 const require = createRequire(import.meta.url);
 const io2 = require('socket.io-client-2.5');
@@ -34,6 +36,8 @@ const signedBy = (alg, kid, key, claims) => tokenOf({ alg, kid }, claims, (text)
 let dir;
 before(() => { dir = fs.mkdtempSync(path.join(os.tmpdir(), 'elizamq-auth-')); });
 after(() => fs.rmSync(dir, { recursive: true, force: true }));
+
+const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 
 const fileWith = (name, text) => {
     const file = path.join(dir, name);
@@ -183,8 +187,6 @@ describe('a token', TEST_OPTIONS, () => {
         stop();
         return cluster?.stop();
     });
-    const bearer = (token) => ({ Authorization: `Bearer ${token}` });
-
     it('lets its subject in, and a key does still', async () => {
         assert.equal((await send(url, bearer(signed({ sub: 'ada' })))).status, 201);
         assert.equal((await send(url, { 'X-API-KEY': KEY })).status, 201);
@@ -332,6 +334,36 @@ describe('a socket that a token has bound', TEST_OPTIONS, () => {
         assert.equal(client.socket.id, client.id);
         const metrics = await (await fetch(`${cluster.edges[1].url}/metrics`)).text();
         assert.match(metrics, /recoveries_refused_total\{[^}]*forbidden[^}]*\} 1\b/);
+    });
+
+    it('is bound as before when its session has moved', async () => {
+        const [{ url: first }, { url: second }] = cluster.edges;
+        const balancer = await startBalancer([first, second, second]); // not all upgrades stay
+        const token = signed({ sub: 'ada', rooms: ['lobby'] });
+        const moved = async () => {
+            const counts = await Promise.all(cluster.edges.map(
+                (edge) => readMetric(edge, 'elizamq_edge_moved_in_total')));
+            return counts[0] + counts[1];
+        };
+        try {
+            for (let i = 0; i === 0 || await moved() === 0; i++) {
+                assert.ok(i < 50);
+                const client = await new ChatClient({
+                    url: balancer.url, transport: 'upgrade', entityId: null,
+                    options: { auth: {}, extraHeaders: bearer(token) },
+                }).connected();
+                sockets.push(client.socket);
+                await until(() => client.socket.io.engine.transport.name === 'websocket',
+                    'it has upgraded');
+                assert.equal((await client.join('lobby', { entityId: 'bob' })).code,
+                    'identity_mismatch');
+                assert.equal((await client.join('garden')).code, 'access_denied');
+                assert.equal((await client.join('lobby')).success, true);
+            }
+        } finally {
+            stop();
+            await balancer.close();
+        }
     });
 
     it('does not go on where its new token does not let it', async () => {
