@@ -22,6 +22,7 @@
 #include "proto/base/options.h"
 #include "proto/base/process.h"
 #include "proto/base/version.h"
+#include "proto/bus/log_feed.h"
 #include "proto/bus/socket.h"
 
 /* --- construction ----------------------------------------------------------------------------- */
@@ -33,6 +34,7 @@ struct application {
     struct process process;
     struct id_source ids;
     char incarnation[INCARNATION_LENGTH + 1];
+    struct log_feed logs;
     struct agents *agents;
     struct http_client *http_client;
     struct runtime_set runtimes; /* owns those in it */
@@ -259,6 +261,11 @@ static void flush(void *context)
     struct application *application = context;
     if (application->stop != STOP_DONE) {
         int64_t now = clock_monotonic_ms();
+        struct bus_message lines;
+        if (log_feed_message(&application->logs, &lines) &&
+            bridge_notify(application->bridge, &lines, now)) {
+            log_feed_clear(&application->logs);
+        }
         bridge_flush(application->bridge, now);
         wake_in_time(application, now);
     }
@@ -307,6 +314,8 @@ static int run(struct application *application)
         log_info("started", "router=%s http=%s runtime=%s agents=%zu credit=%lld", options->router,
                  options->http, options->runtime, agents_count(application->agents),
                  (long long)options->core.jobs.credit);
+        log_feed_init(&application->logs, slice_of_string(application->incarnation));
+        log_set_tap(log_feed_take, &application->logs);
         process_run(&application->process,
                     (struct process_handler){application, tick, flush, stop, reload});
     } else {
@@ -340,6 +349,8 @@ static int serve(struct application *application)
     } else {
         status = run(application);
     }
+    log_set_tap(NULL, NULL);
+    log_feed_deinit(&application->logs);
     tear_down(application);
     agents_destroy(&application->agents);
     return status;

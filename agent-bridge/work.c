@@ -260,6 +260,17 @@ void bridge_flush(struct bridge *bridge, int64_t now)
     link_flush(&bridge->link, now);
 }
 
+bool bridge_notify(struct bridge *bridge, const struct bus_message *message, int64_t now)
+{
+    bool is_open = link_is_open(&bridge->link);
+    bridge->now = now;
+    if (is_open) {
+        say(bridge, message);
+        settle(bridge);
+    }
+    return is_open;
+}
+
 int64_t bridge_deadline(const struct bridge *bridge)
 {
     return jobs_deadline(bridge->jobs);

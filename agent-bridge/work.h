@@ -58,6 +58,8 @@ void bridge_tick(struct bridge *bridge, int64_t now);
  * that was said since the last flush.
  */
 void bridge_flush(struct bridge *bridge, int64_t now);
+/* A message beside the work; false: there is no link, nothing was said. */
+bool bridge_notify(struct bridge *bridge, const struct bus_message *message, int64_t now);
 /* When the runtime needs the next flush: ms, or -1. */
 int64_t bridge_deadline(const struct bridge *bridge);
 

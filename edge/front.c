@@ -8,15 +8,19 @@ static bool is_api(struct slice path)
            (path.length == 4 || path.data[4] == '/');
 }
 
+static bool is_read(const struct http_request *request)
+{
+    return request->method == HTTP_GET_METHOD || request->method == HTTP_HEAD_METHOD;
+}
+
 static bool answer_admin(struct front *front, struct http_exchange *exchange,
                          const struct http_request *request)
 {
     int status;
     const char *content_type;
     struct buffer body = BUFFER_EMPTY;
-    bool is_read = request->method == HTTP_GET_METHOD || request->method == HTTP_HEAD_METHOD;
-    bool is_ours =
-        is_read && admin_answer(&front->admin, request->path, &status, &content_type, &body);
+    bool is_ours = is_read(request) &&
+                   admin_answer(&front->admin, request->path, &status, &content_type, &body);
     if (is_ours) {
         http_add_header(exchange, "Cache-Control", SLICE_LITERAL("no-store"));
         http_respond(exchange, status, content_type, buffer_slice(&body));
@@ -54,7 +58,9 @@ static void on_request(void *context, struct http_exchange *exchange,
         return;
     }
     add_security_headers(exchange);
-    if (is_api(request->path)) {
+    if (slice_is(request->path, "/health") && is_read(request)) {
+        rest_handle_health(front->rest, exchange, request, front->now());
+    } else if (is_api(request->path)) {
         handle_api(front, exchange, request);
     } else if (!answer_admin(front, exchange, request) &&
                !(front->media != NULL && media_serve(front->media, exchange, request)) &&

@@ -26,6 +26,7 @@
 #include "proto/base/options.h"
 #include "proto/base/process.h"
 #include "proto/base/version.h"
+#include "proto/bus/log_feed.h"
 #include "proto/bus/socket.h"
 
 /* --- construction ----------------------------------------------------------------------------- */
@@ -37,6 +38,7 @@ struct application {
     struct process process;
     struct id_source ids;
     char incarnation[INCARNATION_LENGTH + 1];
+    struct log_feed logs;
     char name[64];
     char advertised[512];
     struct chat *chat;
@@ -478,12 +480,24 @@ static void flush_clients(struct application *application)
     application->next_flush_us = end + (pause > FLUSH_PAUSE_MAX_US ? FLUSH_PAUSE_MAX_US : pause);
 }
 
+/* What this process has logged waits for a router. */
+static void tell_logs(struct application *application)
+{
+    struct bus_message lines;
+    if (log_feed_message(&application->logs, &lines) &&
+        uplink_is_ready(application->uplink, clock_monotonic_ms())) {
+        uplink_notify(application->uplink, &lines);
+        log_feed_clear(&application->logs);
+    }
+}
+
 static void flush(void *context)
 {
     struct application *application = context;
     if (application->stop != STOP_DONE) {
         flush_clients(application);
         moves_flush(application->moves, clock_monotonic_ms());
+        tell_logs(application);
         uplink_flush(application->uplink, clock_monotonic_ms());
     }
 }
@@ -539,11 +553,15 @@ int main(int argc, char **argv)
         log_info("listening", "address=%s port=%d router=%s peers=%s name=%s",
                  application.options.http.listen, http_server_port(application.http),
                  application.options.router, application.advertised, application.name);
+        log_feed_init(&application.logs, slice_of_string(application.incarnation));
+        log_set_tap(log_feed_take, &application.logs);
         process_run(&application.process,
                     (struct process_handler){&application, tick, flush, stop, reload});
     } else {
         status = options_fail("edge", "%s", reason);
     }
+    log_set_tap(NULL, NULL);
+    log_feed_deinit(&application.logs);
     tear_down(&application);
     return status;
 }

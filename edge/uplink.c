@@ -74,6 +74,12 @@ static uint64_t answers_request(const struct bus_message *message)
         return message->channels_page.request;
     case BUS_AGENTS_PAGE:
         return message->agents_page.request;
+    case BUS_LOGS_PAGE:
+        return message->logs_page.request;
+    case BUS_RUNS_PAGE:
+        return message->runs_page.request;
+    case BUS_AGENT_STATE:
+        return message->agent_state.request;
     default:
         return 0;
     }
@@ -91,6 +97,7 @@ static enum bus_type answer_to(enum bus_type request)
     case BUS_HISTORY:
     case BUS_MESSAGE_GET:
     case BUS_SEARCH:
+    case BUS_AGENT_HISTORY:
         return BUS_HISTORY_PAGE;
     case BUS_MEMBERS:
         return BUS_MEMBERS_PAGE;
@@ -105,6 +112,7 @@ static enum bus_type answer_to(enum bus_type request)
     case BUS_REJOIN:
         return BUS_REJOINED;
     case BUS_CHANNEL_LIST:
+    case BUS_ROOMS_OF:
         return BUS_CHANNELS_PAGE;
     case BUS_RECORD_PUT:
     case BUS_RECORD_GET:
@@ -113,6 +121,13 @@ static enum bus_type answer_to(enum bus_type request)
         return BUS_RECORDS_PAGE;
     case BUS_AGENTS_GET:
         return BUS_AGENTS_PAGE;
+    case BUS_LOGS_GET:
+        return BUS_LOGS_PAGE;
+    case BUS_RUNS_LIST:
+        return BUS_RUNS_PAGE;
+    case BUS_AGENT_GET:
+    case BUS_AGENT_CHANGE:
+        return BUS_AGENT_STATE;
     default:
         return BUS_DONE;
     }

@@ -11,6 +11,7 @@
 #include "proto/base/log.h"
 #include "proto/base/options.h"
 #include "proto/base/process.h"
+#include "proto/bus/log_feed.h"
 #include "proto/bus/socket.h"
 #include "router/core/router.h"
 #include "router/metrics.h"
@@ -117,6 +118,8 @@ struct application {
     struct bus_socket *bridges;
     struct store_thread *store;
     struct admin *admin;
+    char incarnation[INCARNATION_LENGTH + 1];
+    struct log_feed logs;
     enum stop_state stop;
     int64_t stop_deadline;
 };
@@ -211,11 +214,10 @@ static bool load_store(struct application *application, char *reason, size_t siz
 static bool start(struct application *application, char *reason, size_t size)
 {
     const struct options *options = &application->options;
-    char incarnation[INCARNATION_LENGTH + 1];
     id_source_init(&application->ids);
-    id_random_text(&application->ids, incarnation, INCARNATION_LENGTH);
+    id_random_text(&application->ids, application->incarnation, INCARNATION_LENGTH);
     application->router = router_new(&options->core, &operations, application, &application->ids,
-                                     slice_of(incarnation, INCARNATION_LENGTH), now());
+                                     slice_of_string(application->incarnation), now());
     struct admin_source source = {application, is_ready, render_metrics};
     struct uv_loop_s *loop = &application->process.loop;
     return load_store(application, reason, size) &&
@@ -267,6 +269,11 @@ static void flush(void *context)
 {
     struct application *application = context;
     if (application->stop != STOP_DONE) {
+        struct bus_message lines;
+        if (log_feed_message(&application->logs, &lines)) {
+            router_note_logs(application->router, &lines.log_lines.lines);
+            log_feed_clear(&application->logs);
+        }
         router_flush(application->router, now());
     }
 }
@@ -297,11 +304,15 @@ int main(int argc, char **argv)
         log_info("ready", "edges=%s bridges=%s http=%s store=%s",
                  bus_socket_endpoint(application.edges), bus_socket_endpoint(application.bridges),
                  application.options.http, application.options.store);
+        log_feed_init(&application.logs, slice_of_string(application.incarnation));
+        log_set_tap(log_feed_take, &application.logs);
         process_run(&application.process,
                     (struct process_handler){&application, tick, flush, stop, NULL});
     } else {
         status = options_fail("router", "%s", reason);
     }
+    log_set_tap(NULL, NULL);
+    log_feed_deinit(&application.logs);
     tear_down(&application);
     return status;
 }

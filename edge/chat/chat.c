@@ -181,6 +181,7 @@ uint64_t chat_synchronise(struct chat *chat, int64_t now)
         rooms++;
     }
     streams_ask(chat);
+    logs_synchronise(chat);
     return rooms;
 }
 

@@ -178,6 +178,7 @@ static void on_disconnected(void *context, struct socket *socket, enum session_c
     recover_cancel(from, silence, now);
     chat_unfollow_all(from);
     lags_forget_socket(from);
+    logs_unsubscribe(from);
     uplink_forget_owner(chat->uplink, &from->requests);
     chat_leave_all(from, reason == SESSION_CLOSE_CLIENT, silence, now);
     recovered_forget(from);
@@ -260,6 +261,9 @@ static const struct {
     {"typing", chat_handle_typing},
     {"1", handle_1},
     {"2", handle_2},
+    {"subscribe_logs", chat_handle_subscribe_logs},
+    {"unsubscribe_logs", chat_handle_unsubscribe_logs},
+    {"update_log_filters", chat_handle_log_filters},
 };
 
 /* Beyond its rate a socket is told so, and nothing else is done. */

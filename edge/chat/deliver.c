@@ -499,6 +499,9 @@ void chat_deliver(struct chat *chat, const struct bus_message *message, int64_t 
         offset_reach_stamp(chat, message->settled.stamp);
         offset_set_settled(chat, true);
         break;
+    case BUS_LOG_LINES:
+        logs_deliver(chat, &message->log_lines);
+        break;
     case BUS_SESSION_TAKEN:
         recover_taken(chat, message->session_taken.socket, now);
         break;

@@ -39,7 +39,8 @@ enum session_rest chat_rest(void *context, const struct socket *socket)
 {
     const struct chat_socket *self = socket_data(socket);
     (void)context;
-    if (self->follows != NULL || self->lags != NULL || self->arriving > 0) {
+    if (self->follows != NULL || self->lags != NULL || self->logs != NULL ||
+        self->arriving > 0) {
         return SESSION_BUSY;
     }
     return self->requests.count > 0 ? SESSION_RESTS_SOON : SESSION_AT_REST;

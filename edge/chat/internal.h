@@ -10,6 +10,7 @@
  *   rejoin.c   back into the rooms of an entity
  *   kept.c     sockets that can be recovered    missed.c      what one that is recovered has missed
  *   handover.c   sockets that move between edges  lag.c      viewers that are behind
+ *   logs.c     who watches the cluster's log
  */
 #ifndef EDGE_CHAT_INTERNAL_H
 #define EDGE_CHAT_INTERNAL_H
@@ -50,6 +51,7 @@ struct chat_socket {
     struct identity *identity;  /* owns: whom it may speak as, and where; NULL: not bound */
     struct rate_window events;  /* of settings.socket_rate */
     struct recovery *recovery;  /* owns; NULL: it is not being recovered */
+    struct log_subscription *logs; /* owns; NULL: it does not watch the log */
 };
 
 /* A socket in a room. */
@@ -133,6 +135,8 @@ struct chat {
     struct recovery_point point; /* how far all sockets of this edge have come */
     bool is_offset_made;         /* `offset` says the point */
     char offset[RECOVERY_OFFSET_LENGTH + 1];
+    struct log_subscription *log_subscriptions; /* borrows: of its sockets */
+    size_t log_subscribers;
     struct chat_counters counters;
 };
 
@@ -257,6 +261,14 @@ void recover_taken(struct chat *chat, struct slice socket_id, int64_t now);
 void chat_emit(struct chat_socket *socket, struct packet *packet);
 /* The same for a room's message or event. */
 void chat_emit_message(struct chat_socket *socket, struct packet *packet, uint64_t position);
+
+/* logs.c */
+void chat_handle_subscribe_logs(const struct chat_call *call);
+void chat_handle_unsubscribe_logs(const struct chat_call *call);
+void chat_handle_log_filters(const struct chat_call *call);
+void logs_unsubscribe(struct chat_socket *socket);
+void logs_synchronise(struct chat *chat); /* the router is new: it is told again */
+void logs_deliver(struct chat *chat, const struct bus_log_lines *lines);
 
 /* deliver.c */
 /* To every socket of the room but those of `except` (a NULL filter: to all). */

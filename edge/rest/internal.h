@@ -13,10 +13,15 @@
  *   job_state.c what has become of them
  *   events.c    the events of a stream        attach.c    following and stopping a run by its id
  *   uploads.c   files to edge/media
+ *   agents.c    agents                        runs.c      what they did
+ *   memory.c    what they were told, by room  worlds.c    message servers as worlds
+ *   server.c    health, and what is asked of a server     system.c  versions and environment
+ *   logs.c      what the cluster's processes log
  */
 #ifndef EDGE_REST_INTERNAL_H
 #define EDGE_REST_INTERNAL_H
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +53,7 @@ struct rest {
     struct arena arena;    /* of one request */
     struct buffer scratch; /* of one answer */
     struct rest_run *runs; /* in order of their deadlines' making */
-    int64_t started_at;
+    int64_t started_at; /* ms */
     char timeout_fault[128]; /* what a session's timeout has to be, in words */
     int64_t (*wall)(void *context);
     void *wall_context;
@@ -81,7 +86,8 @@ enum rest_step {
     REST_STEP_RENEW,
     REST_STEP_HEARTBEAT,
     REST_STEP_TIMEOUT,
-    REST_STEP_HEALTH
+    REST_STEP_HEALTH,
+    REST_STEP_DEBUG /* as its debug endpoint has it */
 };
 
 /* A request that waits for the router; ends with its exchange or its last answer. */
@@ -107,10 +113,11 @@ struct rest_wait {
 #define REST_SERVERS "server" /* the collection of message servers */
 #define REST_SESSIONS "session"
 #define REST_JOBS "job"
+#define REST_API_VERSION "1.7.2" /* of ElizaOS, whose API this is */
 
 #define REST_CHANNEL_NOT_FOUND "Channel not found"
 
-enum { REST_SEARCH_MAX = 512 /* bytes */ };
+enum { REST_SEARCH_MAX = 512, REST_METADATA_MAX = 16384 }; /* bytes */
 
 /* rest.c */
 void rest_answer(struct rest *rest, struct http_exchange *exchange, int status, struct slice json);
@@ -121,6 +128,13 @@ void rest_answer(struct rest *rest, struct http_exchange *exchange, int status, 
 bool rest_keeps_to_identity(const struct rest_call *call, struct slice object);
 /* {"success":false,"error":{"code","message"}}; message NULL: the error's own sentence. */
 void rest_refuse(struct rest *rest, struct http_exchange *exchange, int error, const char *message);
+/* The same under a code of ElizaOS's own. */
+void rest_refuse_as(struct rest *rest, struct http_exchange *exchange, int status, const char *code,
+                    const char *message);
+/*
+ * What concerns all users is for holders of the key, not of a user's token; false: refused already.
+ */
+bool rest_is_for_operators(const struct rest_call *call);
 /* A number of the query, capped; false when it is there and not a number from 0 up. */
 bool rest_take_count(const struct rest_call *call, const char *name, int64_t fallback, int64_t most,
                      uint64_t *count);
@@ -251,6 +265,10 @@ void rest_patch_message(const struct rest_call *call);
 void rest_patch_action(const struct rest_call *call);
 void rest_delete_message(const struct rest_call *call);
 void rest_clear_messages(const struct rest_call *call);
+/* Tells the room of wait->channel that it is cleared; false: the wait is over. */
+bool rest_tell_cleared(struct rest_wait *wait, uplink_answered *answered, int64_t now);
+/* Deletes the message of call->id, wherever it is. */
+void rest_delete_message_anywhere(const struct rest_call *call);
 void rest_delete_channel(const struct rest_call *call);
 void rest_search_messages(const struct rest_call *call);
 bool rest_first_message(const struct uplink_outcome *outcome, struct bus_stored_message *message);
@@ -306,8 +324,63 @@ void rest_get_jobs_health(const struct rest_call *call);
 /* session_list.c */
 void rest_get_sessions(const struct rest_call *call);
 void rest_get_sessions_health(const struct rest_call *call);
+/* agents.c */
+void rest_get_agents(const struct rest_call *call);
+void rest_get_agent(const struct rest_call *call);
+void rest_start_agent(const struct rest_call *call);
+void rest_stop_agent(const struct rest_call *call);
+void rest_get_panels(const struct rest_call *call);
+bool rest_agent_is_active(const struct bus_agent_state *agent);
+/* rest_is_over() for what asks of an agent that may not be there. */
+bool rest_agent_is_over(struct rest_wait *wait, const struct uplink_outcome *outcome);
+/* Is :agent of the path a UUID? Else it is refused. */
+bool rest_has_agent_id(const struct rest_call *call);
+
+/* runs.c */
+void rest_get_runs(const struct rest_call *call);
+void rest_get_run(const struct rest_call *call);
+void rest_get_agent_logs(const struct rest_call *call);
+void rest_delete_agent_log(const struct rest_call *call);
+
+/* memory.c */
+void rest_get_memories(const struct rest_call *call);
+void rest_get_room_memories(const struct rest_call *call);
+void rest_patch_memory(const struct rest_call *call);
+void rest_delete_memory(const struct rest_call *call);
+void rest_clear_memories(const struct rest_call *call);
+void rest_clear_room_memories(const struct rest_call *call);
+void rest_clear_world_memories(const struct rest_call *call);
+void rest_get_agent_rooms(const struct rest_call *call);
+void rest_get_agent_room(const struct rest_call *call);
+void rest_post_agent_room(const struct rest_call *call);
+
+/* worlds.c */
+void rest_get_worlds(const struct rest_call *call);
+void rest_post_agent_world(const struct rest_call *call);
+void rest_patch_agent_world(const struct rest_call *call);
+void rest_post_world(const struct rest_call *call);
+void rest_delete_world(const struct rest_call *call);
+
+/* logs.c */
+void rest_get_logs(const struct rest_call *call);
+void rest_clear_logs(const struct rest_call *call);
+
+/* server.c */
+void rest_get_ping(const struct rest_call *call);
+void rest_get_hello(const struct rest_call *call);
+void rest_get_status(const struct rest_call *call);
+void rest_get_health(const struct rest_call *call);
+void rest_stop_server(const struct rest_call *call);
+void rest_post_audio(const struct rest_call *call);
+
+/* system.c */
+void rest_get_version(const struct rest_call *call);
+void rest_get_config(const struct rest_call *call);
+void rest_get_environment(const struct rest_call *call);
+void rest_post_environment(const struct rest_call *call);
 
 /* servers.c */
+void rest_get_debug_servers(const struct rest_call *call);
 void rest_get_current_server(const struct rest_call *call);
 void rest_get_servers(const struct rest_call *call);
 void rest_get_central_servers(const struct rest_call *call);
@@ -322,6 +395,7 @@ void rest_sync_channels(const struct rest_call *call);
 
 /* server_agents.c */
 void rest_get_server_agents(const struct rest_call *call);
+void rest_add_server_agent(const struct rest_call *call, struct slice agent);
 void rest_post_server_agent(const struct rest_call *call);
 void rest_delete_server_agent(const struct rest_call *call);
 void rest_get_agent_servers(const struct rest_call *call);

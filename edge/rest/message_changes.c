@@ -246,8 +246,8 @@ static void write_gone(struct buffer *out, const char *name, struct slice messag
     buffer_append_char(out, '}');
 }
 
-static void tell_gone(struct rest_wait *wait, enum bus_room_action action, const char *name,
-                      int64_t now)
+static bool tell(struct rest_wait *wait, enum bus_room_action action, const char *name,
+                 uplink_answered *answered, int64_t now)
 {
     struct slice channel = slice_of_string(wait->channel);
     bool is_message = action == BUS_ROOM_DELETES_MESSAGE;
@@ -262,8 +262,20 @@ static void tell_gone(struct rest_wait *wait, enum bus_room_action action, const
                                                  .action = action,
                                                  .message_id = message_id,
                                                  .event = buffer_slice(&event)}};
-    rest_ask_on(wait, &message, &message.room_event.request, on_gone, now);
+    bool is_asked = rest_ask_on(wait, &message, &message.room_event.request, answered, now);
     buffer_deinit(&event);
+    return is_asked;
+}
+
+static void tell_gone(struct rest_wait *wait, enum bus_room_action action, const char *name,
+                      int64_t now)
+{
+    tell(wait, action, name, on_gone, now);
+}
+
+bool rest_tell_cleared(struct rest_wait *wait, uplink_answered *answered, int64_t now)
+{
+    return tell(wait, BUS_ROOM_CLEARS, "channelCleared", answered, now);
 }
 
 /* Somebody who is bound by a token deletes what is its own. */
@@ -291,6 +303,32 @@ void rest_delete_message(const struct rest_call *call)
     }
     tell_gone(rest_wait_new(call, REST_WEBSOCKET), BUS_ROOM_DELETES_MESSAGE, "messageDeleted",
               call->now);
+}
+
+static void on_message_of_some_channel(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    struct bus_stored_message message;
+    struct slice channel;
+    if (!find(wait, outcome, &message, &channel)) {
+        return;
+    }
+    if (!identity_may_be(wait->identity, message.sender)) {
+        rest_wait_refuse(wait, ERROR_IDENTITY, NULL);
+        return;
+    }
+    if (channel.length >= sizeof(wait->channel)) {
+        rest_wait_refuse(wait, ERROR_NOT_FOUND, MESSAGE_NOT_FOUND);
+        return;
+    }
+    memcpy(wait->channel, channel.data, channel.length);
+    tell_gone(wait, BUS_ROOM_DELETES_MESSAGE, "messageDeleted", outcome->now);
+    arena_reset(&wait->rest->arena);
+}
+
+void rest_delete_message_anywhere(const struct rest_call *call)
+{
+    ask_for_message(call, on_message_of_some_channel);
 }
 
 void rest_clear_messages(const struct rest_call *call)

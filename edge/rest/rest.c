@@ -52,6 +52,28 @@ void rest_refuse(struct rest *rest, struct http_exchange *exchange, int error, c
     buffer_deinit(&out);
 }
 
+void rest_refuse_as(struct rest *rest, struct http_exchange *exchange, int status, const char *code,
+                    const char *message)
+{
+    struct buffer out = BUFFER_EMPTY;
+    rest->counters.refused++;
+    buffer_append_string(&out, "{\"success\":false,\"error\":{");
+    json_write_string_member(&out, "code", slice_of_string(code));
+    json_write_string_member(&out, "message", slice_of_string(message));
+    buffer_append_string(&out, "}}");
+    rest_answer(rest, exchange, status, buffer_slice(&out));
+    buffer_deinit(&out);
+}
+
+bool rest_is_for_operators(const struct rest_call *call)
+{
+    if (call->identity != NULL) {
+        rest_refuse(call->rest, call->exchange, ERROR_FORBIDDEN,
+                    "This needs the cluster's API key");
+    }
+    return call->identity == NULL;
+}
+
 bool rest_take_count(const struct rest_call *call, const char *name, int64_t fallback, int64_t most,
                      uint64_t *count)
 {
@@ -149,6 +171,15 @@ void rest_handle(struct rest *rest, struct http_exchange *exchange,
         rest_dispatch(&call, segments + 1, count - 1);
     }
     arena_reset(&rest->arena);
+}
+
+void rest_handle_health(struct rest *rest, struct http_exchange *exchange,
+                        const struct http_request *request, int64_t now)
+{
+    struct rest_call call = {.rest = rest, .exchange = exchange, .request = request, .now = now};
+    rest->counters.requests++;
+    cors_add_headers(rest->settings.cors, exchange, request);
+    rest_get_health(&call);
 }
 
 void rest_too_large(struct rest *rest, struct http_exchange *exchange,

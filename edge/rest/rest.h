@@ -51,6 +51,9 @@ bool rest_is_upload(const struct http_request *head);
  */
 void rest_handle(struct rest *rest, struct http_exchange *exchange,
                  const struct http_request *request, const struct identity *identity, int64_t now);
+/* GET /health, outside of the API: is there an agent to talk to? */
+void rest_handle_health(struct rest *rest, struct http_exchange *exchange,
+                        const struct http_request *request, int64_t now);
 /* Words the answer to a body over REST_BODY_MAX. */
 void rest_too_large(struct rest *rest, struct http_exchange *exchange,
                     const struct http_request *head);

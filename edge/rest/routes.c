@@ -85,6 +85,52 @@ static const struct route routes[] = {
     {POST, "messaging/servers/:server/agents", rest_post_server_agent},
     {DELETE, "messaging/servers/:server/agents/:agent", rest_delete_server_agent},
     {GET, "messaging/agents/:agent/servers", rest_get_agent_servers},
+
+    {GET, "agents", rest_get_agents},
+    {GET, "agents/worlds", rest_get_worlds},
+    {GET, "agents/:agent", rest_get_agent},
+    {POST, "agents/:agent/start", rest_start_agent},
+    {POST, "agents/:agent/stop", rest_stop_agent},
+    {GET, "agents/:agent/panels", rest_get_panels},
+    {POST, "agents/:agent/worlds", rest_post_agent_world},
+    {PATCH, "agents/:agent/worlds/:world", rest_patch_agent_world},
+    {GET, "agents/:agent/runs", rest_get_runs},
+    {GET, "agents/:agent/runs/:run", rest_get_run},
+    {GET, "agents/:agent/logs", rest_get_agent_logs},
+    {DELETE, "agents/:agent/logs/:log", rest_delete_agent_log},
+
+    {POST, "memory/groups/:server", rest_post_world},
+    {DELETE, "memory/groups/:server", rest_delete_world},
+    {DELETE, "memory/groups/:server/memories", rest_clear_world_memories},
+    {GET, "memory/:agent/memories", rest_get_memories},
+    {DELETE, "memory/:agent/memories", rest_clear_memories},
+    {PATCH, "memory/:agent/memories/:memory", rest_patch_memory},
+    {DELETE, "memory/:agent/memories/:memory", rest_delete_memory},
+    {DELETE, "memory/:agent/memories/all/:channel", rest_clear_room_memories},
+    {GET, "memory/:agent/rooms", rest_get_agent_rooms},
+    {POST, "memory/:agent/rooms", rest_post_agent_room},
+    {GET, "memory/:agent/rooms/:channel", rest_get_agent_room},
+    {GET, "memory/:agent/rooms/:channel/memories", rest_get_room_memories},
+
+    {GET, "server/ping", rest_get_ping},
+    {GET, "server/hello", rest_get_hello},
+    {GET, "server/status", rest_get_status},
+    {GET, "server/health", rest_get_health},
+    {GET, "server/debug/servers", rest_get_debug_servers},
+    {GET, "server/logs", rest_get_logs},
+    {POST, "server/logs", rest_get_logs},
+    {DELETE, "server/logs", rest_clear_logs},
+    {POST, "server/stop", rest_stop_server},
+    {GET, "system/version", rest_get_version},
+    {GET, "system/config", rest_get_config},
+    {GET, "system/env/local", rest_get_environment},
+    {POST, "system/env/local", rest_post_environment},
+
+    {POST, "audio/:agent/speech", rest_post_audio},
+    {POST, "audio/:agent/speech/conversation", rest_post_audio},
+    {POST, "audio/:agent/speech/generate", rest_post_audio},
+    {POST, "audio/:agent/audio-messages/synthesize", rest_post_audio},
+    {POST, "audio/:agent/transcriptions", rest_post_audio},
 };
 
 #undef GET
@@ -183,7 +229,7 @@ static bool take_body(struct rest_call *call)
 static bool has_body(const struct rest_call *call, const struct route *route)
 {
     return route->method != HTTP_GET_METHOD && route->method != HTTP_DELETE_METHOD &&
-           !rest_is_upload(call->request);
+           route->handle != rest_post_audio && !rest_is_upload(call->request);
 }
 
 static const char *method_name(enum http_method method)

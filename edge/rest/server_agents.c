@@ -142,6 +142,11 @@ void rest_post_server_agent(const struct rest_call *call)
     record_agent(call, agent, REST_STEP_ADD);
 }
 
+void rest_add_server_agent(const struct rest_call *call, struct slice agent)
+{
+    record_agent(call, agent, REST_STEP_ADD);
+}
+
 void rest_delete_server_agent(const struct rest_call *call)
 {
     record_agent(call, call->other, REST_STEP_REMOVE);

@@ -77,27 +77,23 @@ static void on_submitted(void *context, const struct uplink_outcome *outcome)
 }
 
 /* The name that the cluster knows the agent by; the request may have said another one. */
-static struct slice name_of(const struct bus_list *agents, struct slice id, struct slice given)
+static struct slice name_of(const struct bus_message *agent, struct slice given)
 {
-    struct msgpack_reader reader = bus_list_read(agents);
-    struct bus_known_agent agent;
-    while (given.length == 0 && bus_list_next(&reader, BUS_ELEMENT_KNOWN_AGENT, &agent)) {
-        if (slice_equals(agent.id, id)) {
-            return agent.name;
-        }
+    if (given.length > 0) {
+        return given;
     }
-    return given.length > 0 ? given : SLICE_LITERAL("Agent");
+    return agent->agent_state.name.length > 0 ? agent->agent_state.name : SLICE_LITERAL("Agent");
 }
 
 /* What is to be submitted waits in the note, as JSON. */
-static void on_agent_names(void *context, const struct uplink_outcome *outcome)
+static void on_agent_name(void *context, const struct uplink_outcome *outcome)
 {
     struct rest_wait *wait = context;
     struct arena *arena = &wait->rest->arena;
     struct agent_message message;
     struct slice raw[8], given;
     memset(raw, 0, sizeof(raw));
-    if (rest_is_over(wait, outcome, NULL)) {
+    if (rest_error_of(outcome) != ERROR_NOT_FOUND && rest_is_over(wait, outcome, NULL)) {
         return;
     }
     const struct json_field fields[] = {
@@ -115,8 +111,7 @@ static void on_agent_names(void *context, const struct uplink_outcome *outcome)
     message.source = json_decode_string(raw[6], arena);
     given = json_decode_string(raw[7], arena);
     struct buffer body = BUFFER_EMPTY;
-    write_agent_body(&body, &message,
-                     name_of(&outcome->answer->agents_page.agents, message.author, given));
+    write_agent_body(&body, &message, name_of(outcome->answer, given));
     struct bus_message submit = {.type = BUS_SUBMIT,
                                  .submit = {.room = message.channel,
                                             .id = message.id,
@@ -205,8 +200,8 @@ static void begin_submit(const struct rest_call *call, struct slice default_sour
         rest_refuse(call->rest, call->exchange, ERROR_IDENTITY, NULL);
         return;
     }
-    struct bus_message get = {.type = BUS_AGENTS_GET};
-    struct rest_wait *wait = rest_ask(call, &get, &get.agents_get.request, on_agent_names);
+    struct bus_message get = {.type = BUS_AGENT_GET, .agent_get = {.id = message.author}};
+    struct rest_wait *wait = rest_ask(call, &get, &get.agent_get.request, on_agent_name);
     if (wait != NULL) {
         keep(&wait->note, &message, name);
     }

@@ -86,19 +86,13 @@ static void on_messages(void *context, const struct uplink_outcome *outcome)
     arena_reset(arena);
 }
 
-static void on_agents(void *context, const struct uplink_outcome *outcome)
+static void on_agent(void *context, const struct uplink_outcome *outcome)
 {
     struct rest_wait *wait = context;
-    if (rest_is_over(wait, outcome, NULL)) {
+    if (rest_is_over(wait, outcome, "Agent not found or not active")) {
         return;
     }
-    struct msgpack_reader reader = bus_list_read(&outcome->answer->agents_page.agents);
-    struct bus_known_agent agent;
-    bool is_active = false;
-    while (bus_list_next(&reader, BUS_ELEMENT_KNOWN_AGENT, &agent)) {
-        is_active = is_active || (slice_is(agent.id, wait->id) && agent.bridges > 0);
-    }
-    if (!is_active) {
+    if (!rest_agent_is_active(&outcome->answer->agent_state)) {
         rest_wait_refuse(wait, ERROR_NOT_FOUND, "Agent not found or not active");
         return;
     }
@@ -113,10 +107,11 @@ void rest_post_title(const struct rest_call *call)
 {
     static const char *const names[] = {"agentId", "agent_id", NULL};
     struct rest_call named = *call;
-    struct bus_message message = {.type = BUS_AGENTS_GET};
+    struct bus_message message = {.type = BUS_AGENT_GET};
     if (!rest_take_uuid(call, names, &named.id)) {
         rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Valid agent ID is required");
         return;
     }
-    rest_ask(&named, &message, &message.agents_get.request, on_agents);
+    message.agent_get.id = named.id;
+    rest_ask(&named, &message, &message.agent_get.request, on_agent);
 }

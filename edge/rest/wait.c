@@ -69,6 +69,12 @@ static int64_t error_of(const struct bus_message *answer)
         return answer->channels_page.error;
     case BUS_AGENTS_PAGE:
         return answer->agents_page.error;
+    case BUS_LOGS_PAGE:
+        return answer->logs_page.error;
+    case BUS_RUNS_PAGE:
+        return answer->runs_page.error;
+    case BUS_AGENT_STATE:
+        return answer->agent_state.error;
     case BUS_RECORD:
         return answer->record.error;
     case BUS_RECORDS_PAGE:

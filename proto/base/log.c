@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -24,7 +25,10 @@ static struct {
     const char *program; /* borrows */
     enum log_level level;
     enum log_format format;
-} settings = {"elizamq", LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT};
+    void (*tap)(void *context, const struct log_record *record);
+    void *tap_context;
+    pthread_t tap_thread;
+} settings = {.program = "elizamq", .level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT};
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static const char *const format_names[] = {"logfmt", "json"};
@@ -34,6 +38,7 @@ struct line {
     size_t length;
     size_t pair_start; /* where the pair being written begins: it is whole or not there at all */
     bool is_full;
+    bool is_json;
 };
 
 /* One value as the caller's conversions gave it. */
@@ -49,6 +54,13 @@ void log_configure(const char *program, enum log_level level, enum log_format fo
     settings.program = program;
     settings.level = level;
     settings.format = format;
+}
+
+void log_set_tap(void (*tap)(void *context, const struct log_record *record), void *context)
+{
+    settings.tap = tap;
+    settings.tap_context = context;
+    settings.tap_thread = pthread_self();
 }
 
 static bool parse_name(const char *text, const char *const *names, int count, int *out)
@@ -153,7 +165,7 @@ static bool needs_quotes(const struct value *value)
 
 static void line_put_pair(struct line *line, struct slice key, const struct value *value)
 {
-    bool is_json = settings.format == LOG_FORMAT_JSON;
+    bool is_json = line->is_json;
     bool is_quoted = is_json ? !value->is_number : needs_quotes(value);
 
     line->pair_start = line->length;
@@ -349,7 +361,9 @@ static const char *value_put_conversion(struct value *value, const char *at,
     return at + 1;
 }
 
-static void line_put_pairs(struct line *line, const char *format, struct arguments *arguments)
+/* agent: gets the value of the pair of that name; may be NULL. */
+static void line_put_pairs(struct line *line, const char *format, struct arguments *arguments,
+                           struct value *agent)
 {
     const char *at = format;
 
@@ -377,6 +391,9 @@ static void line_put_pairs(struct line *line, const char *format, struct argumen
         if (key_length > 0) {
             line_put_pair(line, key, &value);
         }
+        if (agent != NULL && slice_is(key, "agent")) {
+            *agent = value;
+        }
         at += strspn(at, " ");
     }
 }
@@ -387,7 +404,8 @@ static void line_begin(struct line *line, enum log_level level, const char *even
 
     line->length = 0;
     line->is_full = false;
-    if (settings.format == LOG_FORMAT_JSON) {
+    line->is_json = settings.format == LOG_FORMAT_JSON;
+    if (line->is_json) {
         line_put(line, "{", 1);
     }
     clock_format_iso(clock_wall_ms(), timestamp);
@@ -401,7 +419,7 @@ static void line_write(struct line *line)
 {
     const char *at = line->bytes;
 
-    if (settings.format == LOG_FORMAT_JSON) {
+    if (line->is_json) {
         line->bytes[line->length++] = '}';
     }
     line->bytes[line->length++] = '\n';
@@ -452,6 +470,22 @@ static bool site_admit(struct log_site *site, enum log_level level, const char *
     return true;
 }
 
+static void pass_on(enum log_level level, const char *event, const char *format,
+                    struct arguments *arguments)
+{
+    struct line line = {.length = 0};
+    struct value agent = {.length = 0};
+
+    line_put_pairs(&line, format, arguments, &agent);
+    struct log_record record = {.at = clock_wall_ms(),
+                                .level = level,
+                                .program = settings.program,
+                                .event = event,
+                                .pairs = slice_of(line.bytes, line.length),
+                                .agent = slice_of(agent.bytes, agent.length)};
+    settings.tap(settings.tap_context, &record);
+}
+
 void log_event(struct log_site *site, enum log_level level, const char *event, const char *format,
                ...)
 {
@@ -463,7 +497,12 @@ void log_event(struct log_site *site, enum log_level level, const char *event, c
     }
     line_begin(&line, level, event);
     va_start(arguments.list, format);
-    line_put_pairs(&line, format, &arguments);
+    line_put_pairs(&line, format, &arguments, NULL);
     va_end(arguments.list);
     line_write(&line);
+    if (settings.tap != NULL && pthread_equal(pthread_self(), settings.tap_thread)) {
+        va_start(arguments.list, format);
+        pass_on(level, event, format, &arguments);
+        va_end(arguments.list);
+    }
 }

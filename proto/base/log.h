@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "proto/base/slice.h"
 
 enum { LOG_SITE_BURST = 10, LOG_VALUE_MAX = 200 };
 
@@ -24,6 +25,21 @@ struct log_site {
 
 /* The process's log settings: set once in main() before anything else runs. */
 void log_configure(const char *program, enum log_level level, enum log_format format);
+
+/* A line as it was written, for whoever passes it on. */
+struct log_record {
+    int64_t at; /* wall ms */
+    enum log_level level;
+    const char *program;
+    const char *event;
+    struct slice pairs; /* as logfmt, whatever stderr gets */
+    struct slice agent; /* value of the pair `agent`, or empty */
+};
+/*
+ * Gets a copy of every line that the calling thread writes from here on; must not log itself. NULL:
+ * nobody does.
+ */
+void log_set_tap(void (*tap)(void *context, const struct log_record *record), void *context);
 bool log_level_parse(const char *text, enum log_level *out);
 bool log_format_parse(const char *text, enum log_format *out);
 

@@ -85,8 +85,20 @@ static const struct field channel_row_fields[] = {ID(bus_channel_row, id),
                                                   I(bus_channel_row, created_at),
                                                   I(bus_channel_row, updated_at)};
 static const struct field known_agent_fields[] = {
-    ID(bus_known_agent, id), NAME(bus_known_agent, name), U(bus_known_agent, bridges),
-    PAYLOAD(bus_known_agent, details)};
+    ID(bus_known_agent, id),        NAME(bus_known_agent, name),  NAME(bus_known_agent, bio),
+    U(bus_known_agent, bridges),    B(bus_known_agent, is_stopped), I(bus_known_agent, created_at),
+    I(bus_known_agent, updated_at)};
+
+static const struct field run_record_fields[] = {
+    U(bus_run_record, job),      ID(bus_run_record, room),        ID(bus_run_record, question),
+    ID(bus_run_record, reply),   ID(bus_run_record, asker),       U(bus_run_record, state),
+    I(bus_run_record, created_at), I(bus_run_record, finished_at), U(bus_run_record, attempts),
+    NAME(bus_run_record, error)};
+
+static const struct field log_line_fields[] = {
+    I(bus_log_line, at),       U(bus_log_line, level), ID(bus_log_line, program),
+    ID(bus_log_line, process), ID(bus_log_line, agent), ID(bus_log_line, event),
+    PAYLOAD(bus_log_line, pairs)};
 
 static const struct field hello_fields[] = {U(bus_hello, role), ID(bus_hello, incarnation),
                                             NAME(bus_hello, name), NAME(bus_hello, peer_address),
@@ -167,7 +179,32 @@ static const struct field submit_fields[] = {U(bus_submit, request),      ID(bus
                                              PAYLOAD(bus_submit, body)};
 static const struct field job_get_fields[] = {U(bus_job_get, request), ID(bus_job_get, room),
                                               ID(bus_job_get, question)};
-static const struct field agents_get_fields[] = {U(bus_agents_get, request)};
+static const struct field agents_get_fields[] = {
+    U(bus_agents_get, request), U(bus_agents_get, after), U(bus_agents_get, limit)};
+static const struct field agent_get_fields[] = {U(bus_agent_get, request), ID(bus_agent_get, id)};
+static const struct field runs_list_fields[] = {
+    U(bus_runs_list, request), ID(bus_runs_list, agent), U(bus_runs_list, job),
+    ID(bus_runs_list, room),   ID(bus_runs_list, status), I(bus_runs_list, after),
+    I(bus_runs_list, before),  U(bus_runs_list, limit),  U(bus_runs_list, offset)};
+static const struct field run_delete_fields[] = {
+    U(bus_run_delete, request), ID(bus_run_delete, agent), U(bus_run_delete, job)};
+static const struct field agent_history_fields[] = {
+    U(bus_agent_history, request), ID(bus_agent_history, agent), I(bus_agent_history, before),
+    U(bus_agent_history, limit)};
+static const struct field rooms_of_fields[] = {U(bus_rooms_of, request),
+                                               ID(bus_rooms_of, participant),
+                                               U(bus_rooms_of, before), U(bus_rooms_of, limit)};
+static const struct field log_lines_fields[] = {
+    LIST(bus_log_lines, lines, BUS_ELEMENT_LOG_LINE)};
+static const struct field logs_watch_fields[] = {B(bus_logs_watch, is_on)};
+static const struct field logs_get_fields[] = {U(bus_logs_get, request), I(bus_logs_get, since),
+                                               U(bus_logs_get, level),   ID(bus_logs_get, agent),
+                                               U(bus_logs_get, limit),   B(bus_logs_get, clears)};
+static const struct field logs_page_fields[] = {
+    U(bus_logs_page, request), I(bus_logs_page, error), U(bus_logs_page, total),
+    LIST(bus_logs_page, lines, BUS_ELEMENT_LOG_LINE)};
+static const struct field agent_change_fields[] = {
+    U(bus_agent_change, request), ID(bus_agent_change, id), U(bus_agent_change, action)};
 static const struct field joined_fields[] = {
     U(bus_joined, request),         I(bus_joined, error),
     ID(bus_joined, room),           U(bus_joined, epoch),
@@ -276,7 +313,16 @@ static const struct field channels_page_fields[] = {
     LIST(bus_channels_page, channels, BUS_ELEMENT_CHANNEL)};
 static const struct field agents_page_fields[] = {
     U(bus_agents_page, request), I(bus_agents_page, error),
-    LIST(bus_agents_page, agents, BUS_ELEMENT_KNOWN_AGENT)};
+    U(bus_agents_page, total),   U(bus_agents_page, active),
+    B(bus_agents_page, is_complete), LIST(bus_agents_page, agents, BUS_ELEMENT_KNOWN_AGENT)};
+static const struct field runs_page_fields[] = {
+    U(bus_runs_page, request), I(bus_runs_page, error), U(bus_runs_page, total),
+    B(bus_runs_page, is_complete), LIST(bus_runs_page, runs, BUS_ELEMENT_RUN)};
+static const struct field agent_state_fields[] = {
+    U(bus_agent_state, request),    I(bus_agent_state, error),      ID(bus_agent_state, id),
+    NAME(bus_agent_state, name),    U(bus_agent_state, bridges),    B(bus_agent_state, is_stopped),
+    I(bus_agent_state, created_at), I(bus_agent_state, updated_at),
+    PAYLOAD(bus_agent_state, details)};
 static const struct field register_agents_fields[] = {
     U(bus_register_agents, credit), LIST(bus_register_agents, agents, BUS_ELEMENT_AGENT)};
 static const struct field offer_fields[] = {LIST(bus_offer, agents, BUS_ELEMENT_AGENT)};
@@ -350,6 +396,8 @@ static const struct layout *element_layout(enum bus_element element)
         [BUS_ELEMENT_RECORD] = {"record", record_row_fields, COUNT(record_row_fields)},
         [BUS_ELEMENT_CHANNEL] = {"channel", channel_row_fields, COUNT(channel_row_fields)},
         [BUS_ELEMENT_KNOWN_AGENT] = {"agent", known_agent_fields, COUNT(known_agent_fields)},
+        [BUS_ELEMENT_RUN] = {"run", run_record_fields, COUNT(run_record_fields)},
+        [BUS_ELEMENT_LOG_LINE] = {"log_line", log_line_fields, COUNT(log_line_fields)},
     };
     return &layouts[element];
 }
@@ -424,6 +472,8 @@ static bool read_list(struct msgpack_reader *reader, enum bus_element element,
         struct bus_record_row record;
         struct bus_channel_row channel;
         struct bus_known_agent known_agent;
+        struct bus_run_record run;
+        struct bus_log_line log_line;
     } scratch;
     const char *start = (const char *)reader->at;
     for (uint32_t i = 0; i < list->count; i++) {

@@ -108,8 +108,36 @@ struct bus_channel_row {
 struct bus_known_agent {
     struct slice id;
     struct slice name;
-    uint64_t bridges;     /* that run it now */
-    struct slice details; /* raw JSON object */
+    struct slice bio;   /* the first line */
+    uint64_t bridges;   /* that run it now */
+    bool is_stopped;    /* it answers nothing until it is started */
+    int64_t created_at; /* first registration */
+    int64_t updated_at;
+};
+
+/* A job as the record of a run. */
+struct bus_run_record {
+    uint64_t job;
+    struct slice room;
+    struct slice question;
+    struct slice reply;
+    struct slice asker; /* empty when its question is gone */
+    uint64_t state;     /* enum job_state of the store */
+    int64_t created_at;
+    int64_t finished_at; /* 0 while it runs */
+    uint64_t attempts;
+    struct slice error; /* wire name of why it failed; or empty */
+};
+
+/* A line that a process has logged. */
+struct bus_log_line {
+    int64_t at;     /* wall ms */
+    uint64_t level; /* as ElizaOS numbers them: 20 debug, 30 info, 40 warn, 50 error */
+    struct slice program;
+    struct slice process; /* incarnation */
+    struct slice agent;   /* name of the agent it is about; or empty */
+    struct slice event;
+    struct slice pairs; /* logfmt */
 };
 
 /* --- edge to router --------------------------------------------------------------------------- */
@@ -325,6 +353,66 @@ struct bus_job_get {
 };
 struct bus_agents_get {
     uint64_t request;
+    uint64_t after; /* so many of them are known already */
+    uint64_t limit; /* 0: as many as fit */
+};
+struct bus_agent_get {
+    uint64_t request;
+    struct slice id;
+};
+/* The newest runs of an agent first. */
+struct bus_runs_list {
+    uint64_t request;
+    struct slice agent;
+    uint64_t job;        /* that one only; 0: all that the rest lets through */
+    struct slice room;   /* empty: all */
+    struct slice status; /* as STORE_QUERY_RUNS takes it; empty: all */
+    int64_t after;       /* of their beginning, both bounds inclusive; 0: none */
+    int64_t before;
+    uint64_t limit;
+    uint64_t offset;
+};
+struct bus_run_delete {
+    uint64_t request;
+    struct slice agent;
+    uint64_t job; /* one that has ended */
+};
+/* What the agent was asked, and has answered; history_page answers, newest first. */
+struct bus_agent_history {
+    uint64_t request;
+    struct slice agent;
+    int64_t before; /* 0: from the newest on */
+    uint64_t limit;
+};
+/* Rooms that somebody is noted in; channels_page answers. */
+struct bus_rooms_of {
+    uint64_t request;
+    struct slice participant;
+    uint64_t before; /* what the page before said is next; 0: from the newest on */
+    uint64_t limit;
+};
+/* Lines of the sender, to the router; from there to edges that want them. */
+struct bus_log_lines {
+    struct bus_list lines; /* bus_log_line, oldest first */
+};
+struct bus_logs_watch {
+    bool is_on;
+};
+/* What is kept of them, and, with `clears`, nothing any more. */
+struct bus_logs_get {
+    uint64_t request;
+    int64_t since;      /* 0: all */
+    uint64_t level;     /* that one only; 0: all */
+    struct slice agent; /* empty: all */
+    uint64_t limit;
+    bool clears;
+};
+enum bus_agent_action { BUS_AGENT_STARTS, BUS_AGENT_STOPS };
+/* Answered when it is committed; doing it again changes nothing. */
+struct bus_agent_change {
+    uint64_t request;
+    struct slice id;
+    uint64_t action; /* enum bus_agent_action */
 };
 /* An entity is here again, as a new socket: which rooms was its last one in? */
 struct bus_rejoin {
@@ -562,7 +650,34 @@ struct bus_channels_page {
 struct bus_agents_page {
     uint64_t request;
     int64_t error;
+    uint64_t total;  /* of all pages */
+    uint64_t active; /* of these: not stopped, and a bridge runs them */
+    bool is_complete;
     struct bus_list agents; /* bus_known_agent, in order of first registration */
+};
+struct bus_logs_page {
+    uint64_t request;
+    int64_t error;
+    uint64_t total;        /* that are kept */
+    struct bus_list lines; /* bus_log_line, oldest first */
+};
+struct bus_runs_page {
+    uint64_t request;
+    int64_t error;
+    uint64_t total; /* of those looked at, which are the newest ones */
+    bool is_complete;
+    struct bus_list runs; /* bus_run_record */
+};
+struct bus_agent_state {
+    uint64_t request;
+    int64_t error;
+    struct slice id;
+    struct slice name;
+    uint64_t bridges;
+    bool is_stopped;
+    int64_t created_at;
+    int64_t updated_at;
+    struct slice details; /* raw JSON object */
 };
 
 /* --- bridge to router ------------------------------------------------------------------------- */
@@ -779,7 +894,19 @@ struct bus_hello {
     X(SEARCH, search, 111)                                                                         \
     X(SUBMIT, submit, 112)                                                                         \
     X(JOB_GET, job_get, 114)                                                                       \
-    X(AGENTS_GET, agents_get, 113)
+    X(AGENTS_GET, agents_get, 113)                                                                 \
+    X(AGENT_GET, agent_get, 126)                                                                   \
+    X(AGENT_STATE, agent_state, 127)                                                               \
+    X(AGENT_CHANGE, agent_change, 128)                                                             \
+    X(RUNS_LIST, runs_list, 129)                                                                   \
+    X(RUNS_PAGE, runs_page, 130)                                                                   \
+    X(RUN_DELETE, run_delete, 131)                                                                 \
+    X(AGENT_HISTORY, agent_history, 132)                                                           \
+    X(ROOMS_OF, rooms_of, 133)                                                                     \
+    X(LOG_LINES, log_lines, 134)                                                                   \
+    X(LOGS_WATCH, logs_watch, 135)                                                                 \
+    X(LOGS_GET, logs_get, 136)                                                                     \
+    X(LOGS_PAGE, logs_page, 137)
 
 enum bus_type {
 #define X(name, member, number) BUS_##name = (number),
@@ -813,7 +940,9 @@ enum bus_element {
     BUS_ELEMENT_SESSION_ROOM,
     BUS_ELEMENT_RECORD,
     BUS_ELEMENT_CHANNEL,
-    BUS_ELEMENT_KNOWN_AGENT
+    BUS_ELEMENT_KNOWN_AGENT,
+    BUS_ELEMENT_RUN,
+    BUS_ELEMENT_LOG_LINE
 };
 
 /* A list under construction; owns its buffer. */

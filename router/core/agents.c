@@ -1,6 +1,7 @@
 #include "router/core/internal.h"
 
 #include "proto/base/json.h"
+#include "proto/base/utf8.h"
 
 static enum agent_policy policy_of(struct slice value, enum agent_policy otherwise)
 {
@@ -21,19 +22,48 @@ static struct slice member_of(struct slice object, const char *name)
 /* settings.elizamq of its details, which a bridge has checked when it read the character. */
 static void read_policies(struct agent *agent)
 {
-    struct slice details = SLICE_EMPTY;
-    struct slice own = SLICE_EMPTY;
-    if (json_scan(text_slice(&agent->details), JSON_MAX_DEPTH, &details) == 0) {
-        own = member_of(member_of(details, "settings"), "elizamq");
-    }
+    struct slice settings = member_of(text_slice(&agent->details), "settings");
+    struct slice own = member_of(settings, "elizamq");
     agent->to_people = policy_of(member_of(own, "reply"), AGENT_ALWAYS);
     agent->to_agents = policy_of(member_of(own, "replyToAgents"), AGENT_MENTION);
 }
 
+/* The first line of a character's bio, as much of it as the bus carries. */
+static struct slice bio_of(struct slice details, struct arena *arena)
+{
+    struct slice bio = json_get(details, "bio");
+    if (json_type(bio) == JSON_ARRAY) {
+        struct json_iterator lines = json_iterate(bio);
+        bio = json_next_element(&lines, &bio) ? bio : SLICE_EMPTY;
+    }
+    struct slice line =
+        json_type(bio) == JSON_STRING ? json_decode_string(bio, arena) : SLICE_EMPTY;
+    const unsigned char *at = (const unsigned char *)line.data;
+    const unsigned char *end = line.length == 0 ? at : at + line.length;
+    size_t length = 0;
+    while (at < end && *at != '\n') {
+        size_t more = utf8_length(at, end);
+        if (more == 0 || length + more > BUS_NAME_MAX) {
+            break;
+        }
+        length += more;
+        at += more;
+    }
+    return slice_of(line.data, length);
+}
+
 void work_agent_describe(struct agent *agent, struct slice name, struct slice details)
 {
+    struct arena arena;
+    struct slice value;
+    if (json_scan(details, JSON_MAX_DEPTH, &value) != 0 || json_type(value) != JSON_OBJECT) {
+        value = SLICE_LITERAL("{}");
+    }
+    arena_init(&arena);
     text_replace(&agent->name, name);
-    text_replace(&agent->details, details);
+    text_replace(&agent->details, value);
+    text_replace(&agent->bio, bio_of(value, &arena));
+    arena_deinit(&arena);
     read_policies(agent);
 }
 
@@ -45,9 +75,9 @@ struct agent *work_agent_obtain(struct router *router, struct slice id, struct s
     if (agent == NULL) {
         agent = memory_allocate_zeroed(sizeof(*agent));
         agent->id = text_copy(id);
-        agent->name = text_copy(name);
-        agent->details = text_copy(details);
-        read_policies(agent);
+        agent->created_at = router->time.wall;
+        agent->updated_at = router->time.wall;
+        work_agent_describe(agent, name, details);
         HASH_ADD_KEYPTR(hh, router->agents, agent->id.data, agent->id.length, agent);
     }
     return agent;
@@ -65,21 +95,27 @@ void work_agent_store(struct router *router, struct agent *agent)
     struct agent_record record = {.id = text_slice(&agent->id),
                                   .name = text_slice(&agent->name),
                                   .details = text_slice(&agent->details),
-                                  .updated_at = router->time.wall};
+                                  .state = agent->is_stopped ? AGENT_STOPPED : AGENT_SERVES,
+                                  .created_at = agent->created_at,
+                                  .updated_at = agent->updated_at};
     store_batch_put_agent(router_batch(router), &record);
     agent->is_stored = true;
 }
 
-/* The first agent ever registered that runs now, else the first one known. */
+/* The first agent ever registered that runs now, else the first one known; none that is stopped. */
 struct agent *agent_default(struct router *router)
 {
-    struct agent *agent, *next;
+    struct agent *agent, *next, *first = NULL;
     HASH_ITER (hh, router->agents, agent, next) {
+        if (agent->is_stopped) {
+            continue;
+        }
         if (agent->offers != NULL) {
             return agent;
         }
+        first = first == NULL ? agent : first;
     }
-    return router->agents;
+    return first;
 }
 
 bool work_can_wait(struct router *router)
@@ -103,6 +139,7 @@ void work_agents_destroy(struct router *router)
         free(agent->id.data);
         free(agent->name.data);
         free(agent->details.data);
+        free(agent->bio.data);
         free(agent);
     }
 }

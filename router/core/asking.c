@@ -42,7 +42,8 @@ static void add_those_there(struct router *router, const struct asking *asking,
     for (participant = room->participants; participant != NULL;
          participant = participant->hh.next) {
         agent = work_agent_find(router, text_slice(&participant->id));
-        if (agent != NULL && !slice_equals(text_slice(&agent->id), asking->sender)) {
+        if (agent != NULL && !agent->is_stopped &&
+            !slice_equals(text_slice(&agent->id), asking->sender)) {
             add(choice, agent);
         }
     }

@@ -11,10 +11,12 @@ static void take_offer(struct peer *bridge, const struct bus_agent *element)
 {
     struct router *router = bridge->router;
     struct agent *agent = work_agent_obtain(router, element->id, element->name, element->details);
-    bool is_known = agent->is_stored && slice_equals(text_slice(&agent->name), element->name) &&
-                    slice_equals(text_slice(&agent->details), element->details);
-    if (!is_known) {
+    bool is_same = slice_equals(text_slice(&agent->name), element->name) &&
+                   slice_equals(text_slice(&agent->details), element->details);
+    router->has_counted_agents = false;
+    if (!is_same) {
         work_agent_describe(agent, element->name, element->details);
+        agent->updated_at = router->time.wall;
     }
     if (offer_find(agent, bridge) == NULL) {
         struct offer *offer = memory_allocate_zeroed(sizeof(*offer));
@@ -23,7 +25,7 @@ static void take_offer(struct peer *bridge, const struct bus_agent *element)
         LL_PREPEND(agent->offers, offer);
         dispatch_agent(router, agent);
     }
-    if (!is_known) {
+    if (!is_same || !agent->is_stored) {
         work_agent_store(router, agent);
     }
 }
@@ -59,6 +61,7 @@ static void receive_withdraw(struct peer *bridge, const struct bus_withdraw *wit
 {
     struct msgpack_reader reader = bus_list_read(&withdraw->agents);
     struct bus_text element;
+    bridge->router->has_counted_agents = false;
     while (bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
         struct agent *agent = work_agent_find(bridge->router, element.text);
         struct offer *offer = agent == NULL ? NULL : offer_find(agent, bridge);
@@ -129,6 +132,9 @@ void work_receive(struct peer *bridge, const struct bus_message *message)
             work_job_fail(router, job, JOB_FAILED, error_of_run(message->work_failed.error));
         }
         break;
+    case BUS_LOG_LINES:
+        logs_receive(bridge, message);
+        break;
     case BUS_HISTORY:
         lookup_receive_of_bridge(bridge, message);
         break;
@@ -156,6 +162,7 @@ void work_bridge_lost(struct peer *bridge)
 {
     struct router *router = bridge->router;
     struct agent *agent, *next_agent;
+    router->has_counted_agents = false;
     HASH_ITER (hh, router->agents, agent, next_agent) {
         struct offer *offer, *next_offer;
         LL_FOREACH_SAFE (agent->offers, offer, next_offer) {

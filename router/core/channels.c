@@ -1,11 +1,15 @@
 #include "router/core/internal.h"
 
 /*
- * Rooms as REST sees them: channels that are made, listed and changed, and the agents that could
- * answer in them. A room is a channel once its row is in the store.
+ * Rooms as REST sees them: channels that are made, listed and changed. A room is a channel once
+ * its row is in the store.
  */
 
-enum { PARTICIPANTS_MAX = 10000, CHANNELS_LIMIT_MAX = 1000 };
+enum {
+    PARTICIPANTS_MAX = 10000,
+    CHANNELS_LIMIT_MAX = 1000,
+    ROOMS_OF_LIMIT_MAX = 150 /* with all their metadata they fit one page */
+};
 
 static void list_participants(const struct room *room, const struct store_page *noted,
                               struct bus_list_builder *list)
@@ -240,6 +244,14 @@ static void receive_get(struct peer *peer, const struct bus_message *message)
     }
 }
 
+static void refuse_page(struct peer *peer, uint64_t request, uint64_t trace)
+{
+    struct bus_message page = {.type = BUS_CHANNELS_PAGE,
+                               .trace = trace,
+                               .channels_page = {.request = request, .error = ERROR_OVERLOADED}};
+    peer_send(peer, &page);
+}
+
 static void receive_list(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_channel_list *list = &message->channel_list;
@@ -248,22 +260,33 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
         .before_number = list->before > INT64_MAX ? INT64_MAX : list->before,
         .limit = list->limit > CHANNELS_LIMIT_MAX ? CHANNELS_LIMIT_MAX : (size_t)list->limit};
     if (router_may_not_ask(peer->router)) {
-        struct bus_message page = {
-            .type = BUS_CHANNELS_PAGE,
-            .trace = message->trace,
-            .channels_page = {.request = list->request, .error = ERROR_OVERLOADED}};
-        peer_send(peer, &page);
+        refuse_page(peer, list->request, message->trace);
         return;
     }
     memcpy(query.id, list->server_id.data, list->server_id.length);
     ask(peer, QUESTION_CHANNELS, list->request, message->trace, &query);
 }
 
+static void receive_rooms_of(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_rooms_of *of = &message->rooms_of;
+    struct store_query query = {
+        .type = STORE_QUERY_ROOMS_OF,
+        .before_number = of->before == 0 || of->before > INT64_MAX ? INT64_MAX : of->before,
+        .limit = of->limit > ROOMS_OF_LIMIT_MAX ? ROOMS_OF_LIMIT_MAX : (size_t)of->limit};
+    if (router_may_not_ask(peer->router)) {
+        refuse_page(peer, of->request, message->trace);
+        return;
+    }
+    memcpy(query.id, of->participant.data, of->participant.length);
+    ask(peer, QUESTION_CHANNELS, of->request, message->trace, &query);
+}
+
 static void answer_channels(struct peer *peer, const struct question *question,
                             const struct store_page *page)
 {
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    uint64_t last = 0;
+    uint64_t last = page->next;
     size_t i = 0;
     for (; page->error == 0 && i < page->room_count && list.bytes.length < PAGE_BYTES_MAX; i++) {
         const struct room_record *room = &page->rooms[i];
@@ -276,7 +299,7 @@ static void answer_channels(struct peer *peer, const struct question *question,
                                       .created_at = room->created_at,
                                       .updated_at = room->updated_at};
         bus_list_add(&list, BUS_ELEMENT_CHANNEL, &row);
-        last = room->number;
+        last = page->type == STORE_QUERY_ROOMS ? room->number : last;
     }
     bool is_last = page->complete && i == page->room_count;
     struct bus_message message = {.type = BUS_CHANNELS_PAGE,
@@ -305,28 +328,6 @@ void channels_answered(struct router *router, struct question *question, struct 
     }
 }
 
-static void receive_agents(struct peer *peer, const struct bus_message *message)
-{
-    struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    struct agent *agent;
-    for (agent = peer->router->agents; agent != NULL && list.bytes.length < PAGE_BYTES_MAX;
-         agent = agent->hh.next) {
-        struct bus_known_agent element = {.id = text_slice(&agent->id),
-                                          .name = text_slice(&agent->name),
-                                          .details = text_slice(&agent->details)};
-        for (struct offer *offer = agent->offers; offer != NULL; offer = offer->next) {
-            element.bridges++;
-        }
-        bus_list_add(&list, BUS_ELEMENT_KNOWN_AGENT, &element);
-    }
-    struct bus_message answer = {
-        .type = BUS_AGENTS_PAGE,
-        .trace = message->trace,
-        .agents_page = {.request = message->agents_get.request, .agents = bus_list_of(&list)}};
-    peer_send(peer, &answer);
-    buffer_deinit(&list.bytes);
-}
-
 bool channels_receive(struct peer *peer, const struct bus_message *message)
 {
     switch (message->type) {
@@ -342,8 +343,8 @@ bool channels_receive(struct peer *peer, const struct bus_message *message)
     case BUS_CHANNEL_LIST:
         receive_list(peer, message);
         return true;
-    case BUS_AGENTS_GET:
-        receive_agents(peer, message);
+    case BUS_ROOMS_OF:
+        receive_rooms_of(peer, message);
         return true;
     default:
         return false;

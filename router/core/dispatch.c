@@ -37,7 +37,8 @@ void dispatch_sleep(struct router *router, struct work_queue *queue)
 static struct peer *choose_bridge(const struct agent *agent)
 {
     struct peer *best = NULL;
-    for (struct offer *offer = agent->offers; offer != NULL; offer = offer->next) {
+    const struct offer *offer = agent->is_stopped ? NULL : agent->offers;
+    for (; offer != NULL; offer = offer->next) {
         struct peer *bridge = offer->bridge;
         if (bridge->working < bridge->credit &&
             (best == NULL || bridge->working * best->credit < best->working * bridge->credit)) {

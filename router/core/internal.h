@@ -12,6 +12,8 @@
  *   channels.c  rooms as REST sees them            events.c    what happens to rooms and messages
  *   records.c   what REST keeps in the store       attach.c    runs by the id of a message
  *   asking.c    who is asked by a message          said.c      which agent said what
+ *   registry.c  agents as REST sees them           run_records.c  runs that were
+ *   logs.c      what all processes log
  */
 #ifndef ROUTER_CORE_INTERNAL_H
 #define ROUTER_CORE_INTERNAL_H
@@ -63,6 +65,7 @@ static inline void text_replace(struct text *text, struct slice slice)
 struct room;
 struct member;
 struct attachment;
+struct kept_line;
 
 /* --- peers ------------------------------------------------------------------------------------ */
 
@@ -86,6 +89,7 @@ struct peer {
     uint64_t credit;                /* of a bridge */
     uint64_t working;               /* jobs it has now */
     bool has_left;                  /* it said goodbye */
+    bool watches_logs;              /* of an edge: clients of it do */
     bool is_dead;                   /* to be freed at the end of the entry point */
     struct peer *next_dead;
     UT_hash_handle hh; /* router->peers, by link id */
@@ -179,9 +183,13 @@ struct agent {
     struct agent *next_passed_over;
     struct text id;
     struct text name;
-    struct text details;
     enum agent_policy to_people; /* in groups */
     enum agent_policy to_agents;
+    struct text details;  /* JSON object */
+    struct text bio;      /* the first line of it */
+    bool is_stopped;      /* asked for nothing until somebody starts it again */
+    int64_t created_at;
+    int64_t updated_at;
     bool is_stored;       /* its row is committed, or in a batch */
     struct offer *offers; /* bridges that run it now */
     UT_hash_handle hh;    /* router->agents, by id, in order of first registration */
@@ -261,7 +269,9 @@ enum pending_kind {
     PENDING_JOIN, /* of a socket that can be recovered: its row */
     PENDING_CLAIM, /* of a session that is to be recovered */
     PENDING_RECORD,
-    PENDING_RECORD_GONE
+    PENDING_RECORD_GONE,
+    PENDING_AGENT,
+    PENDING_RUN_GONE
 };
 
 /* A join whose answer carries this stamp, or a later one: until then nobody is told of so late a
@@ -293,6 +303,7 @@ struct pending {
     bool is_cancelled;                  /* JOIN */
     bool is_new;  /* CHANNEL: nobody knows it before it is committed */
     const struct record_outcome *record; /* borrows from the batch: RECORD, RECORD_GONE */
+    const struct agent *agent;           /* AGENT */
     int64_t at;                          /* wall ms: RECORD */
     struct pending *next;
 };
@@ -318,7 +329,8 @@ enum question_kind {
     QUESTION_CHANNELS,
     QUESTION_RECORD,
     QUESTION_RECORDS,
-    QUESTION_RUN /* a message whose run an edge wants to follow */
+    QUESTION_RUN, /* a message whose run an edge wants to follow */
+    QUESTION_RUNS
 };
 
 /* Waits for a page of the store; key is the query's token. */
@@ -358,6 +370,8 @@ struct router {
     struct room *rooms_by_number;
     struct room *idle_rooms; /* to be looked at, at the end of the entry point */
     struct agent *agents;
+    size_t active_agents;      /* that are not stopped and have a bridge */
+    bool has_counted_agents;   /* else that number is out of date */
     struct job *jobs;
     struct heap turns; /* of agents, by the question of theirs that waits longest */
     struct asked *asked;   /* owns, oldest first */
@@ -389,6 +403,9 @@ struct router {
     int64_t bridge_seen_at;    /* when the last bridge was there; -1: never one */
     bool store_failed;         /* the last commit failed */
     int64_t work_paused_until; /* a failed commit is not followed by the same work at once */
+    struct kept_line *logs;          /* owns, oldest first */
+    size_t log_count;
+    size_t log_bytes;
     struct buffer scratch;           /* one encoded message */
     struct router_counters counters; /* those of links: of the peers that are gone */
     struct router_counters totals;   /* as they are read */
@@ -517,10 +534,10 @@ void sessions_answered(struct router *router, struct question *question,
 struct agent *work_agent_obtain(struct router *router, struct slice id, struct slice name,
                                 struct slice details);
 struct agent *work_agent_find(struct router *router, struct slice id);
+/* What a bridge says of it; details that are no JSON object count as {}. */
+void work_agent_describe(struct agent *agent, struct slice name, struct slice details);
 void work_agent_store(struct router *router, struct agent *agent); /* row into the open batch */
 bool work_can_wait(struct router *router); /* a bridge is there, or was within agent_grace */
-/* It is registered anew, and is called or described otherwise. */
-void work_agent_describe(struct agent *agent, struct slice name, struct slice details);
 /* Who answers in rooms without a list; NULL: there has never been an agent. */
 struct agent *agent_default(struct router *router);
 void work_agents_destroy(struct router *router);
@@ -575,6 +592,7 @@ void work_job_ended(struct router *router, struct pending *pending, int result);
 void work_cancel_room(struct router *router, struct room *room);
 /* Ends those with that reply, or to that question. Returns how many. */
 size_t work_cancel_run(struct router *router, struct room *room, struct slice id);
+void work_cancel_agent(struct router *router, const struct agent *agent);
 void work_tick(struct router *router); /* questions that have waited for too long */
 void work_destroy(struct router *router);
 
@@ -648,7 +666,7 @@ void lookup_answered(struct router *router, struct question *question, struct st
 void lookup_receive_of_bridge(struct peer *peer, const struct bus_message *message);
 void lookup_history_due(struct router *router, const struct pending *pending);
 
-/* channels.c, events.c, records.c: receive is false when the message is not theirs. */
+/* channels.c, events.c, records.c, registry.c, run_records.c: receive is false when the message is not theirs. */
 bool channels_receive(struct peer *peer, const struct bus_message *message);
 void channels_answered(struct router *router, struct question *question, struct store_page *page);
 void channels_stored(struct router *router, struct pending *pending, int result);
@@ -662,5 +680,16 @@ bool records_receive(struct peer *peer, const struct bus_message *message);
 void records_answered(struct router *router, const struct question *question,
                       const struct store_page *page);
 void records_stored(struct router *router, const struct pending *pending, int result);
+bool registry_receive(struct peer *peer, const struct bus_message *message);
+bool run_records_receive(struct peer *peer, const struct bus_message *message);
+void run_records_answered(struct router *router, const struct question *question,
+                          const struct store_page *page);
+void run_records_stored(struct router *router, const struct pending *pending, int result);
+/* logs.c */
+bool logs_receive(struct peer *peer, const struct bus_message *message);
+void logs_take(struct router *router, const struct bus_list *lines);
+void logs_forget(struct router *router);
+
+void registry_stored(struct router *router, const struct pending *pending, int result);
 
 #endif

@@ -239,6 +239,17 @@ static void receive_message_get(struct peer *peer, const struct bus_message *mes
     ask_for_page(peer, QUESTION_MESSAGE, message->message_get.request, message->trace, &query);
 }
 
+static void receive_agent_history(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_agent_history *history = &message->agent_history;
+    struct store_query query = {.type = STORE_QUERY_AGENT_HISTORY,
+                                .before_ms = history->before,
+                                .limit = history->limit > HISTORY_LIMIT_MAX ? HISTORY_LIMIT_MAX
+                                                                            : history->limit};
+    memcpy(query.id, history->agent.data, history->agent.length);
+    ask_for_page(peer, QUESTION_SEARCH, history->request, message->trace, &query);
+}
+
 static void receive_members(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_members *members = &message->members;
@@ -293,9 +304,13 @@ void lookup_receive(struct peer *peer, const struct bus_message *message)
     case BUS_MESSAGE_GET:
         receive_message_get(peer, message);
         break;
+    case BUS_AGENT_HISTORY:
+        receive_agent_history(peer, message);
+        break;
     default:
         if (!channels_receive(peer, message) && !events_receive(peer, message) &&
-            !records_receive(peer, message)) {
+            !records_receive(peer, message) && !registry_receive(peer, message) &&
+            !run_records_receive(peer, message) && !logs_receive(peer, message)) {
             peer->router->counters.frames_refused++; /* not an edge's to say */
         }
         break;

@@ -113,6 +113,7 @@ void router_destroy(struct router **self)
     router->with_store.batch = NULL; /* the store's */
     open_batch_destroy(router, &router->with_store);
     dedupe_destroy(&router->dedupe);
+    logs_forget(router);
     heap_deinit(&router->leaving);
     heap_deinit(&router->turns);
     buffer_deinit(&router->scratch);
@@ -146,7 +147,11 @@ static void load_participant(void *context, uint64_t number, struct slice id)
 static void load_agent(void *context, const struct agent_record *record)
 {
     struct router *router = context;
-    work_agent_obtain(router, record->id, record->name, record->details)->is_stored = true;
+    struct agent *agent = work_agent_obtain(router, record->id, record->name, record->details);
+    agent->is_stopped = record->state == AGENT_STOPPED;
+    agent->created_at = record->created_at;
+    agent->updated_at = record->updated_at;
+    agent->is_stored = true;
     router->bridge_seen_at = router->time.now; /* one was there before this start */
 }
 
@@ -355,6 +360,12 @@ void router_committed(struct router *router, struct store_batch *batch, int resu
         case PENDING_RECORD_GONE:
             records_stored(router, pending, result);
             break;
+        case PENDING_RUN_GONE:
+            run_records_stored(router, pending, result);
+            break;
+        case PENDING_AGENT:
+            registry_stored(router, pending, result);
+            break;
         case PENDING_HISTORY:
             lookup_history_due(router, pending);
             break;
@@ -413,6 +424,9 @@ void router_answered(struct router *router, struct store_page *page, struct inst
         case QUESTION_RECORDS:
             records_answered(router, question, page);
             break;
+        case QUESTION_RUNS:
+            run_records_answered(router, question, page);
+            break;
         }
         question_destroy(router, question);
     }
@@ -468,6 +482,13 @@ void router_flush(struct router *router, struct instant now)
     HASH_ITER (hh, router->peers, peer, next) {
         link_flush(&peer->link, now.now);
     }
+    peers_reap(router);
+    rooms_reap(router);
+}
+
+void router_note_logs(struct router *router, const struct bus_list *lines)
+{
+    logs_take(router, lines);
     peers_reap(router);
     rooms_reap(router);
 }

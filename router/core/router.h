@@ -89,6 +89,9 @@ void router_tick(struct router *router, struct instant now);
 /* Once per loop turn: hands out the open batch when the store is free, then flushes the links. */
 void router_flush(struct router *router, struct instant now);
 
+/* Lines that this process has logged (bus_log_line): kept and passed on like everybody's. */
+void router_note_logs(struct router *router, const struct bus_list *lines);
+
 /* Stopping: true when nothing waits for the store any more; then GOODBYE goes to all. */
 bool router_is_settled(const struct router *router);
 void router_say_goodbye(struct router *router, struct instant now);

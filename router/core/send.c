@@ -142,7 +142,11 @@ void send_reply(struct router *router, struct job *job, struct slice body)
                                     .in_reply_to = text_slice(&job->question),
                                     .body = body};
     const struct message_record *stored = send_append(router, queue->room, &record);
-    store_batch_finish_job(router_batch(router), job->number, JOB_DONE, router->time.wall);
+    struct job_record end = {.number = job->number,
+                             .state = JOB_DONE,
+                             .finished_at = router->time.wall,
+                             .attempts = job->attempt};
+    store_batch_finish_job(router_batch(router), &end);
     struct pending *pending = router_pend(router, PENDING_MESSAGE);
     pending->room = queue->room;
     pending->message = stored;
@@ -216,7 +220,9 @@ static void settle_jobs(struct router *router, const struct pending *pending, in
         if (job == NULL) {
             continue; /* cancelled meanwhile */
         }
-        if (result == 0) {
+        if (result == 0 && job->queue->agent->is_stopped) {
+            work_job_fail(router, job, JOB_CANCELLED, 0); /* stopped meanwhile */
+        } else if (result == 0) {
             work_job_ready(router, job);
         } else {
             work_job_drop(router, job);

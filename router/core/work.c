@@ -174,7 +174,14 @@ static void begin_end(struct router *router, struct job *job, enum job_state sta
 void work_job_fail(struct router *router, struct job *job, enum job_state state, int error)
 {
     begin_end(router, job, state, error);
-    store_batch_finish_job(router_batch(router), job->number, state, router->time.wall);
+    struct job_record record = {.number = job->number,
+                                .state = state,
+                                .finished_at = router->time.wall,
+                                .attempts = job->attempt};
+    if (state == JOB_FAILED) {
+        record.error = slice_of_string(error_code(error));
+    }
+    store_batch_finish_job(router_batch(router), &record);
     router_pend(router, PENDING_JOB_END)->job = job->number;
 }
 
@@ -312,6 +319,17 @@ size_t work_cancel_run(struct router *router, struct room *room, struct slice id
         }
     }
     return count;
+}
+
+void work_cancel_agent(struct router *router, const struct agent *agent)
+{
+    struct job *job, *next;
+    HASH_ITER (hh, router->jobs, job, next) {
+        if (job->queue->agent == agent && is_open(job)) {
+            revoke(job);
+            work_job_fail(router, job, JOB_CANCELLED, 0);
+        }
+    }
 }
 
 void work_tick(struct router *router)

@@ -122,13 +122,26 @@ void store_batch_add_job(struct store_batch *batch, const struct job_record *job
     copy(batch, &own->asker_edge);
 }
 
-void store_batch_finish_job(struct store_batch *batch, uint64_t job, enum job_state state,
-                            int64_t finished_at)
+void store_batch_finish_job(struct store_batch *batch, const struct job_record *job)
 {
     struct job_record *own = &add(batch, STORE_FINISH_JOB)->job;
 
-    assert(job > 0 && state != JOB_OPEN);
-    *own = (struct job_record){.number = job, .state = state, .finished_at = finished_at};
+    assert(job->number > 0 && job->state != JOB_OPEN);
+    *own = (struct job_record){.number = job->number,
+                               .state = job->state,
+                               .finished_at = job->finished_at,
+                               .attempts = job->attempts,
+                               .error = job->error};
+    copy(batch, &own->error);
+}
+
+void store_batch_delete_job(struct store_batch *batch, uint64_t job, struct slice agent)
+{
+    struct job_record *own = &add(batch, STORE_DELETE_JOB)->job;
+
+    assert(job > 0 && agent.length > 0);
+    *own = (struct job_record){.number = job, .agent = agent};
+    copy(batch, &own->agent);
 }
 
 void store_batch_put_agent(struct store_batch *batch, const struct agent_record *agent)

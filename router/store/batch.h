@@ -18,7 +18,8 @@ enum store_operation_type {
     STORE_REMOVE_PARTICIPANT,
     STORE_ADD_MESSAGE,
     STORE_ADD_JOB,
-    STORE_FINISH_JOB, /* state and finished_at of job.number */
+    STORE_FINISH_JOB, /* how and when job.number ended */
+    STORE_DELETE_JOB, /* job.number of job.agent, if it is not open */
     STORE_PUT_AGENT,
     STORE_PUT_SECRET,     /* the cluster's, once */
     STORE_OPEN_SESSION,   /* insert, or take over for its edge */
@@ -105,8 +106,9 @@ void store_batch_remove_participant(struct store_batch *batch, uint64_t room, st
 const struct message_record *store_batch_add_message(struct store_batch *batch,
                                                      const struct message_record *message);
 void store_batch_add_job(struct store_batch *batch, const struct job_record *job);
-void store_batch_finish_job(struct store_batch *batch, uint64_t job, enum job_state state,
-                            int64_t finished_at);
+/* Of `job`: number, state, finished_at, attempts and error. */
+void store_batch_finish_job(struct store_batch *batch, const struct job_record *job);
+void store_batch_delete_job(struct store_batch *batch, uint64_t job, struct slice agent);
 void store_batch_put_agent(struct store_batch *batch, const struct agent_record *agent);
 void store_batch_replace_message(struct store_batch *batch, uint64_t room, struct slice id,
                                  struct slice body);

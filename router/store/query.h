@@ -25,6 +25,14 @@ enum store_query_type {
     STORE_QUERY_LAST_SESSION, /* the same of the one of the entity `id` that ended last */
     STORE_QUERY_SEARCH, /* newest first: messages (of room, if not 0) with text in their text,
                            sender, times and limit as given, the first `skip` left out */
+    STORE_QUERY_RUNS, /* jobs of agent `id`, newest first, the first `skip` left out: in `room` (0:
+                         any), made from after_ms to before_ms (0: no bound), whose status reads
+                         `text` (started, completed, timeout, error; empty: any). after_number: only
+                         the job of that number */
+    STORE_QUERY_AGENT_HISTORY, /* newest first: questions to agent `id` and its replies, with
+                                  created_at < before_ms (0: no bound) */
+    STORE_QUERY_ROOMS_OF, /* rooms that participant `id` is noted in, latest noted first, before
+                             place before_number (0: all); next is the place to go on before */
     STORE_QUERY_ROOMS,  /* of server `id`, newest first, with number < before_number (0: all) */
     STORE_QUERY_RECORD, /* the one with that collection and id */
     STORE_QUERY_RECORDS /* of the collection, of `owner` if there is one, in order of creation from
@@ -38,6 +46,7 @@ enum store_query_type {
 enum {
     STORE_PAGE_BYTES_MAX = 8 * 1024 * 1024,
     STORE_SEARCH_ROWS_MAX = 20000, /* looked at by one search; complete tells if that was all */
+    STORE_RUNS_SEEN_MAX = 2000,    /* jobs of the agent, likewise: `total` counts among them */
     STORE_SEARCH_TEXT_MAX = 512    /* bytes */
 };
 
@@ -77,7 +86,10 @@ struct store_page {
     size_t room_count;
     struct named_record *records; /* STORE_QUERY_RECORD, STORE_QUERY_RECORDS */
     size_t record_count;
-    uint64_t total; /* STORE_QUERY_RECORDS */
+    uint64_t total; /* STORE_QUERY_RECORDS, STORE_QUERY_RUNS */
+    struct run_record *runs; /* STORE_QUERY_RUNS */
+    size_t run_count;
+    uint64_t next; /* STORE_QUERY_ROOMS_OF */
     struct arena arena;
 };
 

@@ -54,7 +54,7 @@ struct message_record {
 
 enum job_state { JOB_OPEN = 0, JOB_DONE = 1, JOB_FAILED = 2, JOB_CANCELLED = 3 };
 
-/* Work for an agent: one per (question, agent). */
+/* Work for an agent: one per (question, agent). It stays, as the record of a run. */
 struct job_record {
     uint64_t number; /* > 0, rises with the order of the questions */
     uint64_t room;
@@ -66,6 +66,15 @@ struct job_record {
     enum job_state state;
     int64_t created_at;
     int64_t finished_at; /* 0 while open */
+    uint64_t attempts;   /* bridges that were given it; 0 while open */
+    struct slice error;  /* wire name of why it failed; or empty */
+};
+
+/* What is asked about a job beside its row. */
+struct run_record {
+    struct job_record job;
+    struct slice room_id;
+    struct slice asker; /* empty when the question is gone */
 };
 
 /* A socket that can be recovered. */
@@ -112,10 +121,14 @@ struct named_record {
     int64_t expires_at;  /* wall ms: gone from then on; 0: never */
 };
 
+enum agent_state { AGENT_SERVES = 0, AGENT_STOPPED = 1 };
+
 struct agent_record {
     struct slice id;
     struct slice name;
     struct slice details; /* raw JSON object as the bridge registered it */
+    enum agent_state state;
+    int64_t created_at; /* first registration; a replacement keeps it */
     int64_t updated_at;
 };
 

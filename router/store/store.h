@@ -15,7 +15,7 @@
 #include "router/store/batch.h"
 #include "router/store/query.h"
 
-enum { STORE_SCHEMA_VERSION = 4 };
+enum { STORE_SCHEMA_VERSION = 5 };
 
 struct store_settings {
     const char *url; /* sqlite:PATH */

@@ -8,6 +8,7 @@
  *   store_sqlite_query.c   answering queries
  *   store_sqlite_search.c  answering those that look into texts
  *   store_sqlite_record.c  records, written and read
+ *   store_sqlite_runs.c    what agents did
  *   store_sqlite_row.c     reading rows, store_sqlite_bind.h filling parameters, for all above
  *
  * The database is PATH, with SQLite's own PATH-wal and PATH-shm beside it while a router runs. A
@@ -58,11 +59,14 @@ enum {
     X(ADD_JOB,                                                                                     \
       "INSERT INTO job (number, room, question_seq, question, agent, reply, asker_edge, state,"    \
       " created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                           \
-    X(FINISH_JOB, "UPDATE job SET state = ?, finished_at = ? WHERE number = ?")                    \
+    X(FINISH_JOB, "UPDATE job SET state = ?, finished_at = ?, attempts = ?, error = ?"             \
+                  " WHERE number = ?")                                                             \
+    X(DELETE_JOB, "DELETE FROM job WHERE number = ? AND agent = ? AND state <> 0")                 \
     X(PUT_AGENT,                                                                                   \
-      "INSERT INTO agent (id, name, details, updated_at) VALUES (?, ?, ?, ?)"                      \
+      "INSERT INTO agent (id, name, details, state, created_at, updated_at)"                       \
+      " VALUES (?, ?, ?, ?, ?, ?)"                                                                 \
       " ON CONFLICT (id) DO UPDATE SET name = excluded.name, details = excluded.details,"          \
-      " updated_at = excluded.updated_at")                                                         \
+      " state = excluded.state, updated_at = excluded.updated_at")                                 \
     X(PUT_SECRET, "INSERT INTO secret (value) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM secret)")   \
     X(OPEN_SESSION,                                                                                \
       "INSERT INTO session (id, entity, edge, ended_at, is_lost) VALUES (?, ?, ?, 0, 0)"           \
@@ -131,7 +135,8 @@ enum {
     X(LISTED_PARTICIPANTS,                                                                         \
       "SELECT p.room, p.id FROM room AS r CROSS JOIN participant AS p ON p.room = r.number"        \
       " WHERE r.has_participants ORDER BY r.number, p.number")                                     \
-    X(AGENTS, "SELECT id, name, details, updated_at FROM agent ORDER BY id")                       \
+    X(AGENTS, "SELECT id, name, details, state, created_at, updated_at FROM agent"                 \
+              " ORDER BY created_at, id")                                                          \
     X(OPEN_JOBS,                                                                                   \
       "SELECT number, room, question_seq, question, agent, reply, asker_edge, state, created_at,"  \
       " finished_at FROM job WHERE state = 0 ORDER BY number")                                     \
@@ -171,7 +176,18 @@ enum {
     X(RECORD_COUNT, "SELECT count, count FROM record_count WHERE collection = ?")                  \
     X(OLDEST_BETWEEN, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message"                       \
                       " WHERE room = ? AND seq >= ? AND seq < ? ORDER BY seq")                     \
-    X(PARTICIPANTS, "SELECT id FROM participant WHERE room = ? ORDER BY number")
+    X(PARTICIPANTS, "SELECT id FROM participant WHERE room = ? ORDER BY number")                   \
+    X(RUNS, "SELECT j.number, j.room, j.question, j.reply, j.state, j.created_at, j.finished_at,"  \
+            " j.attempts, j.error, r.id, m.sender FROM job AS j"                                   \
+            " CROSS JOIN room AS r ON r.number = j.room"                                           \
+            " LEFT JOIN message AS m ON m.id = j.question"                                         \
+            " WHERE j.agent = ? AND j.number < ? ORDER BY j.number DESC")                          \
+    X(JOBS_OF_AGENT, "SELECT question, reply, created_at FROM job WHERE agent = ?"                 \
+                     " ORDER BY number DESC")                                                      \
+    X(ROOMS_OF, "SELECT r.number, r.id, r.epoch, r.server_id, r.name, r.type, r.source_type,"      \
+                " r.metadata, r.has_participants, r.created_at, r.updated_at, r.deleted_at,"       \
+                " p.number FROM participant AS p CROSS JOIN room AS r ON r.number = p.room"        \
+                " WHERE p.id = ? AND p.number < ? AND r.deleted_at = 0 ORDER BY p.number DESC")
 
 enum store_sqlite_statement {
 #define X(name, sql) STATEMENT_##name,
@@ -210,6 +226,12 @@ int store_sqlite_read_records(struct store_sqlite *self, const struct store_quer
 
 /* store_sqlite_query.c: the first seq of a room that has not been cleared. */
 int store_sqlite_first_kept(struct store_sqlite *self, uint64_t room, int64_t *seq);
+
+/* store_sqlite_runs.c */
+int store_sqlite_read_runs(struct store_sqlite *self, const struct store_query *query,
+                           struct store_page *page);
+int store_sqlite_read_agent_history(struct store_sqlite *self, const struct store_query *query,
+                                    struct store_page *page);
 
 /* store_sqlite_search.c */
 int store_sqlite_search(struct store_sqlite *self, const struct store_query *query, int64_t from,

@@ -44,7 +44,9 @@ static int load_agents(struct store_sqlite *self, struct store_loader *loader)
             .id = sqlite_row_id(&row, 0),
             .name = sqlite_row_bytes(&row, 1),
             .details = sqlite_row_bytes(&row, 2),
-            .updated_at = sqlite_row_time(&row, 3),
+            .state = (enum agent_state)sqlite_row_number(&row, 3),
+            .created_at = sqlite_row_time(&row, 4),
+            .updated_at = sqlite_row_time(&row, 5),
         };
 
         loader->agent(loader->context, &agent);

@@ -185,8 +185,8 @@ static int read_history(struct store_sqlite *self, const struct store_query *que
     return rc;
 }
 
-/* `packed` lives until the statement is reset. */
-static void bind_id(sqlite3_stmt *statement, const char *id, unsigned char packed[PACKED_ID_LENGTH])
+void sqlite_page_bind_id(sqlite3_stmt *statement, const char *id,
+                         unsigned char packed[PACKED_ID_LENGTH])
 {
     if (packed_id_from_text(slice_of_string(id), packed)) {
         sqlite3_bind_blob(statement, 1, packed, PACKED_ID_LENGTH, SQLITE_STATIC);
@@ -204,7 +204,7 @@ static int read_after_id(struct store_sqlite *self, const struct store_query *qu
     int64_t unused = 0;
     int rc;
 
-    bind_id(statement, query->id, packed);
+    sqlite_page_bind_id(statement, query->id, packed);
     sqlite3_bind_int64(statement, 2, (int64_t)query->room);
     rc = sqlite_row_first(statement, &page->found, &seq, &unused);
     return rc == SQLITE_OK && page->found ? read_after(self, query, seq + 1, page) : rc;
@@ -217,7 +217,7 @@ static int read_message(struct store_sqlite *self, const struct store_query *que
     unsigned char packed[PACKED_ID_LENGTH];
     int rc;
 
-    bind_id(row.statement, query->id, packed);
+    sqlite_page_bind_id(row.statement, query->id, packed);
     rc = read_messages(&row, 1, page);
     if (rc == SQLITE_OK && page->count == 1) {
         int64_t kept = 0;
@@ -237,7 +237,7 @@ static int read_id_taken(struct store_sqlite *self, const struct store_query *qu
     int64_t seq = 0;
     int64_t room = 0;
 
-    bind_id(statement, query->id, packed);
+    sqlite_page_bind_id(statement, query->id, packed);
     return sqlite_row_first(statement, &page->found, &seq, &room);
 }
 
@@ -292,17 +292,20 @@ static int read_memberships(struct store_sqlite *self, struct store_page *page)
     return rc;
 }
 
+/* Rooms of a server, by their numbers, or of a participant, by when it was noted. */
 static int read_rooms(struct store_sqlite *self, const struct store_query *query,
                       struct store_page *page)
 {
-    struct sqlite_row row = sqlite_row_of(self, STATEMENT_ROOMS_OF_SERVER);
+    bool is_of_somebody = query->type == STORE_QUERY_ROOMS_OF;
+    struct sqlite_row row =
+        sqlite_row_of(self, is_of_somebody ? STATEMENT_ROOMS_OF : STATEMENT_ROOMS_OF_SERVER);
     unsigned char packed[PACKED_ID_LENGTH];
     size_t capacity = 0;
     int rc = SQLITE_OK;
 
     page->found = true;
     page->complete = true;
-    bind_id(row.statement, query->id, packed);
+    sqlite_page_bind_id(row.statement, query->id, packed);
     sqlite3_bind_int64(row.statement, 2,
                        query->before_number == 0 ? INT64_MAX : (int64_t)query->before_number);
     while (sqlite_row_next(&row, &rc)) {
@@ -316,6 +319,7 @@ static int read_rooms(struct store_sqlite *self, const struct store_query *query
                                        sizeof(*page->rooms));
         own = &page->rooms[page->room_count++];
         *own = sqlite_row_room(&row);
+        page->next = is_of_somebody ? sqlite_row_number(&row, 12) : own->number;
         own->id = arena_copy(&page->arena, own->id);
         own->server_id = arena_copy(&page->arena, own->server_id);
         own->name = arena_copy(&page->arena, own->name);
@@ -360,7 +364,7 @@ static int read_last_session(struct store_sqlite *self, const struct store_query
     struct sqlite_row row = sqlite_row_of(self, STATEMENT_LAST_SESSION);
     unsigned char packed[PACKED_ID_LENGTH];
 
-    bind_id(row.statement, query->id, packed);
+    sqlite_page_bind_id(row.statement, query->id, packed);
     return read_session(self, row, page);
 }
 
@@ -406,6 +410,11 @@ static int answer(struct store_sqlite *self, const struct store_query *query,
         return read_participants(self, query, page);
     case STORE_QUERY_SEARCH:
         return search(self, query, page);
+    case STORE_QUERY_RUNS:
+        return store_sqlite_read_runs(self, query, page);
+    case STORE_QUERY_AGENT_HISTORY:
+        return store_sqlite_read_agent_history(self, query, page);
+    case STORE_QUERY_ROOMS_OF:
     case STORE_QUERY_ROOMS:
         return read_rooms(self, query, page);
     case STORE_QUERY_RECORD:

@@ -43,6 +43,9 @@ int sqlite_row_last_message(struct store_sqlite *store, uint64_t room, bool *fou
 /* store_sqlite_query.c: an array of a page with room for one more item than count. */
 void *sqlite_page_grow(struct arena *arena, void *items, size_t count, size_t *capacity,
                        size_t size);
+/* The first parameter; `packed` lives until the statement is reset. */
+void sqlite_page_bind_id(sqlite3_stmt *statement, const char *id,
+                         unsigned char packed[PACKED_ID_LENGTH]);
 /* Copies a message into the page; capacity: of its array, 0 at first. */
 void sqlite_page_add_message(struct store_page *page, const struct message_record *message,
                              size_t *capacity);

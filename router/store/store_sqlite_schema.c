@@ -83,7 +83,16 @@ const char *const store_sqlite_migrations[STORE_SCHEMA_VERSION] = {
     "CREATE TRIGGER record_removed AFTER DELETE ON record BEGIN"
     " UPDATE record_count SET count = count - 1 WHERE collection = old.collection; END;",
 
-    "CREATE INDEX session_of_entity ON session (entity, ended_at) WHERE ended_at > 0;"};
+    "CREATE INDEX session_of_entity ON session (entity, ended_at) WHERE ended_at > 0;",
+
+    /* Jobs are the record of runs; whom they were for, and who is in which rooms, can be asked. */
+    "ALTER TABLE agent ADD COLUMN state INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agent ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE agent SET created_at = updated_at;"
+    "ALTER TABLE job ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN error TEXT;"
+    "CREATE INDEX job_by_agent ON job (agent, number);"
+    "CREATE INDEX participant_by_id ON participant (id, number);"};
 
 int store_sqlite_migrate(sqlite3 *database, const char *const *steps, int from, int to)
 {

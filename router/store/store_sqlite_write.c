@@ -97,7 +97,19 @@ static int finish_job(struct store_sqlite *self, const struct job_record *job)
     bind_begin(&binder, self, STATEMENT_FINISH_JOB);
     bind_integer(&binder, job->state);
     bind_integer(&binder, job->finished_at);
+    bind_integer(&binder, (int64_t)job->attempts);
+    bind_text(&binder, job->error);
     bind_integer(&binder, (int64_t)job->number);
+    return bind_run(&binder);
+}
+
+static int delete_job(struct store_sqlite *self, const struct job_record *job)
+{
+    struct binder binder;
+
+    bind_begin(&binder, self, STATEMENT_DELETE_JOB);
+    bind_integer(&binder, (int64_t)job->number);
+    bind_id(&binder, job->agent);
     return bind_run(&binder);
 }
 
@@ -109,6 +121,8 @@ static int put_agent(struct store_sqlite *self, const struct agent_record *agent
     bind_id(&binder, agent->id);
     bind_text(&binder, agent->name);
     bind_text(&binder, agent->details);
+    bind_integer(&binder, agent->state);
+    bind_integer(&binder, agent->created_at);
     bind_integer(&binder, agent->updated_at);
     return bind_run(&binder);
 }
@@ -292,6 +306,8 @@ static int apply(struct store_sqlite *self, const struct store_operation *operat
         return add_job(self, &operation->job);
     case STORE_FINISH_JOB:
         return finish_job(self, &operation->job);
+    case STORE_DELETE_JOB:
+        return delete_job(self, &operation->job);
     case STORE_PUT_AGENT:
         return put_agent(self, &operation->agent);
     case STORE_PUT_SECRET:

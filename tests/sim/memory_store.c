@@ -221,6 +221,8 @@ static void finish_job(struct memory_store *store, const struct job_record *reco
     store->open_jobs -= job->record.state == JOB_OPEN;
     job->record.state = record->state;
     job->record.finished_at = record->finished_at;
+    job->record.attempts = record->attempts;
+    job->record.error = keep(store, record->error);
 }
 
 static void put_agent(struct memory_store *store, const struct agent_record *record)
@@ -230,10 +232,12 @@ static void put_agent(struct memory_store *store, const struct agent_record *rec
     if (agent == NULL) {
         agent = memory_allocate_zeroed(sizeof(*agent));
         agent->record.id = keep(store, record->id);
+        agent->record.created_at = record->created_at;
         HASH_ADD_KEYPTR(hh, store->agents, agent->record.id.data, agent->record.id.length, agent);
     }
     agent->record.name = keep(store, record->name);
     agent->record.details = keep(store, record->details);
+    agent->record.state = record->state;
     agent->record.updated_at = record->updated_at;
 }
 
@@ -417,6 +421,9 @@ struct store_page *memory_store_query(struct memory_store *store, const struct s
     case STORE_QUERY_ID_TAKEN:
     case STORE_QUERY_SEARCH:
     case STORE_QUERY_ROOMS:
+    case STORE_QUERY_ROOMS_OF:
+    case STORE_QUERY_RUNS:
+    case STORE_QUERY_AGENT_HISTORY:
     case STORE_QUERY_RECORD:
     case STORE_QUERY_RECORDS:
         page->complete = true; /* asked by nobody in a simulation */
@@ -437,8 +444,11 @@ static int by_arrival(const struct stored_message *a, const struct stored_messag
     return a->arrival < b->arrival ? -1 : a->arrival > b->arrival;
 }
 
-static int by_id(const struct stored_agent *a, const struct stored_agent *b)
+static int by_age(const struct stored_agent *a, const struct stored_agent *b)
 {
+    if (a->record.created_at != b->record.created_at) {
+        return a->record.created_at < b->record.created_at ? -1 : 1;
+    }
     size_t most = a->record.id.length < b->record.id.length ? a->record.id.length
                                                             : b->record.id.length;
     return memcmp(a->record.id.data, b->record.id.data, most);
@@ -468,7 +478,7 @@ void memory_store_load(struct memory_store *store, struct store_loader *loader)
     struct stored_job *job, *next_job;
     struct stored_message *message, *next_message;
     load_rooms(store, loader);
-    HASH_SORT(store->agents, by_id);
+    HASH_SORT(store->agents, by_age);
     HASH_ITER(hh, store->agents, agent, next_agent) {
         loader->agent(loader->context, &agent->record);
     }

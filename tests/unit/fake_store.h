@@ -346,7 +346,11 @@ static inline void fake_store_apply(struct fake_store *store, const struct store
             break;
         case STORE_FINISH_JOB:
             fake_store_job(store, at->job.number)->state = at->job.state;
+            fake_store_job(store, at->job.number)->attempts = at->job.attempts;
+            fake_store_job(store, at->job.number)->error = fake_store_keep(store, at->job.error);
             break;
+        case STORE_DELETE_JOB:
+            break; /* nobody asks for jobs that have ended */
         case STORE_PUT_AGENT:
             fake_store_put_agent(store, &at->agent);
             break;
@@ -410,6 +414,9 @@ static inline bool fake_store_matches(const struct store_query *query, uint64_t 
     case STORE_QUERY_SEARCH:
     case STORE_QUERY_PARTICIPANTS:
     case STORE_QUERY_ROOMS:
+    case STORE_QUERY_ROOMS_OF:
+    case STORE_QUERY_RUNS:
+    case STORE_QUERY_AGENT_HISTORY:
     case STORE_QUERY_RECORD:
     case STORE_QUERY_RECORDS:
         break; /* answered elsewhere, or asked by no test of the router */

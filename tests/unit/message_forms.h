@@ -21,7 +21,8 @@
  * The grammar once more, independent of the codec's own table: per message the fields in the order
  * of message.h, each with its kind and where it lands.
  *   U unsigned  I signed  B boolean  T id  N name  P payload; lists of M member  S stored message
- *   A agent  E edge's address  X text  R session room  D record  C channel  K known agent
+ *   A agent  E edge's address  X text  R session room  D record  C channel  K known agent  J run
+ *   G log line
  */
 struct field {
     char kind;
@@ -210,7 +211,8 @@ static const struct message_form forms[] = {
       L('C', channels_page, channels)}},
     {66,
      "agents_page",
-     {U(agents_page, request), I(agents_page, error), L('K', agents_page, agents)}},
+     {U(agents_page, request), I(agents_page, error), U(agents_page, total), U(agents_page, active),
+      B(agents_page, is_complete), L('K', agents_page, agents)}},
     {100, "runs", {T(runs, room), L('X', runs, replies)}},
     {101, "input", {T(input, room), T(input, entity), T(input, agent)}},
     {102, "runs_wanted", {T(runs_wanted, room)}},
@@ -271,7 +273,40 @@ static const struct message_form forms[] = {
      {U(submit, request), T(submit, room), T(submit, id), T(submit, sender), T(submit, in_reply_to),
       T(submit, server_id), P(submit, body)}},
     {114, "job_get", {U(job_get, request), T(job_get, room), T(job_get, question)}},
-    {113, "agents_get", {U(agents_get, request)}},
+    {113, "agents_get", {U(agents_get, request), U(agents_get, after), U(agents_get, limit)}},
+    {126, "agent_get", {U(agent_get, request), T(agent_get, id)}},
+    {127,
+     "agent_state",
+     {U(agent_state, request), I(agent_state, error), T(agent_state, id), N(agent_state, name),
+      U(agent_state, bridges), B(agent_state, is_stopped), I(agent_state, created_at),
+      I(agent_state, updated_at), P(agent_state, details)}},
+    {129,
+     "runs_list",
+     {U(runs_list, request), T(runs_list, agent), U(runs_list, job), T(runs_list, room),
+      T(runs_list, status), I(runs_list, after), I(runs_list, before), U(runs_list, limit),
+      U(runs_list, offset)}},
+    {130,
+     "runs_page",
+     {U(runs_page, request), I(runs_page, error), U(runs_page, total), B(runs_page, is_complete),
+      L('J', runs_page, runs)}},
+    {131, "run_delete", {U(run_delete, request), T(run_delete, agent), U(run_delete, job)}},
+    {132,
+     "agent_history",
+     {U(agent_history, request), T(agent_history, agent), I(agent_history, before),
+      U(agent_history, limit)}},
+    {133,
+     "rooms_of",
+     {U(rooms_of, request), T(rooms_of, participant), U(rooms_of, before), U(rooms_of, limit)}},
+    {134, "log_lines", {L('G', log_lines, lines)}},
+    {135, "logs_watch", {B(logs_watch, is_on)}},
+    {136,
+     "logs_get",
+     {U(logs_get, request), I(logs_get, since), U(logs_get, level), T(logs_get, agent),
+      U(logs_get, limit), B(logs_get, clears)}},
+    {137,
+     "logs_page",
+     {U(logs_page, request), I(logs_page, error), U(logs_page, total), L('G', logs_page, lines)}},
+    {128, "agent_change", {U(agent_change, request), T(agent_change, id), U(agent_change, action)}},
 };
 enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
 
@@ -289,7 +324,9 @@ static const struct {
                 {'R', BUS_ELEMENT_SESSION_ROOM, "TTNUUB", 2},
                 {'D', BUS_ELEMENT_RECORD, "TTUUIIIP", 7},
                 {'C', BUS_ELEMENT_CHANNEL, "TTNNNPII", 5},
-                {'K', BUS_ELEMENT_KNOWN_AGENT, "TNUP", 3}};
+                {'K', BUS_ELEMENT_KNOWN_AGENT, "TNNUBII", 2},
+                {'J', BUS_ELEMENT_RUN, "UTTTTUIIUN", 9},
+                {'G', BUS_ELEMENT_LOG_LINE, "IUTTTTP", 6}};
 
 static inline uint32_t count_of(const struct message_form *form)
 {
@@ -302,7 +339,7 @@ static inline uint32_t count_of(const struct message_form *form)
 
 static inline bool is_list(char kind)
 {
-    return strchr("MSAEXRDCK", kind) != NULL;
+    return strchr("MSAEXRDCKJG", kind) != NULL;
 }
 
 static inline size_t most_of(char kind)

@@ -18,7 +18,7 @@ static void operations_come_back_in_order(void **state)
     store_batch_add_participant(batch, 1, SLICE_LITERAL("d"));
     add_message(batch, 1, 1, 1, 10, SLICE_LITERAL("body"));
     store_batch_add_job(batch, &job);
-    store_batch_finish_job(batch, 3, JOB_DONE, 99);
+    store_batch_finish_job(batch, &(struct job_record){.number = 3, .state = JOB_DONE});
     store_batch_put_agent(batch, &agent);
 
     for (const struct store_operation *at = batch->first; at != NULL; at = at->next) {

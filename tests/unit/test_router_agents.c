@@ -67,6 +67,80 @@ static void test_agents_are_not_answered(void **state)
     assert_peer_heard(bridge, "");
 }
 
+/* --- stopped agents -------------------------------------------------------------------------- */
+
+static const struct bus_agent_state *change(struct fixture *fixture, struct fake_peer *edge,
+                                            const char *agent, enum bus_agent_action action)
+{
+    struct bus_message message = {
+        .type = BUS_AGENT_CHANGE,
+        .agent_change = {.request = 60, .id = text(agent), .action = action}};
+    say(fixture, edge, &message);
+    return &last_of(edge, BUS_AGENT_STATE)->agent_state;
+}
+
+static void test_a_stopped_agent_is_asked_nothing_until_it_is_started(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    struct fake_peer *bridge = bridge_new(fixture, "bridg1", 4, "eliza");
+    assert_true(change(fixture, edge, "eliza", BUS_AGENT_STOPS)->is_stopped);
+    ask(fixture, edge, 1, "r", "ann", "q1");
+    assert_true(last_of(edge, BUS_SEND_DONE)->send_done.no_agent);
+    assert_peer_heard(bridge, "");
+    assert_false(change(fixture, edge, "eliza", BUS_AGENT_STARTS)->is_stopped);
+    ask(fixture, edge, 2, "r", "ann", "q2");
+    assert_peer_heard(bridge, "work 1.1 r eliza q2 backlog=0\n");
+    assert_int_equal(change(fixture, edge, "parry", BUS_AGENT_STOPS)->error, ERROR_NOT_FOUND);
+}
+
+static void test_stopping_an_agent_ends_what_it_is_doing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    struct fake_peer *bridge = bridge_new(fixture, "bridg1", 1, "eliza");
+    ask(fixture, edge, 1, "r", "ann", "q1");
+    ask(fixture, edge, 2, "r", "ann", "q2");
+    hear_nothing_yet(fixture);
+    change(fixture, edge, "eliza", BUS_AGENT_STOPS);
+    assert_peer_heard(bridge, "work_cancel 1.1\n");
+    assert_int_equal(counted(fixture)->jobs, 0);
+    assert_int_equal(fixture->store.jobs[1].state, JOB_CANCELLED);
+    work_done(fixture, bridge, 1, 1, "too late");
+    assert_int_equal(fixture->store.message_count, 2);
+}
+
+static void test_an_agent_stays_stopped_over_restarts_of_all(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    bridge_new(fixture, "bridg1", 4, "eliza");
+    change(fixture, edge, "eliza", BUS_AGENT_STOPS);
+    restart_router(fixture);
+    edge = edge_new(fixture, "edgeB1");
+    bridge_new(fixture, "bridg2", 4, "eliza");
+    ask(fixture, edge, 1, "r", "ann", "q1");
+    assert_true(last_of(edge, BUS_SEND_DONE)->send_done.no_agent);
+}
+
+static void test_another_agent_answers_in_its_place_where_nobody_is_named(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    bridge_new(fixture, "bridg1", 4, "eliza");
+    struct fake_peer *parry = bridge_new(fixture, "bridg2", 4, "parry");
+    change(fixture, edge, "eliza", BUS_AGENT_STOPS);
+    ask(fixture, edge, 1, "r", "ann", "q");
+    assert_peer_heard(parry, "work 1.1 r parry q backlog=0\n");
+    struct bus_message message = {.type = BUS_AGENTS_GET, .agents_get = {.request = 61, .limit = 1}};
+    say(fixture, edge, &message);
+    const struct bus_agents_page *page = &last_of(edge, BUS_AGENTS_PAGE)->agents_page;
+    assert_int_equal(page->total, 2);
+    assert_int_equal(page->active, 1);
+    assert_false(page->is_complete);
+    assert_int_equal(page->agents.count, 1);
+}
+
 /* --- who answers ----------------------------------------------------------------------------- */
 
 static void put_channel(struct fixture *fixture, struct fake_peer *edge, const char *const *ids,
@@ -398,6 +472,10 @@ int main(void)
         ROUTER_TEST(test_for_the_agent_grace_questions_wait_for_a_bridge_to_come_back),
         ROUTER_TEST(test_a_repeat_is_told_no_agent_again),
         ROUTER_TEST(test_agents_are_not_answered),
+        ROUTER_TEST(test_a_stopped_agent_is_asked_nothing_until_it_is_started),
+        ROUTER_TEST(test_stopping_an_agent_ends_what_it_is_doing),
+        ROUTER_TEST(test_an_agent_stays_stopped_over_restarts_of_all),
+        ROUTER_TEST(test_another_agent_answers_in_its_place_where_nobody_is_named),
         ROUTER_TEST(test_the_first_agent_that_runs_answers_where_nobody_is_named),
         ROUTER_TEST(test_a_participant_list_decides_who_answers),
         ROUTER_TEST(test_a_list_without_agents_has_no_agent),

@@ -218,6 +218,12 @@ static void participants_keep_the_order_of_being_added(void **state)
     store_close(&store);
 }
 
+static void finish(struct store_batch *batch, uint64_t number, enum job_state state)
+{
+    struct job_record job = {.number = number, .state = state, .finished_at = 1700000000600};
+    store_batch_finish_job(batch, &job);
+}
+
 static void open_jobs_are_loaded_in_order(void **state)
 {
     struct store *store = fixture_open(*state);
@@ -234,12 +240,12 @@ static void open_jobs_are_loaded_in_order(void **state)
     for (job.number = 1; job.number <= 9; job.number++) {
         store_batch_add_job(batch, &job);
     }
-    store_batch_finish_job(batch, 9, JOB_DONE, 1700000000500);
+    finish(batch, 9, JOB_DONE);
     assert_int_equal(commit(store, &batch), 0);
     batch = store_batch_new(2);
-    store_batch_finish_job(batch, 2, JOB_FAILED, 1700000000600);
-    store_batch_finish_job(batch, 4, JOB_CANCELLED, 1700000000600);
-    store_batch_finish_job(batch, 77, JOB_DONE, 1700000000600); /* never was */
+    finish(batch, 2, JOB_FAILED);
+    finish(batch, 4, JOB_CANCELLED);
+    finish(batch, 77, JOB_DONE); /* never was */
     assert_int_equal(commit(store, &batch), 0);
     store = reopen(*state, store);
     loaded = load(store, 0);
@@ -269,11 +275,14 @@ static void agents_are_replaced_by_id(void **state)
     struct agent_record agent = {.id = SLICE_LITERAL("eliza"),
                                  .name = SLICE_LITERAL("Eliza"),
                                  .details = SLICE_LITERAL("{}"),
+                                 .created_at = 1,
                                  .updated_at = 1};
     struct loaded *loaded;
 
     store_batch_put_agent(batch, &agent);
     agent.name = SLICE_LITERAL("DOCTOR");
+    agent.state = AGENT_STOPPED;
+    agent.created_at = 3;
     agent.details = SLICE_LITERAL("{\"script\":1966}");
     agent.updated_at = 2;
     store_batch_put_agent(batch, &agent);
@@ -284,6 +293,8 @@ static void agents_are_replaced_by_id(void **state)
     assert_slice(loaded->last_agent.name, "DOCTOR");
     assert_slice(loaded->last_agent.details, "{\"script\":1966}");
     assert_int_equal(loaded->last_agent.updated_at, 2);
+    assert_int_equal(loaded->last_agent.state, AGENT_STOPPED);
+    assert_int_equal(loaded->last_agent.created_at, 1); /* as it was first */
     loaded_destroy(loaded);
     store_close(&store);
 }

@@ -94,8 +94,18 @@ static int64_t ask_integer(const char *path, const char *sql)
     VERSION_3                                                                                      \
     "CREATE INDEX session_of_entity ON session (entity, ended_at) WHERE ended_at > 0;"             \
     "PRAGMA user_version = 4;"
+#define VERSION_5                                                                                  \
+    VERSION_4                                                                                      \
+    "ALTER TABLE agent ADD COLUMN state INTEGER NOT NULL DEFAULT 0;"                               \
+    "ALTER TABLE agent ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;"                          \
+    "UPDATE agent SET created_at = updated_at;"                                                    \
+    "ALTER TABLE job ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"                              \
+    "ALTER TABLE job ADD COLUMN error TEXT;"                                                       \
+    "CREATE INDEX job_by_agent ON job (agent, number);"                                            \
+    "CREATE INDEX participant_by_id ON participant (id, number);"                                  \
+    "PRAGMA user_version = 5;"
 static const char *const old_versions[STORE_SCHEMA_VERSION] = {VERSION_1, VERSION_2, VERSION_3,
-                                                             VERSION_4};
+                                                               VERSION_4, VERSION_5};
 
 static void every_old_version_is_opened_with_all_it_has(void **state)
 {
@@ -121,6 +131,7 @@ static void every_old_version_is_opened_with_all_it_has(void **state)
         assert_int_equal(loaded->participants, 1);
         assert_slice(loaded->participant_ids[0], "018f0000-0000-7000-8000-0000000000ab");
         assert_int_equal(loaded->agents, 1);
+        assert_int_equal(loaded->last_agent.created_at, 30);
         assert_int_equal(loaded->jobs, 1);
         assert_int_equal(loaded->last_job.number, 5);
         assert_int_equal(loaded->recent, 1);

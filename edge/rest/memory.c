@@ -1,0 +1,427 @@
+#include "edge/rest/internal.h"
+
+#include "proto/wire/chat_body.h"
+
+/*
+ * An agent's memories are the history of its rooms: what it was asked and has said, and, room by
+ * room, all messages. There is no second copy: who changes or deletes a memory does so to the
+ * message. Of other tables than "messages" nothing is kept.
+ */
+
+enum { MEMORIES_DEFAULT = 50, MEMORIES_MAX = 1000, ROOMS_PAGE = 150 };
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static void copy_member(struct buffer *out, struct slice members, const char *from, const char *to)
+{
+    struct slice value = json_get(members, from);
+    if (json_type(value) > JSON_NULL) {
+        json_write_raw_member(out, to, value);
+    }
+}
+
+static void write_content(struct buffer *out, struct slice members, struct slice in_reply_to)
+{
+    json_write_key(out, "content");
+    buffer_append_char(out, '{');
+    copy_member(out, members, "text", "text");
+    copy_member(out, members, "source", "source");
+    copy_member(out, members, "thought", "thought");
+    copy_member(out, members, "actions", "actions");
+    copy_member(out, members, "attachments", "attachments");
+    if (in_reply_to.length > 0) {
+        json_write_string_member(out, "inReplyTo", in_reply_to);
+    }
+    buffer_append_char(out, '}');
+}
+
+static void write_metadata(struct buffer *out, const struct bus_stored_message *message,
+                           struct slice members)
+{
+    static const char *const own[] = {"type", "timestamp", "entityName", NULL};
+    struct slice metadata = json_get(members, "metadata");
+    json_write_key(out, "metadata");
+    buffer_append_string(out, "{\"type\":\"message\"");
+    json_write_signed_member(out, "timestamp", message->created_at);
+    copy_member(out, members, "senderName", "entityName");
+    if (json_type(metadata) == JSON_OBJECT) {
+        rest_copy_members(out, metadata, own);
+    }
+    buffer_append_char(out, '}');
+}
+
+static void write_memory(struct buffer *out, const struct bus_stored_message *message,
+                         struct slice agent, struct slice room)
+{
+    struct buffer braced = BUFFER_EMPTY;
+    buffer_append_char(&braced, '{');
+    buffer_append_slice(&braced, chat_body_members(message->body));
+    buffer_append_char(&braced, '}');
+    struct slice members = buffer_slice(&braced);
+    buffer_append_char(out, '{');
+    json_write_string_member(out, "id", message->id);
+    json_write_string_member(out, "type", SLICE_LITERAL("messages"));
+    json_write_signed_member(out, "createdAt", message->created_at);
+    write_content(out, members, message->in_reply_to);
+    json_write_string_member(out, "entityId", message->sender);
+    json_write_string_member(out, "agentId", agent);
+    json_write_string_member(out, "roomId", room);
+    json_write_boolean_member(out, "unique", true);
+    write_metadata(out, message, members);
+    buffer_append_char(out, '}');
+    buffer_deinit(&braced);
+}
+
+/* --- GET …/memories --------------------------------------------------------------------------- */
+
+/* The room is the path's, or what each message says of itself. */
+static void on_memories(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    struct arena *arena = &wait->rest->arena;
+    if (rest_is_over(wait, outcome, NULL)) {
+        return;
+    }
+    struct msgpack_reader reader = bus_list_read(&outcome->answer->history_page.messages);
+    struct bus_stored_message message;
+    struct buffer *out = rest_begin_data(wait->rest);
+    buffer_append_string(out, "{\"memories\":[");
+    while (bus_list_next(&reader, BUS_ELEMENT_STORED, &message)) {
+        struct slice room = wait->channel[0] != '\0' ? slice_of_string(wait->channel)
+                                                     : rest_channel_of(message.body, arena);
+        if (!rest_may_show(wait, room)) {
+            continue;
+        }
+        if (out->data[out->length - 1] != '[') {
+            buffer_append_char(out, ',');
+        }
+        write_memory(out, &message, slice_of_string(wait->id), room);
+    }
+    arena_reset(arena);
+    buffer_append_string(out, "]}");
+    rest_end_data(wait, 200);
+}
+
+static bool is_of_messages(const struct rest_call *call)
+{
+    struct slice table;
+    bool is_named = http_query_get(call->request->query, "tableName", &call->rest->arena, &table);
+    return !is_named || table.length == 0 || slice_is(table, "messages");
+}
+
+/* False: answered already. */
+static bool take_page(const struct rest_call *call, uint64_t *limit, int64_t *before)
+{
+    uint64_t count = 0, latest = 0;
+    if (!rest_has_agent_id(call)) {
+        return false;
+    }
+    if (!rest_take_count(call, "limit", MEMORIES_DEFAULT, MEMORIES_MAX, &count) ||
+        !rest_take_count(call, "before", 0, INT64_MAX, &latest)) {
+        rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Invalid limit or before");
+        return false;
+    }
+    *limit = is_of_messages(call) ? count : 0;
+    *before = (int64_t)latest;
+    return true;
+}
+
+void rest_get_memories(const struct rest_call *call)
+{
+    struct bus_message message = {.type = BUS_AGENT_HISTORY, .agent_history = {.agent = call->id}};
+    struct bus_agent_history *history = &message.agent_history;
+    if (take_page(call, &history->limit, &history->before)) {
+        rest_ask(call, &message, &history->request, on_memories);
+    }
+}
+
+void rest_get_room_memories(const struct rest_call *call)
+{
+    struct bus_message message = {.type = BUS_HISTORY, .history = {.room = call->channel}};
+    struct bus_history *history = &message.history;
+    if (take_page(call, &history->limit, &history->before)) {
+        rest_ask(call, &message, &history->request, on_memories);
+    }
+}
+
+/* --- changing and deleting -------------------------------------------------------------------- */
+
+/* The call as it would be for the message itself. */
+static bool name_message(const struct rest_call *call, struct rest_call *out)
+{
+    *out = *call;
+    out->id = call->other;
+    if (!uuid_is_valid(call->id) || !uuid_is_valid(call->other)) {
+        rest_refuse_as(call->rest, call->exchange, 400, "INVALID_ID",
+                       "Invalid agent or memory ID format");
+        return false;
+    }
+    return true;
+}
+
+void rest_patch_memory(const struct rest_call *call)
+{
+    struct rest_call message;
+    struct slice content = json_get(call->body, "content");
+    struct slice metadata = rest_object_of(json_get(call->body, "metadata"));
+    struct buffer body = BUFFER_EMPTY;
+    if (!name_message(call, &message)) {
+        return;
+    }
+    if (json_type(content) == JSON_OBJECT) {
+        content = json_get(content, "text");
+    }
+    buffer_append_char(&body, '{');
+    if (json_type(content) == JSON_STRING) {
+        json_write_raw_member(&body, "content", content);
+    }
+    if (metadata.length > 0) {
+        json_write_raw_member(&body, "metadata", metadata);
+    }
+    buffer_append_char(&body, '}');
+    message.body = buffer_slice(&body);
+    rest_patch_message(&message);
+    buffer_deinit(&body);
+}
+
+void rest_delete_memory(const struct rest_call *call)
+{
+    struct rest_call message;
+    if (name_message(call, &message)) {
+        rest_delete_message_anywhere(&message);
+    }
+}
+
+void rest_clear_room_memories(const struct rest_call *call)
+{
+    if (rest_is_for_operators(call) && rest_has_agent_id(call)) {
+        rest_clear_messages(call);
+    }
+}
+
+/* --- clearing all rooms of an agent or a server ----------------------------------------------- */
+
+static void ask_for_rooms(struct rest_wait *wait, uint64_t before, int64_t now);
+
+/* What is left to clear stays in the note, as a page of rooms on the bus. */
+static void clear_next(struct rest_wait *wait, int64_t now);
+
+static void on_room_cleared(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (rest_error_of(outcome) == ERROR_NOT_FOUND || !rest_is_over(wait, outcome, NULL)) {
+        wait->done++;
+        clear_next(wait, outcome->now);
+    }
+}
+
+static void clear_next(struct rest_wait *wait, int64_t now)
+{
+    struct bus_message kept;
+    struct msgpack_reader reader = msgpack_reader_of(buffer_slice(&wait->note));
+    struct bus_channel_row room;
+    if (bus_decode(&reader, &kept) != 0) {
+        rest_wait_refuse(wait, ERROR_INTERNAL, NULL);
+        return;
+    }
+    reader = bus_list_read(&kept.channels_page.channels);
+    for (size_t i = 0; i <= wait->done; i++) {
+        if (!bus_list_next(&reader, BUS_ELEMENT_CHANNEL, &room)) {
+            wait->done = 0;
+            if (kept.channels_page.next == 0) {
+                rest_wait_answer(wait, 204, SLICE_EMPTY);
+            } else {
+                ask_for_rooms(wait, kept.channels_page.next, now);
+            }
+            return;
+        }
+    }
+    memset(wait->channel, 0, sizeof(wait->channel));
+    memcpy(wait->channel, room.id.data, room.id.length);
+    rest_tell_cleared(wait, on_room_cleared, now);
+}
+
+static void on_rooms_to_clear(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (!rest_is_over(wait, outcome, NULL)) {
+        buffer_clear(&wait->note);
+        bus_encode(&wait->note, outcome->answer);
+        clear_next(wait, outcome->now);
+    }
+}
+
+static void ask_for_rooms(struct rest_wait *wait, uint64_t before, int64_t now)
+{
+    struct slice id = slice_of_string(wait->id);
+    struct bus_message of_agent = {
+        .type = BUS_ROOMS_OF,
+        .rooms_of = {.participant = id, .before = before, .limit = ROOMS_PAGE}};
+    struct bus_message of_server = {
+        .type = BUS_CHANNEL_LIST,
+        .channel_list = {.server_id = id, .before = before, .limit = ROOMS_PAGE}};
+    if (wait->step == REST_STEP_REMOVE) {
+        rest_ask_on(wait, &of_server, &of_server.channel_list.request, on_rooms_to_clear, now);
+    } else {
+        rest_ask_on(wait, &of_agent, &of_agent.rooms_of.request, on_rooms_to_clear, now);
+    }
+}
+
+static void clear_all(const struct rest_call *call, enum rest_step step)
+{
+    if (rest_is_for_operators(call) && rest_has_agent_id(call)) {
+        struct rest_wait *wait = rest_wait_new(call, REST_WEBSOCKET);
+        wait->step = step;
+        ask_for_rooms(wait, 0, call->now);
+    }
+}
+
+void rest_clear_memories(const struct rest_call *call)
+{
+    clear_all(call, REST_STEP_FIRST);
+}
+
+void rest_clear_world_memories(const struct rest_call *call)
+{
+    clear_all(call, REST_STEP_REMOVE);
+}
+
+/* --- rooms ------------------------------------------------------------------------------------ */
+
+struct room_view {
+    struct slice id, name, server_id, type, source_type, metadata;
+    int64_t created_at, updated_at;
+};
+
+static void write_room(struct buffer *out, const struct room_view *room, struct slice agent)
+{
+    char created[CLOCK_ISO_SIZE], updated[CLOCK_ISO_SIZE];
+    clock_format_iso(room->created_at, created);
+    clock_format_iso(room->updated_at, updated);
+    buffer_append_char(out, '{');
+    json_write_string_member(out, "id", room->id);
+    json_write_string_member(out, "name", room->name);
+    json_write_string_member(out, "channelId", room->id);
+    json_write_string_member(out, "agentId", agent);
+    json_write_string_member(out, "messageServerId", room->server_id);
+    json_write_string_member(out, "worldId", room->server_id);
+    json_write_string_member(out, "type", room->type);
+    json_write_string_member(out, "source", room->source_type);
+    json_write_raw_member(out, "metadata",
+                          room->metadata.length > 0 ? room->metadata : SLICE_LITERAL("{}"));
+    json_write_string_member(out, "createdAt", slice_of_string(created));
+    json_write_string_member(out, "updatedAt", slice_of_string(updated));
+    buffer_append_char(out, '}');
+}
+
+static void on_rooms(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (rest_is_over(wait, outcome, NULL)) {
+        return;
+    }
+    const struct bus_channels_page *page = &outcome->answer->channels_page;
+    struct msgpack_reader reader = bus_list_read(&page->channels);
+    struct bus_channel_row row;
+    struct buffer *out = rest_begin_data(wait->rest);
+    buffer_append_string(out, "{\"rooms\":[");
+    while (bus_list_next(&reader, BUS_ELEMENT_CHANNEL, &row)) {
+        struct room_view room = {row.id,          row.name,     row.server_id,  row.type,
+                                 row.source_type, row.metadata, row.created_at, row.updated_at};
+        if (!rest_may_show(wait, row.id)) {
+            continue;
+        }
+        if (out->data[out->length - 1] != '[') {
+            buffer_append_char(out, ',');
+        }
+        write_room(out, &room, slice_of_string(wait->id));
+    }
+    buffer_append_char(out, ']');
+    if (page->next != 0) {
+        json_write_unsigned_member(out, "next", page->next);
+    }
+    buffer_append_char(out, '}');
+    rest_end_data(wait, 200);
+}
+
+/* `next` of one page is `before` of the following one. */
+void rest_get_agent_rooms(const struct rest_call *call)
+{
+    struct bus_message message = {.type = BUS_ROOMS_OF, .rooms_of = {.participant = call->id}};
+    struct bus_rooms_of *of = &message.rooms_of;
+    if (!rest_has_agent_id(call)) {
+        return;
+    }
+    if (!rest_take_count(call, "limit", ROOMS_PAGE, ROOMS_PAGE, &of->limit) ||
+        !rest_take_count(call, "before", 0, INT64_MAX, &of->before)) {
+        rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Invalid limit or before");
+        return;
+    }
+    rest_ask(call, &message, &of->request, on_rooms);
+}
+
+static void answer_room(struct rest_wait *wait, const struct bus_channel *channel, int status)
+{
+    struct room_view room = {channel->id,         channel->name,        channel->server_id,
+                             channel->type,       channel->source_type, channel->metadata,
+                             channel->created_at, channel->updated_at};
+    write_room(rest_begin_data(wait->rest), &room, slice_of_string(wait->id));
+    rest_end_data(wait, status);
+}
+
+static void on_room(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (!rest_is_over(wait, outcome, "Room not found")) {
+        answer_room(wait, &outcome->answer->channel, 200);
+    }
+}
+
+void rest_get_agent_room(const struct rest_call *call)
+{
+    struct bus_message message = {.type = BUS_CHANNEL_GET, .channel_get = {.room = call->channel}};
+    if (rest_has_agent_id(call)) {
+        rest_ask(call, &message, &message.channel_get.request, on_room);
+    }
+}
+
+static void on_room_made(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    if (!rest_is_over(wait, outcome, NULL)) {
+        answer_room(wait, &outcome->answer->channel, 201);
+    }
+}
+
+/* A channel with the agent in it. */
+void rest_post_agent_room(const struct rest_call *call)
+{
+    struct arena *arena = &call->rest->arena;
+    struct slice name, type, metadata = rest_object_of(json_get(call->body, "metadata"));
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    struct bus_text agent = {call->id};
+    char id[UUID_TEXT_SIZE];
+    if (!rest_has_agent_id(call)) {
+        return;
+    }
+    if (!rest_take_text(json_get(call->body, "name"), CHAT_NAME_MAX, arena, &name) ||
+        name.length == 0 ||
+        !rest_take_text(json_get(call->body, "type"), CHAT_NAME_MAX, arena, &type) ||
+        metadata.length > REST_METADATA_MAX) {
+        rest_refuse_as(call->rest, call->exchange, 400, "INVALID_REQUEST",
+                       "Required: name. Optional: type, metadata");
+        return;
+    }
+    uuid_random(call->rest->ids, id);
+    bus_list_add(&list, BUS_ELEMENT_TEXT, &agent);
+    struct bus_message message = {
+        .type = BUS_CHANNEL_PUT,
+        .channel_put = {.id = slice_of(id, UUID_TEXT_LENGTH),
+                        .server_id = SLICE_LITERAL(NIL_UUID),
+                        .name = name,
+                        .type = type.length > 0 ? type : SLICE_LITERAL("DM"),
+                        .metadata = metadata.length > 0 ? metadata : SLICE_LITERAL("{}"),
+                        .participants = bus_list_of(&list)}};
+    rest_ask(call, &message, &message.channel_put.request, on_room_made);
+    buffer_deinit(&list.bytes);
+}

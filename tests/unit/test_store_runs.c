@@ -1,0 +1,195 @@
+/* What agents did: their jobs, the messages of these, and the rooms they are noted in. */
+#include "tests/unit/store_fixture.h"
+
+#include "proto/base/buffer.h"
+
+#define ELIZA "b850bc30-45f8-0041-a00a-83df46d8555d"
+
+static void id_of(char out[UUID_TEXT_SIZE], unsigned kind, unsigned number)
+{
+    snprintf(out, UUID_TEXT_SIZE, "018f0000-0000-7000-%04x-%012x", 0x8000 + kind, number);
+}
+
+static void add_text(struct store_batch *batch, uint64_t room, uint64_t seq, unsigned kind,
+                     unsigned number)
+{
+    char id[UUID_TEXT_SIZE];
+    struct message_record message = {.room = room,
+                                     .seq = seq,
+                                     .kind = kind == 0 ? MESSAGE_KIND_USER : MESSAGE_KIND_AGENT,
+                                     .sender = SLICE_LITERAL("ann"),
+                                     .created_at = (int64_t)(1000 * number + kind),
+                                     .position = 10 * number + kind,
+                                     .body = SLICE_LITERAL("{}")};
+    id_of(id, kind, number);
+    message.id = slice_of(id, UUID_TEXT_LENGTH);
+    store_batch_add_message(batch, &message);
+}
+
+/* Question and job number `number`, and its end. */
+static void add_run(struct store_batch *batch, uint64_t room, unsigned number, enum job_state state,
+                    const char *error)
+{
+    char question[UUID_TEXT_SIZE], reply[UUID_TEXT_SIZE];
+    id_of(question, 0, number);
+    id_of(reply, 1, number);
+    struct job_record job = {.number = number,
+                             .room = room,
+                             .question = slice_of_string(question),
+                             .agent = SLICE_LITERAL(ELIZA),
+                             .reply = slice_of_string(reply),
+                             .created_at = (int64_t)(1000 * number)};
+    add_text(batch, room, 2 * number, 0, number);
+    store_batch_add_job(batch, &job);
+    if (state == JOB_OPEN) {
+        return;
+    }
+    job.state = state;
+    job.finished_at = job.created_at + 5;
+    job.attempts = 2;
+    job.error = slice_of_string(error);
+    store_batch_finish_job(batch, &job);
+    if (state == JOB_DONE) {
+        add_text(batch, room, 2 * number + 1, 1, number);
+    }
+}
+
+static struct store *store_with_runs(struct store_fixture *fixture)
+{
+    struct store *store = fixture_open(fixture);
+    struct store_batch *batch = store_batch_new(1);
+    add_room(batch, 1, "one");
+    add_room(batch, 2, "two");
+    store_batch_add_participant(batch, 1, SLICE_LITERAL(ELIZA));
+    store_batch_add_participant(batch, 1, SLICE_LITERAL("ann"));
+    store_batch_add_participant(batch, 2, SLICE_LITERAL(ELIZA));
+    add_run(batch, 1, 1, JOB_DONE, "");
+    add_run(batch, 1, 2, JOB_FAILED, "timeout");
+    add_run(batch, 2, 3, JOB_FAILED, "agent_failed");
+    add_run(batch, 2, 4, JOB_CANCELLED, "");
+    add_run(batch, 2, 5, JOB_DONE, "");
+    add_run(batch, 1, 6, JOB_OPEN, "");
+    assert_int_equal(commit(store, &batch), 0);
+    return store;
+}
+
+/* The numbers of the runs found, in their order, as text. */
+static void assert_runs(struct store *store, struct store_query query, const char *expected)
+{
+    struct buffer found = BUFFER_EMPTY;
+    query.type = STORE_QUERY_RUNS;
+    query.limit = query.limit == 0 ? 100 : query.limit;
+    strcpy(query.id, ELIZA);
+    struct store_page *page = ask(store, &query);
+    for (size_t i = 0; i < page->run_count; i++) {
+        buffer_append_unsigned(&found, page->runs[i].job.number);
+    }
+    assert_slice(buffer_slice(&found), expected);
+    store_page_destroy(&page);
+    buffer_deinit(&found);
+}
+
+static void runs_are_found_newest_first_by_room_time_and_status(void **state)
+{
+    struct store *store = store_with_runs(*state);
+    assert_runs(store, (struct store_query){0}, "654321");
+    assert_runs(store, (struct store_query){.room = 2}, "543");
+    assert_runs(store, (struct store_query){.after_ms = 3000}, "6543");
+    assert_runs(store, (struct store_query){.before_ms = 3000}, "321");
+    assert_runs(store, (struct store_query){.limit = 2, .skip = 1}, "54");
+    assert_runs(store, (struct store_query){.after_number = 4}, "4");
+    assert_runs(store, (struct store_query){.after_number = 7}, "");
+    assert_runs(store, (struct store_query){.text = "started"}, "6");
+    assert_runs(store, (struct store_query){.text = "completed"}, "51");
+    assert_runs(store, (struct store_query){.text = "timeout"}, "2");
+    assert_runs(store, (struct store_query){.text = "error"}, "43");
+    store_close(&store);
+}
+
+static void a_run_says_who_asked_where_and_how_it_ended(void **state)
+{
+    struct store *store = store_with_runs(*state);
+    struct store_query query = {.type = STORE_QUERY_RUNS, .limit = 1, .after_number = 2};
+    strcpy(query.id, ELIZA);
+    struct store_page *page = ask(store, &query);
+    assert_int_equal(page->total, 1);
+    assert_slice(page->runs[0].room_id, "one");
+    assert_slice(page->runs[0].asker, "ann");
+    assert_slice(page->runs[0].job.error, "timeout");
+    assert_int_equal(page->runs[0].job.attempts, 2);
+    assert_int_equal(page->runs[0].job.finished_at, 2005);
+    store_page_destroy(&page);
+    store_close(&store);
+}
+
+static void a_run_that_is_over_can_be_deleted(void **state)
+{
+    struct store *store = store_with_runs(*state);
+    struct store_batch *batch = store_batch_new(2);
+    store_batch_delete_job(batch, 5, SLICE_LITERAL(ELIZA));
+    store_batch_delete_job(batch, 6, SLICE_LITERAL(ELIZA)); /* open: it stays */
+    store_batch_delete_job(batch, 1, SLICE_LITERAL("somebody else"));
+    assert_int_equal(commit(store, &batch), 0);
+    assert_runs(store, (struct store_query){0}, "64321");
+    store_close(&store);
+}
+
+static void an_agent_s_history_is_its_questions_and_replies(void **state)
+{
+    struct store *store = store_with_runs(*state);
+    struct store_query query = {.type = STORE_QUERY_AGENT_HISTORY, .limit = 4};
+    strcpy(query.id, ELIZA);
+    struct store_page *page = ask(store, &query);
+    assert_int_equal(page->count, 4);
+    assert_int_equal(page->messages[0].created_at, 6000);
+    assert_int_equal(page->messages[1].created_at, 5001); /* the reply before its question */
+    assert_int_equal(page->messages[2].created_at, 5000);
+    assert_int_equal(page->messages[3].created_at, 4000);
+    store_page_destroy(&page);
+    query.before_ms = 1001;
+    page = ask(store, &query);
+    assert_int_equal(page->count, 1); /* not the reply of that very time */
+    store_page_destroy(&page);
+
+    struct store_batch *batch = store_batch_new(2);
+    store_batch_clear_room(batch, 2, 100);
+    assert_int_equal(commit(store, &batch), 0);
+    query = (struct store_query){.type = STORE_QUERY_AGENT_HISTORY, .limit = 100};
+    strcpy(query.id, ELIZA);
+    page = ask(store, &query);
+    assert_int_equal(page->count, 4); /* those of room 1 */
+    store_page_destroy(&page);
+    store_close(&store);
+}
+
+static void rooms_are_found_by_who_is_noted_in_them(void **state)
+{
+    struct store *store = store_with_runs(*state);
+    struct store_query query = {.type = STORE_QUERY_ROOMS_OF, .limit = 1};
+    strcpy(query.id, ELIZA);
+    struct store_page *page = ask(store, &query);
+    assert_int_equal(page->room_count, 1);
+    assert_slice(page->rooms[0].id, "two");
+    assert_false(page->complete);
+    query.before_number = page->next;
+    store_page_destroy(&page);
+    page = ask(store, &query);
+    assert_int_equal(page->room_count, 1);
+    assert_slice(page->rooms[0].id, "one");
+    assert_true(page->complete);
+    store_page_destroy(&page);
+    store_close(&store);
+}
+
+int main(void)
+{
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(runs_are_found_newest_first_by_room_time_and_status),
+        STORE_TEST(a_run_says_who_asked_where_and_how_it_ended),
+        STORE_TEST(a_run_that_is_over_can_be_deleted),
+        STORE_TEST(an_agent_s_history_is_its_questions_and_replies),
+        STORE_TEST(rooms_are_found_by_who_is_noted_in_them),
+    };
+    return cmocka_run_group_tests_name("store_runs", tests, NULL, NULL);
+}
