@@ -98,30 +98,33 @@ test('a HEAD may be parked, too', async () => {
 });
 
 test(`${PARKED} parked requests take at most ${PARKED_BYTES_MAX} bytes each`, async (t) => {
-    const own = await Server.start();
+    const own = await Server.start({ head_deadline: 120000 }); // half of them wait for the others
     const headers = `Cookie: ${'c'.repeat(1000)}\r\nUser-Agent: ${'u'.repeat(200)}\r\n`;
     await own.ask(get('/hello'));
     const before = own.rss();
     const clients = [];
-    for (let i = 0; i < PARKED; i += 500) {
-        const batch = await Promise.all(Array.from({ length: 500 }, () => own.connect()));
-        // One in two arrives in two parts, so that it had to be copied before it was parked.
-        batch.forEach((client, k) => client.write(k % 2 ? 'GET /park' : get('/park', headers)));
-        clients.push(...batch);
+    try {
+        for (let i = 0; i < PARKED; i += 500) {
+            const batch = await Promise.all(Array.from({ length: 500 }, () => own.connect()));
+            // One in two arrives in two parts, so that it had to be copied before it was parked.
+            batch.forEach((client, k) => client.write(k % 2 ? 'GET /park' : get('/park', headers)));
+            clients.push(...batch);
+        }
+        await own.ask(get('/hello'));
+        clients.forEach((client, k) => k % 2 && client.write(get('/park', headers).slice(9)));
+        await until(async () => (await own.state()).waiting === PARKED, 'all to be parked', 60000);
+        const each = (own.rss() - before) / PARKED;
+        t.diagnostic(`${Math.round(each)} bytes each, of which the test's own record takes 48`);
+        if (!isInstrumented()) assert.ok(each <= PARKED_BYTES_MAX, `${each} bytes each`);
+        const cpu = own.cpuMs();
+        await pause(500);
+        t.diagnostic(`${own.cpuMs() - cpu} ms of CPU in half a second of waiting`);
+        await own.ask(post('/release', 'x'.repeat(200)));
+        await Promise.all(clients.map((client) => client.answer()));
+        t.diagnostic(`${(own.cpuMs() - cpu) / PARKED * 1000} us of CPU for each answer`);
+    } finally {
+        for (const client of clients) client.destroy();
     }
-    await own.ask(get('/hello'));
-    clients.forEach((client, k) => k % 2 && client.write(get('/park', headers).slice(9)));
-    await until(async () => (await own.state()).waiting === PARKED, 'all to be parked');
-    const each = (own.rss() - before) / PARKED;
-    t.diagnostic(`${Math.round(each)} bytes each, of which the test's own record takes 48`);
-    if (!isInstrumented()) assert.ok(each <= PARKED_BYTES_MAX, `${each} bytes each`);
-    const cpu = own.cpuMs();
-    await pause(500);
-    t.diagnostic(`${own.cpuMs() - cpu} ms of CPU in half a second of waiting`);
-    await own.ask(post('/release', 'x'.repeat(200)));
-    await Promise.all(clients.map((client) => client.answer()));
-    t.diagnostic(`${(own.cpuMs() - cpu) / PARKED * 1000} us of CPU for each answer`);
-    for (const client of clients) client.destroy();
     await until(async () => (await own.state()).connections === 1, 'the end of all');
     await own.stop();
 });
