@@ -166,7 +166,8 @@ static void broadcast_event(struct chat *chat, struct chat_room *room,
     packet_release(&packet);
 }
 
-/* To every socket but that of the sender, which has its own copy; one sent again has no such socket. */
+/* To every socket but that of the sender, which has its own copy; one sent again has no such
+ * socket. */
 static void broadcast_message(struct chat *chat, struct chat_room *room,
                               const struct bus_room_message *message,
                               const struct chat_socket *sender)
@@ -355,6 +356,7 @@ static void deliver_signal(struct chat *chat, const struct bus_signal *signal)
 {
     struct chat_room *room = room_lookup(chat, signal->room);
     struct buffer *out = &chat->argument;
+    struct packet *packet;
     if (room == NULL) {
         return;
     }
@@ -365,7 +367,9 @@ static void deliver_signal(struct chat *chat, const struct bus_signal *signal)
         json_write_string_member(out, "roomId", signal->room);
         json_write_string_member(out, "userId", signal->entity);
         json_write_boolean_member(out, "isTyping", signal->is_on);
-        broadcast(chat, room, finish(chat, "userTyping"), signal->entity);
+        packet = finish(chat, "userTyping");
+        packet->is_volatile = true; /* of no use to who is behind */
+        broadcast(chat, room, packet, signal->entity);
         break;
     case BUS_SIGNAL_THINKING:
         broadcast(chat, room,

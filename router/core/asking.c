@@ -2,7 +2,7 @@
 
 #include "proto/base/json.h"
 #include "proto/wire/chat_body.h"
-#include "router/core/mention.h"
+#include "proto/wire/mention.h"
 
 /*
  * Who is asked by a message, and the jobs that come of it. A channel's participants decide who is

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "router/core/mention.h"
+#include "proto/wire/mention.h"
 
 static bool means(const char *text, const char *name, const char *other)
 {

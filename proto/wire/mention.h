@@ -3,8 +3,8 @@
  * ASCII letters; of several names that fit at one place ("Ann", "Ann Lee") the longest is meant. An
  * '@' inside a word (an address of mail) names nobody. Pure.
  */
-#ifndef ROUTER_CORE_MENTION_H
-#define ROUTER_CORE_MENTION_H
+#ifndef PROTO_WIRE_MENTION_H
+#define PROTO_WIRE_MENTION_H
 
 #include <stdbool.h>
 #include <stddef.h>

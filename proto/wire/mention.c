@@ -1,4 +1,4 @@
-#include "router/core/mention.h"
+#include "proto/wire/mention.h"
 
 #include <string.h>
 #include <strings.h>
