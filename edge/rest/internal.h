@@ -200,6 +200,9 @@ size_t rest_utf16_length(struct slice text); /* what String.length counts in Jav
 bool rest_parse_mode(struct slice body, struct arena *arena, enum rest_mode *mode);
 void rest_post_message(const struct rest_call *call);
 void rest_get_messages(const struct rest_call *call);
+/* Members that say that nobody answers, and why; the text for whoever is refused then, or NULL. */
+void rest_write_answering(struct buffer *out, const struct bus_send_done *done);
+const char *rest_answering_text(const struct bus_send_done *done);
 void rest_write_user_message(struct buffer *out, const struct bus_send *send,
                              const struct bus_send_done *done);
 /* A message as history shows it. */

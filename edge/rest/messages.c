@@ -121,6 +121,31 @@ bool rest_parse_mode(struct slice body, struct arena *arena, enum rest_mode *mod
     return false;
 }
 
+void rest_write_answering(struct buffer *out, const struct bus_send_done *done)
+{
+    const char *reason = bus_answering_reason(done->no_agent);
+    if (done->no_agent != BUS_ANSWERED) {
+        json_write_string_member(out, "code", SLICE_LITERAL("no_agent"));
+    }
+    if (reason[0] != '\0') {
+        json_write_string_member(out, "reason", slice_of_string(reason));
+    }
+}
+
+const char *rest_answering_text(const struct bus_send_done *done)
+{
+    switch (done->no_agent) {
+    case BUS_UNANSWERED_NOT_ADDRESSED:
+        return "No agent of the channel is addressed by the message";
+    case BUS_UNANSWERED_AWAY:
+        return "The agents of the channel are away";
+    case BUS_UNANSWERED_OF_AGENT:
+        return "Messages of agents are not answered here";
+    default:
+        return NULL; /* the error's own */
+    }
+}
+
 static void answer_accepted(struct rest *rest, struct http_exchange *exchange,
                             const struct bus_send *send, const struct bus_send_done *done)
 {
@@ -130,13 +155,7 @@ static void answer_accepted(struct rest *rest, struct http_exchange *exchange,
     if (done->is_duplicate) {
         json_write_boolean_member(out, "duplicate", true);
     }
-    if (done->no_agent) {
-        json_write_string_member(out, "code", SLICE_LITERAL("no_agent"));
-        const char *reason = bus_answering_reason(done->no_agent);
-        if (reason[0] != '\0') {
-            json_write_string_member(out, "reason", slice_of_string(reason));
-        }
-    }
+    rest_write_answering(out, done);
     json_write_key(out, "userMessage");
     rest_write_user_message(out, send, done);
     json_write_key(out, "data");
@@ -161,9 +180,7 @@ static void on_sent(void *context, const struct uplink_outcome *outcome)
     } else if (wait->mode == REST_WEBSOCKET) {
         answer_accepted(rest, wait->exchange, send, done);
     } else if (done->no_agent) {
-        bool is_there = done->no_agent == BUS_UNANSWERED_NOT_ADDRESSED;
-        rest_refuse(rest, wait->exchange, ERROR_NO_AGENT,
-                    is_there ? "No agent of the channel is addressed by the message" : NULL);
+        rest_refuse(rest, wait->exchange, ERROR_NO_AGENT, rest_answering_text(done));
     } else {
         rest_run_begin(rest, wait->exchange, wait->mode, send, done, SLICE_EMPTY, outcome->now);
     }

@@ -25,9 +25,7 @@ static void answer_sent(struct rest_wait *wait, const struct bus_send *send,
     if (done->is_duplicate) {
         json_write_boolean_member(out, "duplicate", true);
     }
-    if (done->no_agent) {
-        json_write_string_member(out, "code", SLICE_LITERAL("no_agent"));
-    }
+    rest_write_answering(out, done);
     buffer_append_string(out, ",\"data\":{");
     buffer_append_slice(out, buffer_slice(&members));
     buffer_append_string(out, "}}");
@@ -46,7 +44,7 @@ static void on_sent(void *context, const struct uplink_outcome *outcome)
     if (wait->mode == REST_WEBSOCKET) {
         answer_sent(wait, send, done);
     } else if (done->no_agent) {
-        rest_wait_refuse(wait, ERROR_NO_AGENT, NULL);
+        rest_wait_refuse(wait, ERROR_NO_AGENT, rest_answering_text(done));
     } else {
         rest_run_begin(wait->rest, wait->exchange, wait->mode, send, done,
                        buffer_slice(&wait->note), outcome->now);

@@ -97,6 +97,6 @@ describe(`one viewer at 2 KB/s among ${FAST} fast ones`, TEST_OPTIONS, () => {
             .find(({ id }) => id === reply.id).content);
         assert.ok(held > 0, `${held} held`);
         assert.ok(slow.chunks < TOKENS, `${slow.chunks} chunks`);
-        assert.ok(together.p99 <= Math.max(3 * alone.p99, 100), `${alone.p99} -> ${together.p99}`);
+        assert.ok(together.p99 <= Math.max(3 * alone.p99, 250), `${alone.p99} -> ${together.p99}`);
     });
 });
