@@ -251,8 +251,12 @@ static void on_saved(void *context, const struct uplink_outcome *outcome)
 {
     struct rest_wait *wait = context;
     struct agent_session session;
-    if (rest_error_of(outcome) == ERROR_CONFLICT && ++wait->done < TRIES_MAX) {
-        ask_for_session(wait, outcome->now);
+    if (rest_error_of(outcome) == ERROR_CONFLICT) {
+        if (++wait->done < TRIES_MAX) {
+            ask_for_session(wait, outcome->now);
+        } else {
+            refuse_error(wait, ERROR_OVERLOADED);
+        }
         return;
     }
     if (rest_is_session_over(wait, outcome)) {

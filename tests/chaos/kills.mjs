@@ -7,16 +7,19 @@ import { pause } from '../lib/until.mjs';
 export const killAtRandom = async ({ cluster, random, durationMs, intervalMs }) => {
     const { edges, router, bridge } = cluster;
     const kills = { edge: 0, router: 0, bridge: 0 };
+    const away = new Set();             // killed, and not started again yet
     const strike = async () => {
         // As many edges as of the others: these are where one stands for the whole cluster.
         const kind = random.pick(['edge', 'edge', 'router', 'bridge']);
         const victim = { edge: random.pick(edges), router, bridge }[kind];
         const absenceMs = random.between(0, intervalMs);
-        if (!victim.isRunning) return;  // still away since the last time
+        if (away.has(victim)) return;
+        away.add(victim);
         kills[kind]++;
         await victim.kill('SIGKILL');
         await pause(absenceMs);
         victim.start();
+        away.delete(victim);
     };
     const strikes = [];
     const end = performance.now() + durationMs;

@@ -17,12 +17,12 @@ const IS_LONG = process.env.ELIZAMQ_LONG === '1';
 const SEED = Number(process.env.CHAOS_SEED ?? randomInt(2 ** 31));
 const SESSIONS = IS_LONG ? 1000 : 50;
 const SECONDS = IS_LONG ? 60 : 8;
-const TIMEOUT_MS = IS_LONG ? 60000 : 20000;    // of a session while it is used
+const TIMEOUT_MS = IS_LONG ? 120000 : 20000;    // of a session while it is used
 const LAST_TIMEOUT_MS = 1000;                  // and then
 const KEPT_MS = 3000;
 const PACE_MS = IS_LONG ? [2000, 6000] : [100, 500];
 const KILL_INTERVAL_MS = 1000;
-const RETRY_MS = 50;
+const RETRY_MS = IS_LONG ? 1000 : 50;         // as many clients as there are share one process
 const AT_ONCE = 50;
 const SETTLE_MS = 60000;
 
@@ -30,6 +30,7 @@ const minutes = (ms) => ms / 60000;
 
 // Calls any edge, another one when that is away or has not answered, until there is an answer.
 class Caller {
+    isClosed = false;
     #edges;
     #random;
 
@@ -56,6 +57,7 @@ class Caller {
             const { url } = edge ?? this.#random.pick(this.#edges);
             const answer = await this.#try(`${url}/api/messaging/sessions${path}`, method, body);
             if (answer.status !== 503) return answer;
+            if (this.isClosed) throw new Error('nobody answers any more');
             await pause(RETRY_MS);
         }
     }
@@ -149,23 +151,32 @@ it(`${SESSIONS} sessions, ${SECONDS} s of kills`, { timeout: DEADLINE_MS }, asyn
                 '--api-session-timeout', `${TIMEOUT_MS}ms`, '--api-session-kept', `${KEPT_MS}ms`],
         },
     });
-    test.after(() => cluster.stop());
     const caller = new Caller(cluster.edges, random);
+    const users = Array.from({ length: SESSIONS }, () => new User(caller, random));
+    test.after(() => {
+        caller.isClosed = true;
+        for (const user of users) user.isOver = true;
+        return cluster.stop();
+    });
     const response = await fetch(`${cluster.url}/api/messaging/channels/first/messages`, {
         method: 'POST', headers: { 'Content-Type': 'application/json' },
         body: JSON.stringify({ text: 'Who are you?', entityId: 'user', mode: 'sync' }),
     });
     const agentId = (await response.json()).agentResponse.senderId;
 
-    const users = Array.from({ length: SESSIONS }, () => new User(caller, random));
-    const using = forEach(users, (user) => user.create(agentId))
-        .then(() => Promise.all(users.map((user) => user.use())));
-    using.catch(() => {});                 // it is waited for below
+    const uses = [];
+    const creating = forEach(users, async (user) => {
+        await user.create(agentId);
+        uses.push(user.use());
+        uses.at(-1).catch(() => {});       // it is waited for below
+    });
+    creating.catch(() => {});
     const kills = await killAtRandom({
         cluster, random, durationMs: SECONDS * 1000, intervalMs: KILL_INTERVAL_MS,
     });
     for (const user of users) user.isOver = true;
-    await using;
+    await creating;
+    await Promise.all(uses);
 
     await forEach(users, (user) => user.assertKept());
     const { body: { stats } } = await caller.call('GET', '');

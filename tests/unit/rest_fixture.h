@@ -16,7 +16,7 @@ struct http_exchange {
     bool is_stream;
     bool is_over;
     bool is_behind; /* it takes what waits, but slowly */
-    bool is_cut; /* a client that takes nothing: its stream ends with the next write */
+    bool is_cut;    /* a client that takes nothing: its stream ends with the next write */
     void (*closed)(struct http_exchange *exchange, void *context);
     void *context;
 };
@@ -136,6 +136,12 @@ static inline int rest_setup(void **state)
                                      .stream_timeout = STREAM_TIMEOUT,
                                      .stream_comment = STREAM_COMMENT,
                                      .runs_max = 2,
+                                     .session = {.timeout = 1800000,
+                                                 .timeout_min = 300000,
+                                                 .timeout_max = 86400000,
+                                                 .duration = 43200000,
+                                                 .warning = 300000,
+                                                 .kept = 3600000},
                                      .cors = &cors};
     void *chat;
     chat_setup(&chat);
