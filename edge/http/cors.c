@@ -31,11 +31,15 @@ void cors_add_headers(const struct cors *cors, struct http_exchange *exchange,
 {
     struct slice origin = http_request_header(request, "Origin");
 
-    if (is_anyone(cors) || (cors->origins == NULL && origin.length == 0)) {
+    if (is_anyone(cors)) {
         http_add_header(exchange, "Access-Control-Allow-Origin", SLICE_LITERAL("*"));
         return;
     }
     http_add_header(exchange, "Vary", SLICE_LITERAL("Origin"));
+    if (cors->origins == NULL && origin.length == 0) {
+        http_add_header(exchange, "Access-Control-Allow-Origin", SLICE_LITERAL("*"));
+        return;
+    }
     if (origin.length == 0 || (cors->origins != NULL && !is_listed(cors, origin))) {
         return;
     }
