@@ -217,14 +217,18 @@ bool moves_begin(struct moves *moves, struct slice sid, int revision, struct web
 
 static void receive_hold(struct arrival *arrival, bool is_on, int64_t now)
 {
-    struct bus_message held = {.type = BUS_MOVE_HOLD, .move_hold = {.is_on = true}};
+    bool may_arrive = session_guest_may_arrive(&arrival->guest);
+    struct bus_message held = {.type = BUS_MOVE_HOLD, .move_hold = {.is_on = may_arrive}};
     bool is_taken = true;
     if (arrival->state == ARRIVAL_ARRIVING || (is_on && arrival->state == ARRIVAL_HELD)) {
         fail(arrival, MOVE_MALFORMED, now);
         return;
     }
-    if (is_on) {
+    if (is_on && may_arrive) {
         enter_state(arrival, ARRIVAL_HELD, now + MOVE_DEADLINE_MS);
+        is_taken = say(arrival, &held);
+    } else if (is_on) {
+        enter_piping(arrival);
         is_taken = say(arrival, &held);
     } else {
         struct held_message *first = take_held(arrival);

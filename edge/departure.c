@@ -243,7 +243,11 @@ void departure_receive(struct moves *moves, struct slice routing_id,
     } else if (message->type == BUS_MOVE_DATA) {
         client_says(departure, &message->move_data, now);
     } else if (message->type == BUS_MOVE_HOLD && departure->state == DEPARTURE_HOLDING) {
-        enter_state(departure, DEPARTURE_HELD, now + MOVE_REST_MS);
+        if (message->move_hold.is_on) {
+            enter_state(departure, DEPARTURE_HELD, now + MOVE_REST_MS);
+        } else {
+            enter_state(departure, DEPARTURE_PIPING, now + MOVE_RETRY_MS);
+        }
     } else {
         fail(departure, MOVE_MALFORMED, now);
     }

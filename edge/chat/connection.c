@@ -337,6 +337,7 @@ const struct socket_application chat_socket_application = {.connect = on_connect
                                                            .disconnected = on_disconnected,
                                                            .rest = chat_rest,
                                                            .hand_over = chat_hand_over,
+                                                           .may_arrive = chat_may_arrive,
                                                            .take_over = chat_take_over,
                                                            .listen = chat_listen,
                                                            .settle = chat_settle};

@@ -4,7 +4,8 @@
  * A socket on its way to another edge. It is handed over when nothing of it waits for an answer;
  * its new edge joins its rooms anew, unseen by anybody since both count. The two edges' streams
  * meet when each room has been served by the former one up to exactly where the join put the new
- * one in, which is what the mark behind the joins (BUS.md, "Moves") brings about.
+ * one in, which is what the mark behind the joins (BUS.md, "Moves") brings about. Of who is there
+ * both have then told the same, unless one of the two is still learning what it missed.
  *
  *   state      = [entity, subject, open rooms, is kept, rate, used, [*membership]]
  *   membership = [room, server id, epoch, sequence number, entity, name]
@@ -40,10 +41,16 @@ enum session_rest chat_rest(void *context, const struct socket *socket)
     const struct chat_socket *self = socket_data(socket);
     (void)context;
     if (self->follows != NULL || self->lags != NULL || self->logs != NULL ||
-        self->arriving > 0) {
+        self->arriving > 0 || self->chat->point.is_unsettled) {
         return SESSION_BUSY;
     }
     return self->requests.count > 0 ? SESSION_RESTS_SOON : SESSION_AT_REST;
+}
+
+bool chat_may_arrive(void *context)
+{
+    const struct chat *chat = context;
+    return !chat->point.is_unsettled;
 }
 
 void chat_hand_over(void *context, const struct socket *socket, struct buffer *state, int64_t now)
@@ -236,7 +243,8 @@ bool chat_settle(void *context, struct socket *socket, struct slice state)
     struct chat_socket *self = socket_data(socket);
     struct msgpack_reader reader = msgpack_reader_of(state);
     struct head head;
-    bool is_good = is_well_formed(chat, state) && read_head(&reader, &head) &&
+    bool is_good = !chat->point.is_unsettled && is_well_formed(chat, state) &&
+                   read_head(&reader, &head) &&
                    slice_equals(head.entity, chat_text(self->entity)) &&
                    head.memberships == self->membership_count;
     for (uint32_t i = 0; is_good && i < head.memberships; i++) {

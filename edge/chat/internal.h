@@ -208,6 +208,7 @@ struct packet *render_missed(struct chat *chat, const struct bus_stored_message 
 
 /* handover.c: the upcalls of socket.h for sockets that move between edges */
 enum session_rest chat_rest(void *context, const struct socket *socket);
+bool chat_may_arrive(void *context);
 void chat_hand_over(void *context, const struct socket *socket, struct buffer *state, int64_t now);
 int chat_take_over(void *context, struct socket *socket, struct slice state, int64_t now);
 void chat_listen(void *context, struct socket *socket);

@@ -264,12 +264,16 @@ static void collect(struct recovery *recovery, const struct chat_member *member,
     }
 }
 
-/* Has anything changed in the room that this client is not to hear of otherwise? */
+/*
+ * Has anything changed in the room that this client is not to hear of otherwise? Or will this edge
+ * tell its sockets what is news to it, and perhaps not to this client?
+ */
 static bool needs_snapshot(const struct recovery *recovery, const struct recovery_room *room,
                            const struct bus_joined *joined)
 {
     const struct recovery_point *point = &recovery->point;
-    return point->is_unsettled || room->stamp > point->stamp || joined->changed_at > point->stamp;
+    return point->is_unsettled || recovery->from->chat->point.is_unsettled ||
+           room->stamp > point->stamp || joined->changed_at > point->stamp;
 }
 
 static void on_joined(void *context, const struct uplink_outcome *outcome)

@@ -116,6 +116,14 @@ static void import(struct session *session, const struct handover *handover)
     }
 }
 
+bool session_guest_may_arrive(const struct session_guest *guest)
+{
+    const struct session_table *table = guest->session->table;
+
+    return table->application->may_arrive == NULL ||
+           table->application->may_arrive(table->application_context);
+}
+
 int session_guest_take_over(struct session_guest *guest, struct slice state, int64_t now)
 {
     struct session *session = guest->session;
@@ -312,7 +320,7 @@ bool session_hand_over(struct session *session, struct buffer *state, int64_t no
 bool session_depart(struct session *session, struct buffer *state, int64_t now)
 {
     session->table->now = now;
-    if (!websocket_send_all(session)) {
+    if (!websocket_send_all(session) || session_rest(session) == SESSION_BUSY) {
         return false;
     }
     pack(session, state);

@@ -42,6 +42,8 @@ struct session_guest {
 /* False, and nothing done: sessions_max is reached, or that id is a guest already. */
 bool session_guest_open(struct session_table *table, struct slice sid, int revision,
                         struct websocket *websocket, struct session_guest *guest, int64_t now);
+/* May its session come here now? Otherwise later. */
+bool session_guest_may_arrive(const struct session_guest *guest);
 /* A packet from the owner, as it is to be sent. */
 void session_guest_send(struct session_guest *guest, bool is_binary, struct slice bytes);
 /*
@@ -74,7 +76,7 @@ bool session_is_upgraded(const struct session *session);
 enum session_rest session_rest(const struct session *session);
 /* Appends its state and rests its heartbeat. False: it is more than the bus carries. */
 bool session_hand_over(struct session *session, struct buffer *state, int64_t now);
-/* Sends what waits, all of it; appends the state as it is now. False: it cannot. */
+/* Sends what waits, all of it; appends the state as it is now. False: it cannot go any more. */
 bool session_depart(struct session *session, struct buffer *state, int64_t now);
 
 #endif

@@ -380,9 +380,7 @@ static void send_lists(struct peer *peer)
     if (peer->owed == NULL && !peer->is_settled && !peer->is_dead) {
         struct bus_message message = {.type = BUS_SETTLED, .settled = {stamp_told(router)}};
         peer->is_settled = true;
-        if (sessions_are_kept(router)) {
-            peer_send(peer, &message);
-        }
+        peer_send(peer, &message);
     }
 }
 

@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { randomInt, randomUUID } from 'node:crypto';
 import { it } from 'node:test';
 
-import { startBalancer } from '../cluster/balancer.mjs';
+import { startHaproxy } from '../cluster/haproxy.mjs';
 import { TRANSPORTS } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
 import { until } from '../lib/until.mjs';
@@ -132,7 +132,7 @@ it(`${SECONDS} s of kills`, { timeout: SECONDS * 1000 + 150000 }, async (test) =
     const random = new Random(SEED);
     console.log(`chaos: CHAOS_SEED=${SEED} CHAOS_SECONDS=${SECONDS}`);
     const cluster = await startCluster({ edges: EDGES });
-    const balancer = await startBalancer(cluster.edges.map(({ url }) => url));
+    const balancer = await startHaproxy(cluster);
     const members = startMembers(balancer.url, random);
     const rooms = [...new Set(members.map(({ roomId }) => roomId))];
     const visitors = new Visitors(balancer.url);
@@ -166,8 +166,10 @@ it(`${SECONDS} s of kills`, { timeout: SECONDS * 1000 + 150000 }, async (test) =
             const told = await readPresence(cluster.url, roomId);
             const listed = new Set(told.members.map(({ userId }) => userId));
             if (!isEqual(listed, truth(roomId))) found.push(`${roomId}: ${[...listed]}`);
-            for (const { name, present } of believers(roomId)) {
-                if (!isEqual(present, truth(roomId))) found.push(`${name}: ${[...present]}`);
+            for (const { name, present, diary } of believers(roomId)) {
+                if (!isEqual(present, truth(roomId))) {
+                    found.push(`${name}: ${[...present]}\n    ${diary.slice(-30).join('\n    ')}`);
+                }
             }
         }
         return found;

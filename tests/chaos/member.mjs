@@ -21,7 +21,7 @@ export class Member {
     recoveries = 0;         // connections that went on where the former one had ended
     rejoins = 0;            // those that joined again with `since`
     incomplete = 0;         // of those, the replays that were not whole
-    disconnects = new Map();// count by reason
+    diary = [];             // what became of its connection and what it was told of presence
     isMember = false;
     #isOver = false;
     #isJoining = false;
@@ -38,18 +38,18 @@ export class Member {
             retries: RETRIES, ackTimeout: ACK_TIMEOUT_MS, ...options,
         });
         this.socket.on('connect', () => this.#onConnect());
-        this.socket.on('disconnect', (reason) => {
-            this.#count(this.disconnects, reason);
-        });
+        this.socket.on('disconnect', (reason) => this.#note(`disconnect: ${reason}`));
         this.socket.on('messageBroadcast', (data) => this.#onBroadcast(data));
         this.socket.on('room_joined', (data) => this.#onJoined(data));
         this.socket.on('userJoined', ({ userId }) => {
             this.present.add(userId);
             this.presenceEvents.push(`userJoined ${userId}`);
+            this.#note(`userJoined ${userId}`);
         });
         this.socket.on('userLeft', ({ userId }) => {
             this.present.delete(userId);
             this.presenceEvents.push(`userLeft ${userId}`);
+            this.#note(`userLeft ${userId}`);
         });
     }
 
@@ -82,7 +82,12 @@ export class Member {
         map.set(key, (map.get(key) ?? 0) + 1);
     }
 
+    #note(what) {
+        this.diary.push(`${new Date().toISOString().slice(11, 23)} ${what}`);
+    }
+
     #onConnect() {
+        this.#note(`connect: ${this.socket.id}${this.socket.recovered ? ', recovered' : ''}`);
         if (this.socket.recovered && this.isMember) {
             this.recoveries++;
             return;
@@ -105,6 +110,7 @@ export class Member {
 
     #onJoined(data) {
         this.joins.push(data);
+        this.#note(`room_joined: ${data.members.map(({ userId }) => userId)}`);
         this.isMember = true;
         this.present = new Set(data.members.map(({ userId }) => userId));
         this.#joinEvent.payload.since ??= data.seq;

@@ -374,6 +374,7 @@ struct bus_end {
     struct bus_frame *sent; /* owns: on their way, oldest first */
     bool is_choked;         /* the transport takes nothing */
     bool keeps_peers;       /* PEERS lines are wanted */
+    bool keeps_settled;     /* SETTLED lines are */
     unsigned opened;
     unsigned closed;
     int close_error;
@@ -436,7 +437,8 @@ static inline void bus_end_deliver(void *context, struct link *link,
     struct bus_end *end = context;
     (void)link;
     (void)now;
-    if (message->type != BUS_PEERS || end->keeps_peers) {
+    if ((message->type != BUS_PEERS || end->keeps_peers) &&
+        (message->type != BUS_SETTLED || end->keeps_settled)) {
         write_message_line(&end->lines, message);
     }
     struct heard *heard = calloc(1, sizeof(*heard));

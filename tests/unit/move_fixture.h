@@ -107,8 +107,10 @@ static inline void start(struct side *side, struct side *other, const char *inca
                                       .upgrade_timeout = 10000,
                                       .moves_max = 1,
                                       .held_max = HELD_MAX};
+    struct bus_message settled = {.type = BUS_SETTLED, .settled = {1}};
     chat_setup(&edge);
     side->edge = edge;
+    router_says(side->edge, &settled);
     side->other = other;
     side->peers = peers_new(&peers_settings, &move_peers_operations, side);
     side->moves = moves_new(&settings, side->edge->sessions.table, side->peers, side->edge->uplink,

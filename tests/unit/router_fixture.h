@@ -250,6 +250,7 @@ static inline void sync_done(struct fixture *fixture, struct fake_peer *edge)
 /* A new link of an edge without rooms. */
 static inline void open_edge(struct fixture *fixture, struct fake_peer *edge)
 {
+    edge->end.keeps_settled = fixture->settings.recovery_window > 0;
     open_link(fixture, edge);
     sync_done(fixture, edge);
 }

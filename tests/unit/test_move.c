@@ -89,6 +89,81 @@ static void test_what_a_held_client_says_is_heard_afterwards(void **state)
     assert_heard(&pair->b.edge->router, "signal r 0 ann on\nsignal r 0 ann\n");
 }
 
+/* --- edges that are still learning who is there ------------------------------------------------
+ */
+
+static void unsettle(struct side *side)
+{
+    chat_synchronise(side->edge->chat, side->edge->sessions.now);
+    settle(side->edge);
+    buffer_clear(&side->edge->router.lines);
+}
+
+static void settle_presence(struct pair *pair, struct side *side)
+{
+    struct bus_message settled = {.type = BUS_SETTLED, .settled = {1}};
+    router_says(side->edge, &settled);
+    exchange(pair);
+}
+
+static void turn_to_websocket(struct pair *pair)
+{
+    assert_true(begin(pair));
+    client_sends(pair, "2probe");
+    assert_sent(pair->client, "3probe|/");
+    client_sends(pair, "5");
+    assert_heard(&pair->b.edge->router, "");
+    client_sends(pair, "42[\"typing\",{\"roomId\":\"r\",\"isTyping\":true}]");
+    assert_heard(&pair->a.edge->router, "signal r 0 ann on\n"); /* it is piped meanwhile */
+    tell(&pair->a, "r", 6);
+    exchange(pair);
+    assert_events(pair->client, "messageBroadcast");
+}
+
+static void assert_moves_now(struct pair *pair)
+{
+    pass_time(pair, 1000);
+    assert_heard(&pair->b.edge->router, "join #1 r ann\nmark #2 edgeAB\n");
+    join(pair, 6);
+    mark(pair);
+    assert_true(is_at(pair, &pair->b));
+    assert_nothing_under_way(pair);
+}
+
+static void test_a_session_does_not_leave_while_presence_is_not_settled(void **state)
+{
+    struct pair *pair = *state;
+    open_session(pair, "r", 5);
+    unsettle(&pair->a);
+    turn_to_websocket(pair);
+    settle_presence(pair, &pair->a);
+    assert_moves_now(pair);
+}
+
+static void test_a_session_does_not_arrive_while_presence_is_not_settled(void **state)
+{
+    struct pair *pair = *state;
+    open_session(pair, "r", 5);
+    unsettle(&pair->b);
+    turn_to_websocket(pair);
+    settle_presence(pair, &pair->b);
+    assert_moves_now(pair);
+}
+
+static void test_edges_that_lose_the_router_while_a_session_moves_let_go_of_it(void **state)
+{
+    struct pair *pair = *state;
+    open_session(pair, "r", 5);
+    upgrade(pair);
+    join(pair, 5);
+    unsettle(&pair->a);
+    mark(pair);
+    assert_closed(pair->client, 1001);
+    assert_false(is_at(pair, &pair->a));
+    assert_false(is_at(pair, &pair->b));
+    assert_nothing_under_way(pair);
+}
+
 static void test_the_end_may_come_before_the_joins(void **state)
 {
     struct pair *pair = *state;
@@ -187,6 +262,9 @@ int main(void)
         MOVE_TEST(test_what_came_with_a_join_is_its_former_edges_to_say),
         MOVE_TEST(test_a_mark_before_the_joins_ends_the_websocket),
         MOVE_TEST(test_what_a_held_client_says_is_heard_afterwards),
+        MOVE_TEST(test_a_session_does_not_leave_while_presence_is_not_settled),
+        MOVE_TEST(test_a_session_does_not_arrive_while_presence_is_not_settled),
+        MOVE_TEST(test_edges_that_lose_the_router_while_a_session_moves_let_go_of_it),
         MOVE_TEST(test_the_end_may_come_before_the_joins),
         MOVE_TEST(test_a_request_is_answered_before_the_session_moves),
         MOVE_TEST(test_a_busy_session_is_served_through_the_pipe),
