@@ -9,7 +9,12 @@
 #include "proto/base/memory.h"
 #include "proto/bus/message.h"
 
-enum { PEER_ID_MAX = 255 }; /* bytes of a ZeroMQ routing id */
+enum {
+    PEER_ID_MAX = 255, /* bytes of a ZeroMQ routing id */
+    HEARTBEAT_MS = 1000,
+    SILENCE_MAX_MS = 3000,
+    CONNECT_TIMEOUT_MS = 2000,
+};
 
 struct bus_socket {
     zsock_t *zsock; /* owns */
@@ -153,6 +158,12 @@ struct bus_socket *bus_socket_new(struct uv_loop_s *loop, enum bus_socket_type t
     zsock_set_maxmsgsize(zsock, BUS_FRAME_MAX);
     zsock_set_reconnect_ivl(zsock, 50);
     zsock_set_reconnect_ivl_max(zsock, 500);
+    /* A connection whose packets are lost is given up, and made anew: TCP alone tries ever less
+     * often, and finds out long after the network is there again. */
+    zsock_set_heartbeat_ivl(zsock, HEARTBEAT_MS);
+    zsock_set_heartbeat_timeout(zsock, SILENCE_MAX_MS);
+    zsock_set_connect_timeout(zsock, CONNECT_TIMEOUT_MS);
+    zsock_set_handshake_ivl(zsock, SILENCE_MAX_MS);
     if (type == BUS_SOCKET_ROUTER) {
         zsock_set_router_mandatory(zsock, 1);
     } else {

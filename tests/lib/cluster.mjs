@@ -69,15 +69,19 @@ class ClusterProcess {
     #file;
     #logFile;
     #env;
+    #within;
     #lastSignal = null;
     #exit = null;
 
-    constructor({ program, name, args, port, logDir, env }) {
+    constructor({
+        program, name, args, port, logDir, env, host = '127.0.0.1', within: command = [],
+    }) {
         this.name = name;
         this.args = args;
         this.port = port;
-        this.url = `http://127.0.0.1:${port}`;
+        this.url = `http://${host}:${port}`;
         this.proc = null;
+        this.#within = command;
         this.#file = path.join(buildDir, program);
         this.#logFile = path.join(logDir, `${name}.log`);
         this.#env = env;
@@ -102,8 +106,10 @@ class ClusterProcess {
             throw new Error(`${this.#file} does not exist: build it first`);
         }
         // The kernel ends the process with its parent, even if that is killed.
-        const command = fs.existsSync(SETPRIV)
-            ? [SETPRIV, '--pdeathsig', 'KILL', '--', this.#file] : [this.#file];
+        const command = [
+            ...fs.existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', '--'] : [],
+            ...this.#within, this.#file,
+        ];
         const log = fs.openSync(this.#logFile, 'a');
         const child = spawn(command[0], [...command.slice(1), ...this.args], {
             cwd: rootDir, env: this.#env, stdio: ['ignore', log, log],
@@ -236,9 +242,12 @@ class Cluster {
 //   sharedPort  all edges on one port
 //   args        further arguments: {router: [], bridge: [], edge: []}, the last also (index) => []
 //   env         further environment of all processes
+//   places      (index) => {host, within}: the address that an edge listens on, and the command
+//               that its program is run by
 // Resolves with {router, bridge, edges, processes, url, dataDir, stop()} once all are ready.
 export const startCluster = async ({
     edges: edgeCount = 2, bridge: hasBridge = true, sharedPort = false, args = {}, env = {},
+    places = () => ({}),
 } = {}) => {
     const test = path.basename(process.argv[1] ?? 'node').replace(/(\.test)?\.m?js$/, '');
     const logDir = path.join(buildDir, 'test-logs', `${test}-${++clusters}`);
@@ -274,11 +283,12 @@ export const startCluster = async ({
     const port = sharedPort ? await freePort() : null;
     for (let index = 0; index < edgeCount; index++) {
         const edgePort = port ?? await freePort();
+        const place = { host: '127.0.0.1', ...places(index) };
         const edgeArgs = typeof args.edge === 'function' ? args.edge(index) : args.edge ?? [];
         edges.push(new ClusterProcess({
-            ...common, program: 'edge', name: `edge-${index + 1}`, port: edgePort,
+            ...common, ...place, program: 'edge', name: `edge-${index + 1}`, port: edgePort,
             args: [
-                '--listen', `127.0.0.1:${edgePort}`, ...sharedPort ? ['--share-port'] : [],
+                '--listen', `${place.host}:${edgePort}`, ...sharedPort ? ['--share-port'] : [],
                 '--router', edgesAddress,
                 '--peer-bind', `tcp://127.0.0.1:${await freePort()}`,
                 '--api-rate-limit', 'off', ...edgeArgs,
