@@ -24,13 +24,18 @@ static bool uplink_transmit(void *context, struct slice header, struct slice bod
 static uint64_t uplink_synchronise(void *context, int64_t now)
 {
     struct actor_edge *self = context;
+    peers_unsettle(self->peers, now);
     return chat_synchronise(self->chat, now);
 }
 
 static void uplink_deliver(void *context, const struct bus_message *message, int64_t now)
 {
     struct actor_edge *self = context;
-    if (message->type != BUS_PEERS) { /* the relay's */
+    if (message->type == BUS_PEERS) {
+        peers_update(self->peers, &message->peers, now);
+    } else if (message->type == BUS_MARKED) {
+        moves_marked(self->moves, message->marked.move, now);
+    } else {
         chat_deliver(self->chat, message, now);
     }
 }
@@ -42,6 +47,22 @@ static int64_t wall_clock(void *context)
 {
     struct actor_edge *self = context;
     return actor_now(&self->actor).wall;
+}
+
+static void start_peers(struct actor_edge *self)
+{
+    const struct session_settings *session = &self->settings->session;
+    struct slice incarnation = slice_of_string(self->actor.incarnation);
+    struct peers_settings peers = {.incarnation = incarnation,
+                                   .deadline = session->ping_interval + session->ping_timeout,
+                                   .relays_max = 1000};
+    struct moves_settings moves = {.incarnation = incarnation,
+                                   .upgrade_timeout = session->upgrade_timeout,
+                                   .moves_max = 1000,
+                                   .held_max = session->outbox_max_bytes};
+    self->peers = peers_new(&peers, &actor_edge_peers_operations, self);
+    self->moves =
+        moves_new(&moves, self->sessions, self->peers, self->uplink, &self->actor.ids);
 }
 
 static void start(struct actor *actor)
@@ -63,6 +84,7 @@ static void start(struct actor *actor)
     self->sessions = session_table_new(&self->settings->session, &chat_socket_application,
                                        self->chat, &actor->ids, actor->incarnation, now_of(self));
     chat_set_sessions(self->chat, self->sessions);
+    start_peers(self);
     self->links = 0;
     self->linked_at = actor->world->now;
     channel_connect(self->channel, 0);
@@ -85,7 +107,9 @@ static void drain(struct actor_edge *self)
     bool must_end = self->actor.world->now >= self->stop_deadline;
     session_table_close_batch(self->sessions, must_end ? SIZE_MAX : CLOSE_PER_TICK, !must_end,
                               SESSION_CLOSE_SERVER, now);
+    peers_recall(self->peers);
     bool is_done = session_table_count(self->sessions) == 0 &&
+                   peers_counters(self->peers)->waiting == 0 &&
                    uplink_counters(self->uplink)->waiting == 0;
     if (is_done || must_end) {
         session_table_flush(self->sessions, now);
@@ -101,6 +125,8 @@ static void tick(struct actor *actor)
     uplink_tick(self->uplink, now);
     chat_tick(self->chat, now);
     session_table_tick(self->sessions, now);
+    peers_tick(self->peers, now);
+    moves_tick(self->moves, now);
     if (actor->is_stopping) {
         drain(self);
     }
@@ -110,6 +136,7 @@ static void flush(struct actor *actor)
 {
     struct actor_edge *self = self_of(actor);
     session_table_flush(self->sessions, now_of(self));
+    moves_flush(self->moves, now_of(self));
     uplink_flush(self->uplink, now_of(self));
     if (self->links != uplink_counters(self->uplink)->links_opened) {
         self->links = uplink_counters(self->uplink)->links_opened;
@@ -126,6 +153,10 @@ static void stop(struct actor *actor)
 static void destroy(struct actor *actor)
 {
     struct actor_edge *self = self_of(actor);
+    connections_edge_ends(*self->connections, self);
+    self->moved += moves_counters(self->moves)->in;
+    moves_destroy(&self->moves, now_of(self));
+    peers_destroy(&self->peers, now_of(self));
     session_table_destroy(&self->sessions);
     uplink_destroy(&self->uplink, now_of(self));
     chat_destroy(&self->chat);

@@ -11,6 +11,8 @@
 
 enum {
     THINK_MS = 100,
+    POLLING_PER_MILLE = 500,  /* of the connections; the others are WebSockets */
+    UPGRADED_PER_MILLE = 700, /* of those */
     CONNECT_TIMEOUT_MS = 4000,
     RECONNECT_MS_MAX = 1200,
     ANSWER_MS_MAX = 15000 /* every request is answered by then: deadline, pauses and chokes */
@@ -262,6 +264,13 @@ static void connect_somewhere(struct client *client)
     client->serial++;
     client->is_severed = false;
     client->opened_at = client->heard_at = world->now;
+    if (client->edge_count > 1 && chance_happens(&world->chance, POLLING_PER_MILLE)) {
+        bool is_upgraded = chance_happens(&world->chance, UPGRADED_PER_MILLE);
+        client->connection = connection_open_polling(client->connections, client->edges,
+                                                     client->edge_count, client->takes_offsets,
+                                                     is_upgraded, &peer, client);
+        return;
+    }
     client->connection = connection_open(client->connections, edge, client->takes_offsets, &peer,
                                          client);
 }
@@ -362,7 +371,11 @@ void client_leave(struct client *client, bool politely)
     }
     world_tell(client->world, "%s leaves%s", client->name, politely ? "" : ", without a word");
     connection_send(client->connection, politely ? SLICE_LITERAL("41") : SLICE_LITERAL("1"));
-    client->has_left = politely && !client->is_severed; /* as far as the edge can know */
+    /* As far as the edge can know: what is posted last may find nobody. */
+    client->may_have_left = politely;
+    client->has_left =
+        politely && client->state == CLIENT_CONNECTED && !client->is_severed &&
+        client->connection->polling == NULL;
     forget_rooms(client, true);
     client->state = CLIENT_OFFLINE;
     connection_close(client->connection);

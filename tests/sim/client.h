@@ -16,8 +16,7 @@
 
 enum {
     ROOMS_MAX = 6,
-    ENTITIES_MAX = 64, /* one bit each in an attendance's view */
-    EDGES_MAX = 4
+    ENTITIES_MAX = 64 /* one bit each in an attendance's view */
 };
 
 struct oracle;
@@ -123,7 +122,8 @@ struct client {
     char pid[64];        /* of the last socket; empty: it cannot go on */
     char offset[32];     /* the last one heard as it; may be empty */
     bool is_forging;     /* one of them was not given by the cluster */
-    bool has_left;       /* on purpose: the last socket is over */
+    bool has_left;       /* on purpose, and its edge knows: the last socket is over */
+    bool may_have_left;  /* on purpose: it may be */
     bool is_catching_up; /* hears what came before CONNECT */
     struct buffer early; /* heard before CONNECT: a length and the packet, each */
     uint64_t last_ack_id;

@@ -77,7 +77,7 @@ static void forget_former(struct client *client)
         client->rooms[room].was_amid_replay = false;
     }
     client->offset[0] = '\0';
-    client->has_left = false;
+    client->has_left = client->may_have_left = false;
 }
 
 void client_connected(struct client *client, struct slice auth)

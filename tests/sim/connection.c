@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "proto/base/memory.h"
+#include "tests/sim/polling.h"
 
 enum {
     DELAY_MS_MAX = 4,
+    MOVE_MS_MAX = 12000,     /* from the probe on */
+    MOVE_HELD_MS_MAX = 6000, /* of them in which its former edge does not hear the client */
     NOTICE_MS_MAX = 60,
     DOUBT_MS = 900 /* when the edge dies too, what counts is the last heartbeat of its link */
 };
@@ -39,6 +42,19 @@ struct upward {
 
 static void close_at_client(struct connection *connection, int64_t most);
 
+/* As websocket_server_adopt(): a session of this edge, or one that moves here. */
+static bool take_over(struct connection *connection, int64_t now)
+{
+    struct actor_edge *edge = connection->edge;
+    struct slice sid = slice_of_string(connection->sid);
+    struct session *session = session_find(edge->sessions, sid);
+    if (session != NULL) {
+        return session_upgrade_begin(edge->sessions, session, &connection->websocket, now);
+    }
+    return peers_knows(edge->peers, sid) &&
+           moves_begin(edge->moves, sid, 4, &connection->websocket, now);
+}
+
 static void open_at_edge(struct connection *connection, int64_t now)
 {
     const struct session_opening opening = {.revision = 4,
@@ -46,8 +62,12 @@ static void open_at_edge(struct connection *connection, int64_t now)
                                             .takes_offsets = connection->takes_offsets};
     struct actor_edge *edge = connection->edge;
     connection->is_open_at_edge = true;
-    if (!actor_edge_accepts(edge) ||
-        !session_open_websocket(edge->sessions, &opening, &connection->websocket, now)) {
+    bool is_open =
+        connection->sid[0] != '\0'
+            ? take_over(connection, now)
+            : actor_edge_accepts(edge) &&
+                  session_open_websocket(edge->sessions, &opening, &connection->websocket, now);
+    if (!is_open) {
         connection->is_open_at_edge = false;
         close_at_client(connection, DELAY_MS_MAX);
     }
@@ -195,12 +215,18 @@ static int send_packets(struct websocket *websocket, struct packet *const *packe
     return (int)taken;
 }
 
-/* A client that reads nothing answers no ping: it counts as lost since the last one it answered. */
-static int64_t doubt_of(const struct connection *connection)
+/*
+ * A client that reads nothing answers no ping: it counts as lost since the last one it answered. So
+ * does one that polls, whose edge may not be told.
+ */
+int64_t connection_doubt(const struct connection *connection)
 {
     const struct session_settings *settings = &connection->edge->settings->session;
-    bool was_choked = connection->choked_until > 0;
-    return DOUBT_MS + (was_choked ? settings->ping_interval + settings->ping_timeout : 0);
+    bool is_silent = connection->choked_until > 0 || connection->polling != NULL;
+    bool may_move = connection->sid[0] != '\0' &&
+                    connection->world->now - connection->opened_at < MOVE_MS_MAX;
+    return DOUBT_MS + (may_move ? MOVE_HELD_MS_MAX : 0) +
+           (is_silent ? settings->ping_interval + settings->ping_timeout : 0);
 }
 
 static void close_websocket(struct websocket *websocket, int code)
@@ -210,7 +236,7 @@ static void close_websocket(struct websocket *websocket, int code)
     bool is_killed = !connection->edge->actor.is_running;
     connection->is_open_at_edge = false;
     if (connection->is_open_at_client) {
-        connection->peer->severed(connection->context, connection, doubt_of(connection));
+        connection->peer->severed(connection->context, connection, connection_doubt(connection));
     }
     if (is_killed && connection->edge->dies_silently) {
         connection->is_lost = true; /* its host went down: no kernel answers for it */
@@ -223,27 +249,60 @@ static const struct websocket_operations operations = {send_packets, close_webso
 
 /* --- the client's side -------------------------------------------------------------------------- */
 
-struct connection *connection_open(struct connection **all, struct actor_edge *edge,
-                                   bool takes_offsets, const struct connection_peer *peer,
-                                   void *context)
+static struct connection *connection_new(struct connection **all, struct actor_edge *edge,
+                                         const struct connection_peer *peer, void *context)
 {
     struct connection *connection = memory_allocate_zeroed(sizeof(*connection));
     connection->websocket.operations = &operations;
     connection->world = edge->actor.world;
     connection->edge = edge;
     connection->edge_life = edge->actor.life;
-    connection->takes_offsets = takes_offsets;
     connection->peer = peer;
     connection->context = context;
     connection->is_open_at_client = true;
+    connection->opened_at = connection->world->now;
     connection->next = *all;
     *all = connection;
-    if (actor_edge_accepts(edge)) {
+    return connection;
+}
+
+static void connect(struct connection *connection)
+{
+    if (actor_edge_accepts(connection->edge)) {
         post_upward(connection, UPWARD_OPEN, SLICE_EMPTY,
                     arrival_at_edge(connection, DELAY_MS_MAX));
     } else {
         close_at_client(connection, NOTICE_MS_MAX);
     }
+}
+
+struct connection *connection_open(struct connection **all, struct actor_edge *edge,
+                                   bool takes_offsets, const struct connection_peer *peer,
+                                   void *context)
+{
+    struct connection *connection = connection_new(all, edge, peer, context);
+    connection->takes_offsets = takes_offsets;
+    connect(connection);
+    return connection;
+}
+
+struct connection *connection_open_polling(struct connection **all, struct actor_edge *edges,
+                                           size_t edge_count, bool takes_offsets, bool is_upgraded,
+                                           const struct connection_peer *peer, void *context)
+{
+    struct connection *connection = connection_new(all, edges, peer, context);
+    connection->takes_offsets = takes_offsets;
+    connection->polling = polling_new(connection, edges, edge_count, all, is_upgraded);
+    return connection;
+}
+
+struct connection *connection_open_upgrade(struct connection **all, struct actor_edge *edge,
+                                           struct slice sid, const struct connection_peer *peer,
+                                           void *context)
+{
+    struct connection *connection = connection_new(all, edge, peer, context);
+    memcpy(connection->sid, sid.data, SESSION_ID_LENGTH);
+    connect(connection);
     return connection;
 }
 
@@ -252,20 +311,34 @@ void connections_destroy(struct connection **all)
     while (*all != NULL) {
         struct connection *connection = *all;
         *all = connection->next;
+        polling_destroy(&connection->polling);
         free(connection);
+    }
+}
+
+void connections_edge_ends(struct connection *all, struct actor_edge *edge)
+{
+    for (struct connection *connection = all; connection != NULL; connection = connection->next) {
+        if (connection->polling != NULL) {
+            polling_edge_ends(connection->polling, edge);
+        }
     }
 }
 
 void connection_send(struct connection *connection, struct slice text)
 {
-    if (connection->is_open_at_client) {
+    if (connection->polling != NULL) {
+        polling_send(connection->polling, text);
+    } else if (connection->is_open_at_client) {
         post_upward(connection, UPWARD_TEXT, text, arrival_at_edge(connection, DELAY_MS_MAX));
     }
 }
 
 void connection_close(struct connection *connection)
 {
-    if (connection->is_open_at_client) {
+    if (connection->polling != NULL) {
+        polling_close(connection->polling);
+    } else if (connection->is_open_at_client) {
         connection->is_open_at_client = false;
         post_upward(connection, UPWARD_GONE, SLICE_EMPTY,
                     arrival_at_edge(connection, DELAY_MS_MAX));
@@ -279,7 +352,11 @@ void connection_cut(struct connection *connection)
     }
     struct world *world = connection->world;
     connection->is_cut = true;
-    connection->peer->severed(connection->context, connection, doubt_of(connection));
+    if (connection->polling != NULL) {
+        polling_cut(connection->polling);
+        return;
+    }
+    connection->peer->severed(connection->context, connection, connection_doubt(connection));
     post_upward(connection, UPWARD_GONE, SLICE_EMPTY,
                 arrival_at_edge(connection, NOTICE_MS_MAX));
     /* What comes behind is lost: the client hears of the end only. */
@@ -293,9 +370,11 @@ void connection_lose(struct connection *connection)
     if (connection->is_cut) {
         return;
     }
-    if (connection->is_open_at_client && !connection->is_lost) {
+    if (connection->polling != NULL && polling_is_upgraded(connection->polling)) {
+        polling_lose(connection->polling);
+    } else if (connection->is_open_at_client && !connection->is_lost) {
         connection->peer->severed(connection->context, connection,
-                                  ping_interval + doubt_of(connection));
+                                  ping_interval + connection_doubt(connection));
     }
     connection->is_lost = true;
 }
@@ -303,4 +382,7 @@ void connection_lose(struct connection *connection)
 void connection_choke(struct connection *connection, int64_t duration)
 {
     connection->choked_until = connection->world->now + duration;
+    if (connection->polling != NULL) {
+        polling_choke(connection->polling, duration);
+    }
 }

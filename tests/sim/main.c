@@ -24,7 +24,7 @@ struct arguments {
 
 struct tally {
     uint64_t passed, failed;
-    uint64_t steps, messages, acked, replied, replayed, recovered;
+    uint64_t steps, messages, acked, replied, replayed, recovered, moved;
     int64_t virtual_ms;
 };
 
@@ -111,6 +111,7 @@ static void run_seed(uint64_t seed, const struct profile *profile, const char *n
     tally->replied += result.replied;
     tally->replayed += result.replayed;
     tally->recovered += result.recovered;
+    tally->moved += result.moved;
     tally->virtual_ms += result.duration;
     if (!result.has_failed) {
         tally->passed++;
@@ -189,10 +190,10 @@ int main(int argc, char **argv)
     }
     printf("%.0f s of virtual time, %" PRIu64 " events, %" PRIu64 " messages stored, %" PRIu64
            " letters acknowledged, %" PRIu64 " replies, %" PRIu64 " replayed, %" PRIu64
-           " recovered, %.1f s\n",
+           " recovered, %" PRIu64 " moved, %.1f s\n",
            (double)tally.virtual_ms / 1000, tally.steps, tally.messages, tally.acked,
            tally.replied, tally.replayed, tally.recovered,
-           (double)(monotonic_ms() - started) / 1000);
+           tally.moved, (double)(monotonic_ms() - started) / 1000);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", tally.passed, tally.failed);
     return tally.failed == 0 ? 0 : 1;
 }

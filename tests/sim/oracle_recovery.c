@@ -61,7 +61,7 @@ static bool could_go_on(const struct oracle *oracle, const struct client *client
 {
     size_t rooms = 0;
     if (client->pid[0] == '\0' || client->offset[0] == '~' || client->is_forging ||
-        client->has_left || oracle->recovery_window < 100000 || oracle->replay_max < 1000) {
+        client->may_have_left || oracle->recovery_window < 100000 || oracle->replay_max < 1000) {
         return false;
     }
     for (unsigned room = 0; room < client->room_count; room++) {

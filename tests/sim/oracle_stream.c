@@ -79,7 +79,10 @@ void oracle_completed(struct oracle *oracle, const struct client *client, struct
  */
 static bool was_linked(const struct client *client, const struct assembly *assembly)
 {
-    return client->connection->edge->linked_at < assembly->since - VIEW_LAG_MS;
+    const struct actor_edge *former = client->connection->former_edge;
+    int64_t since = assembly->since - VIEW_LAG_MS;
+    return client->connection->edge->linked_at < since &&
+           (former == NULL || former->linked_at < since);
 }
 
 void oracle_check_assembly(struct oracle *oracle, struct client *client, unsigned room,

@@ -94,6 +94,9 @@ static void make_edges(struct simulation *simulation)
         struct actor_edge *edge = &simulation->edges[i];
         actor_init(&edge->actor, &actor_edge_class, &simulation->world, "edge", i + 1);
         edge->settings = settings;
+        edge->all = simulation->edges;
+        edge->count = simulation->edge_count;
+        edge->connections = &simulation->connections;
         edge->channel = network_add(&simulation->network, &edge->actor, ROUTER_SIDE_EDGES,
                                     actor_edge_receive);
     }
@@ -428,6 +431,9 @@ void simulation_run(uint64_t seed, const struct profile *profile, bool is_verbos
                                          .recovered = simulation->oracle.recovered};
     memcpy(result->failure, world->failure, sizeof(result->failure));
     unmake(simulation);
+    for (size_t i = 0; i < simulation->edge_count; i++) {
+        result->moved += simulation->edges[i].moved;
+    }
     log_set_world(NULL);
     free(simulation);
 }

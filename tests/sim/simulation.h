@@ -41,7 +41,7 @@ struct simulation_result {
     uint64_t digest;
     int64_t duration; /* virtual ms */
     uint64_t steps;
-    size_t messages, acked, replied, replayed, recovered;
+    size_t messages, acked, replied, replayed, recovered, moved;
 };
 
 /* Runs one seed. profile NULL: the seed's own. */
