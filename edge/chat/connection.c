@@ -182,11 +182,13 @@ static void on_disconnected(void *context, struct socket *socket, enum session_c
     uplink_forget_owner(chat->uplink, &from->requests);
     chat_leave_all(from, reason == SESSION_CLOSE_CLIENT, silence, now);
     recovered_forget(from);
-    if (from->is_kept && reason != SESSION_CLOSE_MOVED) {
+    /* One that a socket of this edge is taking over has not ended, whatever becomes of this one. */
+    struct slice id = slice_of_string(socket_id(socket));
+    if (from->is_kept && reason != SESSION_CLOSE_MOVED && !recover_has_asked(chat, id)) {
         /* A DISCONNECT, and not only a transport that its client has closed. */
         bool is_explicit =
             reason == SESSION_CLOSE_CLIENT && !session_is_over(socket_session(socket));
-        session_ended(chat, slice_of_string(socket_id(socket)), is_explicit, now);
+        session_ended(chat, id, is_explicit, now);
     }
     socket_set_data(socket, NULL);
     identity_destroy(&from->identity);

@@ -256,6 +256,8 @@ void recover_cancel(struct chat_socket *from, int64_t silence, int64_t now); /* 
 void recover_continue(struct chat *chat, int64_t now); /* the edge has caught up */
 void recover_restart(struct chat *chat, int64_t now);  /* the link is new: none goes on */
 void recover_tick(struct chat *chat, int64_t now);
+/* Has the router been asked for that socket by one that is to go on as it? */
+bool recover_has_asked(const struct chat *chat, struct slice socket_id);
 /* That socket goes on elsewhere: whoever has it here, or was about to, is closed. */
 void recover_taken(struct chat *chat, struct slice socket_id, int64_t now);
 /* A packet for a socket; one that is being recovered gets it after what it has missed. */

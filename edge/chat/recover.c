@@ -493,6 +493,17 @@ void recover_restart(struct chat *chat, int64_t now)
     }
 }
 
+bool recover_has_asked(const struct chat *chat, struct slice id)
+{
+    const struct recovery *recovery;
+    DL_FOREACH (chat->recoveries, recovery) {
+        if (recovery->state != RECOVERY_WAITING && slice_is(id, recovery->former_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void recover_tick(struct chat *chat, int64_t now)
 {
     while (chat->recoveries != NULL && chat->recoveries->deadline <= now) {

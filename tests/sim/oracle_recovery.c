@@ -16,6 +16,13 @@ static bool is_steady(const struct oracle *oracle, const struct client *client)
            oracle->router->started_at < since && edge->linked_at < since;
 }
 
+/* Else a DISCONNECT may have come to nobody. */
+static bool keeps_processes(const struct profile *profile)
+{
+    return profile->weights[FAULT_KILL_EDGE] == 0 && profile->weights[FAULT_STOP_EDGE] == 0 &&
+           profile->weights[FAULT_KILL_ROUTER] == 0 && profile->weights[FAULT_STOP_ROUTER] == 0;
+}
+
 /* --- it goes on --------------------------------------------------------------------------------- */
 
 void oracle_recovered(struct oracle *oracle, struct client *client)
@@ -24,7 +31,7 @@ void oracle_recovered(struct oracle *oracle, struct client *client)
     oracle->recovered++;
     if (client->is_forging) {
         world_fail(world, "recovery", "%s goes on with a forged pid or offset", client->name);
-    } else if (client->has_left && is_steady(oracle, client)) {
+    } else if (client->has_left && keeps_processes(world->profile) && is_steady(oracle, client)) {
         world_fail(world, "recovery", "%s goes on as a socket that it has left", client->name);
     }
     for (unsigned room = 0; room < client->room_count; room++) {

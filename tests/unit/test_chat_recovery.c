@@ -337,6 +337,23 @@ static void what_was_held_for_who_asked_outside_does_not_lead_back(void **state)
     assert_told(client, "messageStreamChunk ");
 }
 
+/* A page that is loaded again: the new connection is there before the end of the former one. */
+static void a_socket_that_is_taken_over_has_not_ended(void **state)
+{
+    struct chat_fixture *fixture = recovering(state);
+    char pid[RECOVERY_PID_LENGTH + 1], connect[256];
+    struct recovery_keys keys;
+    struct fake_websocket *former = saying(fixture, "40{\"entityId\":\"ann\"}");
+    recovery_keys_init(&keys, SECRET);
+    recovery_write_pid(&keys,
+                       last_heard(&fixture->router, BUS_SESSION_OPEN)->session_open.socket, pid);
+    snprintf(connect, sizeof(connect), "40{\"entityId\":\"ann\",\"pid\":\"%s\"}", pid);
+    saying(fixture, connect);
+    assert_heard(&fixture->router, "session_open ann\nrecover #1\n");
+    client_lost(fixture, former);
+    assert_heard(&fixture->router, "");
+}
+
 static void it_is_the_same_socket_again(void **state)
 {
     struct chat_fixture *fixture = recovering(state);
@@ -556,6 +573,7 @@ int main(void)
         CHAT_TEST(a_reply_that_came_meanwhile_has_no_pieces_behind_it),
         CHAT_TEST(a_reply_that_is_being_written_comes_with_its_text_so_far),
         CHAT_TEST(what_was_held_for_who_asked_outside_does_not_lead_back),
+        CHAT_TEST(a_socket_that_is_taken_over_has_not_ended),
         CHAT_TEST(it_is_the_same_socket_again),
         CHAT_TEST(rooms_whose_presence_changed_are_told_of_afterwards),
         CHAT_TEST(before_the_first_event_its_rooms_begin_where_it_joined),
