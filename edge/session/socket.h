@@ -46,11 +46,11 @@ struct socket_application {
                          int64_t now);
     /*
      * Sessions that move between edges; all NULL: sockets do not. rest() says whether this one may
-     * go, may_arrive() whether others may come now; hand_over() appends its state, when it goes and
-     * when it has gone, and take_over() reads
-     * it: 0, and then socket_taken_over() once, or an error. With listen() what it is told is ours
-     * to say, up to there its former edge's; settle() gets the state that it was left with: false
-     * when the two together have not told it everything once.
+     * go, may_arrive() whether others may come now; hand_over() appends its state, when it goes
+     * and when it has gone, and take_over() reads it: 0, and then socket_taken_over() once, or an
+     * error. With listen() what it is told is ours to say, up to there its former edge's; settle()
+     * gets the state that it was left with: false when the two together have not told it
+     * everything once.
      */
     enum session_rest (*rest)(void *context, const struct socket *socket);
     void (*hand_over)(void *context, const struct socket *socket, struct buffer *state,
