@@ -25,9 +25,6 @@ void sse_write_event(struct buffer *out, const char *event, struct slice id, str
 {
     size_t start = 0;
 
-    if (id.length > 0) {
-        write_field(out, "id", id);
-    }
     if (event != NULL) {
         write_field(out, "event", slice_of_string(event));
     }
@@ -43,6 +40,9 @@ void sse_write_event(struct buffer *out, const char *event, struct slice id, str
             i++;
         }
         start = i + 1;
+    }
+    if (id.length > 0) {
+        write_field(out, "id", id);
     }
     buffer_append_char(out, '\n');
 }

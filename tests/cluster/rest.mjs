@@ -40,7 +40,7 @@ export const parseEvents = (text) => {
     const blocks = text.slice(0, -2).split('\n\n').filter((block) => !block.startsWith(':'));
     return blocks.map((block) => {
         const lines = block.split('\n');
-        const id = lines[0].startsWith('id: ') ? lines.shift().slice(4) : undefined;
+        const id = lines.at(-1).startsWith('id: ') ? lines.pop().slice(4) : undefined;
         const [event, data, ...rest] = lines;
         assert.deepEqual(rest, []);
         assert.ok(event.startsWith('event: ') && data.startsWith('data: '), block);

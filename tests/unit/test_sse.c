@@ -21,7 +21,7 @@ static void one_event_with_its_fields(void **state)
 {
     (void)state;
     assert_event("chunk", SLICE_LITERAL("7"), SLICE_LITERAL("{\"a\":1}"),
-                 "id: 7\nevent: chunk\ndata: {\"a\":1}\n\n");
+                 "event: chunk\ndata: {\"a\":1}\nid: 7\n\n");
     assert_event("done", SLICE_EMPTY, SLICE_LITERAL("{}"), "event: done\ndata: {}\n\n");
     assert_event(NULL, SLICE_EMPTY, SLICE_LITERAL("x"), "data: x\n\n");
     assert_event("e", SLICE_EMPTY, SLICE_EMPTY, "event: e\ndata: \n\n");
@@ -43,7 +43,7 @@ static void an_id_cannot_end_its_field(void **state)
 {
     (void)state;
     assert_event("e", slice_of("a\r\ndata: b\0c", 12), SLICE_LITERAL("x"),
-                 "id: adata: bc\nevent: e\ndata: x\n\n");
+                 "event: e\ndata: x\nid: adata: bc\n\n");
 }
 
 static void comments_are_one_line(void **state)

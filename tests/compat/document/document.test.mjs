@@ -179,7 +179,7 @@ describe('the other snippets', TEST_OPTIONS, () => {
 });
 
 const parseEvents = (text) => text.split('\n\n').filter(Boolean).map((block) => {
-    const [, name, data] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? [];
+    const [, name, data] = /^event: (\w+)\ndata: (.*)(\nid: [\w.]+)?$/.exec(block) ?? [];
     assert.ok(name, `not an event: ${block}`);
     return { name, data: JSON.parse(data) };
 });
