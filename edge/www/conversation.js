@@ -137,13 +137,13 @@ export class Conversation {
     }
 
     // A `messageStreamChunk`. A stream that begins anew, because another worker took the question
-    // over, replaces what there was. Returns the entry, or null if there is nothing new in it.
-    receiveChunk({ messageId, chunk, index, agentId }, now) {
+    // over, or is told so far, because we came back, replaces what there was. Returns the entry, or null if there is nothing new in it.
+    receiveChunk({ messageId, chunk, index, agentId, reset = false }, now) {
         const entry = this.#byId.get(messageId) ?? this.#blank({
             id: messageId, senderId: agentId, isAgent: true, state: 'streaming',
         });
         if (entry.state === 'settled') return null;
-        if (index === 0) {
+        if (reset || index === 0) {
             entry.text = '';
         } else if (index < entry.nextChunk) {
             return null;

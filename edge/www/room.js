@@ -17,6 +17,12 @@ const TICK_MS = 1000;
 const HISTORY_PAGE = 50;
 const MAX_CATCH_UP_PAGES = 20;
 
+// Why nobody answers; any other reason: nobody can.
+const UNANSWERED = {
+    not_addressed: 'no agent is addressed: write @ and its name',
+    agents_away: 'the agents are away',
+};
+
 // crypto.randomUUID() exists only on secure origins; a phone may be on plain http.
 export const randomId = () => {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -158,6 +164,11 @@ export class Room extends EventTarget {
         socket.on('messageError', (data) => this.#handleRefusal(data));
         socket.on('messageStreamChunk', ours((data) => this.#handleChunk(data)));
         socket.on('messageComplete', ours((data) => this.#handleComplete(data)));
+        socket.on('controlMessage', ours(({ action }) => {
+            if (action === 'agents_stopped') {
+                this.#emit('notice', 'The agents talked for long enough; say something to go on');
+            }
+        }));
         socket.on('thinking', ours(({ userId, displayName, isThinking }) => {
             if (displayName) this.people.learnName(userId, displayName);
             this.people.setThinking(userId, isThinking, Date.now());
@@ -264,9 +275,10 @@ export class Room extends EventTarget {
         });
     }
 
-    #handleAck({ clientMessageId, messageId, code }) {
+    #handleAck({ clientMessageId, messageId, code, reason }) {
         if (!clientMessageId) return;
-        const note = code === 'no_agent' ? 'nobody can answer here right now' : null;
+        const why = UNANSWERED[reason] ?? 'nobody can answer here right now';
+        const note = code === 'no_agent' ? why : null;
         this.conversation.acknowledge(clientMessageId, messageId, note);
     }
 

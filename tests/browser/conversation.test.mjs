@@ -115,6 +115,17 @@ describe('Conversation', () => {
         assert.equal(entry.state, 'settled');
     });
 
+    it('puts the text so far in the place of what it has, whatever its number', () => {
+        const chunk = (index, text, reset) => conversation.receiveChunk(
+            { messageId: 'r', agentId: 'eliza', index, chunk: text, reset }, 0);
+        chunk(0, 'How ');
+        chunk(1, 'do ');
+        assert.equal(chunk(4, 'How do you do', true).text, 'How do you do');
+        assert.equal(chunk(5, '?').text, 'How do you do?');
+        assert.equal(chunk(2, 'Well, then', true).text, 'Well, then'); // another attempt
+        assert.equal(chunk(7, '.').text, 'Well, then.'); // one that stands for several
+    });
+
     it('builds a reply from chunks, which its broadcast completes', () => {
         const chunk = (index, text) => conversation.receiveChunk(
             { messageId: 'r', agentId: 'eliza', index, chunk: text }, 0);

@@ -11,7 +11,7 @@ import { until } from '../lib/until.mjs';
 import { ChatTab, DESKTOP, PHONE, launchBrowser } from './browser.mjs';
 
 const WORD_DELAY_MS = 20;
-const TEST_OPTIONS = { timeout: 90000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 const givenUrl = process.env.ELIZAMQ_URL;
 
