@@ -11,6 +11,11 @@ enum { SCRATCH_KEPT = 64 * 1024 }; /* bytes of a scratch buffer that outlive the
 
 /* --- what a run says -------------------------------------------------------------------------- */
 
+static double seconds_of_run(const struct job *job)
+{
+    return (double)(job->jobs->now - job->started_at) / 1000;
+}
+
 static void say_chunk(struct job *job, struct slice text)
 {
     struct jobs *jobs = job->jobs;
@@ -22,6 +27,9 @@ static void say_chunk(struct job *job, struct slice text)
                                                  .text = text}};
     if (text.length == 0) {
         return; /* it is held back, or not for people */
+    }
+    if (job->speech.streamed == 0) {
+        histogram_observe(&jobs->counters.first_seconds, seconds_of_run(job));
     }
     job->speech.streamed += text.length;
     jobs->counters.chunks++;
@@ -82,7 +90,7 @@ static void on_done(void *context, const struct runtime_reply *reply)
                                                     .attempt = job->message.work.attempt,
                                                     .body = buffer_slice(&jobs->reply)}};
         jobs->counters.done++;
-        jobs->counters.run_ms += (uint64_t)(jobs->now - job->started_at);
+        histogram_observe(&jobs->counters.run_seconds, seconds_of_run(job));
         jobs->say(jobs->context, &message);
         job_end(job);
     }

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include "agent-bridge/agents.h"
 #include "agent-bridge/runtimes/runtime.h"
+#include "proto/base/metrics.h"
 #include "proto/bus/message.h"
 
 enum { JOBS_REPLY_MAX = 2 << 20 }; /* bytes of an answer's text; beyond: the run is ended, failed */
@@ -44,7 +45,8 @@ struct jobs_counters {
     uint64_t chunks;
     uint64_t overloaded; /* times that the runtime had no room */
     uint64_t waited_out; /* of the failed ones: there was no room for too long */
-    uint64_t run_ms;     /* of the runs that were done, all together */
+    struct histogram run_seconds;   /* of the runs that were done */
+    struct histogram first_seconds; /* of runs, until there was something to show */
     size_t waiting;      /* now */
     size_t running;      /* now */
 };

@@ -52,6 +52,10 @@ void bridge_metrics_render(struct bridge *bridge, const struct runtime_set *runt
     {                                                                                              \
         .name = "elizamq_bridge_" id, .help = text, .type = kind, .value = field                   \
     }
+#define HISTOGRAM(id, field, text)                                                                 \
+    {                                                                                              \
+        .name = "elizamq_bridge_" id, .help = text, .type = METRIC_HISTOGRAM, .histogram = field   \
+    }
 #define COUNTER(id, field, text) METRIC(id, METRIC_COUNTER, field, text)
 #define GAUGE(id, field, text) METRIC(id, METRIC_GAUGE, field, text)
     const struct metric table[] = {
@@ -61,6 +65,9 @@ void bridge_metrics_render(struct bridge *bridge, const struct runtime_set *runt
         GAUGE("retained_bytes", c->retained, "Bytes that the router has not acknowledged"),
         COUNTER("jobs_total", c->jobs->given, "Questions given to this bridge"),
         COUNTER("done_total", c->jobs->done, "Questions answered"),
+        HISTOGRAM("run_seconds", &c->jobs->run_seconds, "Time of an answer"),
+        HISTOGRAM("first_chunk_seconds", &c->jobs->first_seconds,
+                  "Time until the first of an answer was shown"),
         COUNTER("failed_total", c->jobs->failed, "Questions whose run failed"),
         COUNTER("cancelled_total", c->jobs->cancelled, "Questions the router took back"),
         COUNTER("dropped_total", c->jobs->dropped,
@@ -83,10 +90,5 @@ void bridge_metrics_render(struct bridge *bridge, const struct runtime_set *runt
                 "Frames malformed, of another version, or with no message for a bridge"),
     };
     metrics_render(table, sizeof(table) / sizeof(table[0]), "agent-bridge", out);
-    buffer_append_format(out,
-                         "# HELP elizamq_bridge_run_seconds_total Time spent on answers given\n"
-                         "# TYPE elizamq_bridge_run_seconds_total counter\n"
-                         "elizamq_bridge_run_seconds_total %.3f\n",
-                         (double)c->jobs->run_ms / 1000);
     render_runtimes(runtimes, out);
 }

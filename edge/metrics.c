@@ -58,17 +58,11 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
         parts->media == NULL ? &none : media_counters(parts->media);
 #define COUNTER(name, field, help)                                                                 \
     {                                                                                              \
-        "elizamq_edge_" name, NULL, help, METRIC_COUNTER, field, 0,                                \
-        {                                                                                          \
-            0                                                                                      \
-        }                                                                                          \
+        "elizamq_edge_" name, NULL, help, METRIC_COUNTER, field, NULL                              \
     }
 #define GAUGE(name, field, help)                                                                   \
     {                                                                                              \
-        "elizamq_edge_" name, NULL, help, METRIC_GAUGE, field, 0,                                  \
-        {                                                                                          \
-            0                                                                                      \
-        }                                                                                          \
+        "elizamq_edge_" name, NULL, help, METRIC_GAUGE, field, NULL                                \
     }
     const struct metric table[] = {
         GAUGE("sessions", session_table_count(parts->sessions), "Engine.IO sessions"),
@@ -98,6 +92,8 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
         COUNTER("rendered_total", chat->rendered, "Packets rendered for them"),
         GAUGE("requests_waiting", uplink->waiting, "Requests waiting for the router"),
         COUNTER("requests_total", uplink->requests, "Requests to the router"),
+        {"elizamq_edge_answer_seconds", NULL, "Time from a request to the router to its answer",
+         METRIC_HISTOGRAM, 0, &uplink->answer_seconds},
         COUNTER("requests_repeated_total", uplink->repeated, "Requests sent again on a new link"),
         COUNTER("requests_expired_total", uplink->deadlines, "Requests without answer in time"),
         COUNTER("requests_refused_total", uplink->refused, "Requests refused for a limit"),

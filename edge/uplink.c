@@ -259,7 +259,9 @@ static void deliver(void *context, struct link *link, const struct bus_message *
     }
     struct uplink_request *request = find(uplink, number);
     if (request != NULL && request->awaits == message->type) {
+        int64_t since = request->deadline.deadline - uplink->settings.request_deadline;
         uplink->counters.answers++;
+        histogram_observe(&uplink->counters.answer_seconds, (double)(now - since) / 1000);
         end_request(uplink, request, message, 0, now);
     }
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "proto/base/id.h"
+#include "proto/base/metrics.h"
 #include "proto/bus/link.h"
 
 struct uplink;
@@ -89,8 +90,9 @@ bool uplink_is_ready(const struct uplink *uplink, int64_t now);
 struct uplink_counters {
     uint64_t requests, answers, deadlines, refused, repeated, links_opened, frames_refused;
     uint64_t gaps, frames_resent, frames_held; /* of the link, see link.h */
-    size_t waiting; /* now */
-    size_t bytes;   /* now */
+    size_t waiting;                  /* now */
+    size_t bytes;                    /* now */
+    struct histogram answer_seconds; /* from request to answer */
 };
 const struct uplink_counters *uplink_counters(const struct uplink *uplink);
 

@@ -10,17 +10,11 @@ void router_metrics_render(struct router *router, const struct store_thread *sto
     store_thread_figures(store, &figures);
 #define COUNTER(name, field, help)                                                                 \
     {                                                                                              \
-        "elizamq_router_" name, NULL, help, METRIC_COUNTER, field, 0,                              \
-        {                                                                                          \
-            0                                                                                      \
-        }                                                                                          \
+        "elizamq_router_" name, NULL, help, METRIC_COUNTER, field, NULL                            \
     }
 #define GAUGE(name, field, help)                                                                   \
     {                                                                                              \
-        "elizamq_router_" name, NULL, help, METRIC_GAUGE, field, 0,                                \
-        {                                                                                          \
-            0                                                                                      \
-        }                                                                                          \
+        "elizamq_router_" name, NULL, help, METRIC_GAUGE, field, NULL                              \
     }
     const struct metric table[] = {
         GAUGE("edges", c->edges, "Edges connected"),
@@ -64,13 +58,10 @@ void router_metrics_render(struct router *router, const struct store_thread *sto
                 "Sockets that are not known, or ended too long ago"),
         COUNTER("commits_total", c->commits, "Batches committed"),
         COUNTER("commit_failures_total", c->commit_failures, "Batches the store refused"),
+        {"elizamq_router_commit_seconds", NULL, "Time of a commit", METRIC_HISTOGRAM, 0,
+         &figures.commit_seconds},
         COUNTER("store_operations_total", figures.operations, "Rows written"),
         COUNTER("store_queries_total", figures.queries, "Queries answered by the store"),
     };
     metrics_render(table, sizeof(table) / sizeof(table[0]), "router", out);
-    buffer_append_format(out,
-                         "# HELP elizamq_router_commit_seconds_total Time spent committing\n"
-                         "# TYPE elizamq_router_commit_seconds_total counter\n"
-                         "elizamq_router_commit_seconds_total %.6f\n",
-                         figures.commit_seconds_total);
 }

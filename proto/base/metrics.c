@@ -18,17 +18,16 @@ static double bound_of(size_t bucket)
     return FIRST_BOUND_SECONDS * (double)(1U << bucket);
 }
 
-void metric_observe(struct metric *metric, double seconds)
+void histogram_observe(struct histogram *histogram, double seconds)
 {
     size_t bucket = 0;
-    double sum = metric->sum + seconds;
+    double sum = histogram->sum + seconds;
 
     while (bucket < METRIC_BUCKETS - 1 && seconds > bound_of(bucket)) {
         bucket++;
     }
-    __atomic_store_n(&metric->buckets[bucket], metric->buckets[bucket] + 1, __ATOMIC_RELAXED);
-    __atomic_store(&metric->sum, &sum, __ATOMIC_RELAXED);
-    metric_add(metric, 1);
+    __atomic_store_n(&histogram->buckets[bucket], histogram->buckets[bucket] + 1, __ATOMIC_RELAXED);
+    __atomic_store(&histogram->sum, &sum, __ATOMIC_RELAXED);
 }
 
 static const char *type_name(enum metric_type type)
@@ -64,11 +63,12 @@ static void write_histogram(const struct metric *metric, struct buffer *out)
 {
     const char *labels = metric->labels == NULL ? "" : metric->labels;
     const char *comma = *labels == '\0' ? "" : ",";
+    const struct histogram *histogram = metric->histogram;
     uint64_t observations = 0;
     double sum;
 
     for (size_t i = 0; i < METRIC_BUCKETS; i++) {
-        observations += __atomic_load_n(&metric->buckets[i], __ATOMIC_RELAXED);
+        observations += __atomic_load_n(&histogram->buckets[i], __ATOMIC_RELAXED);
         buffer_append_format(out, "%s_bucket{%s%sle=\"", metric->name, labels, comma);
         if (i == METRIC_BUCKETS - 1) {
             buffer_append_string(out, "+Inf");
@@ -79,10 +79,10 @@ static void write_histogram(const struct metric *metric, struct buffer *out)
         buffer_append_unsigned(out, observations);
         buffer_append_char(out, '\n');
     }
-    __atomic_load(&metric->sum, &sum, __ATOMIC_RELAXED);
+    __atomic_load(&histogram->sum, &sum, __ATOMIC_RELAXED);
     write_name(out, metric->name, "_sum", labels);
     buffer_append_format(out, "%.9g\n", sum);
-    /* Not `value`: another thread may be between the two, and the count is the last bucket. */
+    /* Another thread may write: what was counted is the last bucket. */
     write_name(out, metric->name, "_count", labels);
     buffer_append_unsigned(out, observations);
     buffer_append_char(out, '\n');

@@ -2,6 +2,7 @@
  * Metrics: counters, gauges and histograms in a fixed table, printed as Prometheus text
  * (exposition format 0.0.4). A program declares its own table; adding to a metric is an array
  * write. Single-threaded, except that a histogram or counter may be written by one other thread.
+ * A histogram stands where its values come up, and the table points to it.
  */
 #ifndef PROTO_BASE_METRICS_H
 #define PROTO_BASE_METRICS_H
@@ -11,17 +12,22 @@
 #include "proto/base/buffer.h"
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
-enum { METRIC_BUCKETS = 16 };
+enum { METRIC_BUCKETS = 22 };
 
-/* Upper bounds of the histogram buckets in seconds: 0.0001 · 2^i, the last one is +Inf. */
+/* Upper bounds of the buckets in seconds: 0.0001 · 2^i up to 105, the last one is +Inf. */
+struct histogram {
+    double sum; /* seconds */
+    uint64_t buckets[METRIC_BUCKETS];
+};
+void histogram_observe(struct histogram *histogram, double seconds);
+
 struct metric {
     const char *name;   /* elizamq_edge_deliveries_total */
     const char *labels; /* NULL or e.g. transport="websocket" */
     const char *help;
     enum metric_type type;
-    uint64_t value; /* counter, gauge; histogram: number of observations */
-    double sum;     /* histogram: seconds */
-    uint64_t buckets[METRIC_BUCKETS];
+    uint64_t value;                    /* counter, gauge */
+    const struct histogram *histogram; /* borrows */
 };
 
 static inline void metric_add(struct metric *metric, uint64_t by)
@@ -33,7 +39,6 @@ static inline void metric_set(struct metric *metric, uint64_t value)
 {
     __atomic_store_n(&metric->value, value, __ATOMIC_RELAXED);
 }
-void metric_observe(struct metric *metric, double seconds);
 
 /* Appends the table, and the process_* metrics (CPU, RSS, open files, start time, build info). */
 void metrics_render(const struct metric *table, size_t count, const char *program,

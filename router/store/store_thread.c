@@ -154,7 +154,7 @@ static void count(struct store_thread_figures *figures, const struct work *work,
         figures->batches++;
         figures->operations += work->batch->operations;
         figures->failures += work->result != 0;
-        figures->commit_seconds_total += seconds;
+        histogram_observe(&figures->commit_seconds, seconds);
         figures->commit_seconds_last = seconds;
         figures->writer_cpu_seconds = cpu_seconds;
         figures->log_bytes = store->log_bytes;

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "proto/base/metrics.h"
 #include "router/store/store.h"
 
 struct store_thread;
@@ -48,7 +49,8 @@ struct store_thread_figures {
     uint64_t batches, operations, failures, queries, checkpoints;
     uint64_t waiting;   /* batches and queries submitted and not yet begun */
     uint64_t log_bytes; /* length of the log */
-    double commit_seconds_total, commit_seconds_last;
+    struct histogram commit_seconds;
+    double commit_seconds_last;
     double checkpoint_seconds_total, checkpoint_seconds_last;
     double writer_cpu_seconds, reader_cpu_seconds, checkpoint_cpu_seconds;
 };

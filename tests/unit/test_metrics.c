@@ -65,47 +65,58 @@ static void one_name_has_one_head(void **state)
 
 static void histograms_are_cumulative(void **state)
 {
-    struct metric histogram = {
-        .name = "h", .labels = "t=\"1\"", .help = "H.", .type = METRIC_HISTOGRAM};
+    struct histogram histogram = {0};
+    struct metric metric = {.name = "h",
+                            .labels = "t=\"1\"",
+                            .help = "H.",
+                            .type = METRIC_HISTOGRAM,
+                            .histogram = &histogram};
 
     (void)state;
-    metric_observe(&histogram, 0);
-    metric_observe(&histogram, 0.0001); /* a bound belongs to its bucket */
-    metric_observe(&histogram, 0.00011);
-    metric_observe(&histogram, 1.6384);
-    metric_observe(&histogram, 1.7);
-    metric_observe(&histogram, 1e9);
-    assert_int_equal(histogram.value, 6);
-    assert_string_equal(render(&histogram, 1), "# HELP h H.\n"
-                                               "# TYPE h histogram\n"
-                                               "h_bucket{t=\"1\",le=\"0.0001\"} 2\n"
-                                               "h_bucket{t=\"1\",le=\"0.0002\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.0004\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.0008\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.0016\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.0032\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.0064\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.0128\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.0256\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.0512\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.1024\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.2048\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.4096\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"0.8192\"} 3\n"
-                                               "h_bucket{t=\"1\",le=\"1.6384\"} 4\n"
-                                               "h_bucket{t=\"1\",le=\"+Inf\"} 6\n"
-                                               "h_sum{t=\"1\"} 1e+09\n"
-                                               "h_count{t=\"1\"} 6\n");
+    histogram_observe(&histogram, 0);
+    histogram_observe(&histogram, 0.0001); /* a bound belongs to its bucket */
+    histogram_observe(&histogram, 0.00011);
+    histogram_observe(&histogram, 1.6384);
+    histogram_observe(&histogram, 1.7);
+    histogram_observe(&histogram, 1e9);
+    assert_string_equal(render(&metric, 1), "# HELP h H.\n"
+                                            "# TYPE h histogram\n"
+                                            "h_bucket{t=\"1\",le=\"0.0001\"} 2\n"
+                                            "h_bucket{t=\"1\",le=\"0.0002\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.0004\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.0008\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.0016\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.0032\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.0064\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.0128\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.0256\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.0512\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.1024\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.2048\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.4096\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"0.8192\"} 3\n"
+                                            "h_bucket{t=\"1\",le=\"1.6384\"} 4\n"
+                                            "h_bucket{t=\"1\",le=\"3.2768\"} 5\n"
+                                            "h_bucket{t=\"1\",le=\"6.5536\"} 5\n"
+                                            "h_bucket{t=\"1\",le=\"13.1072\"} 5\n"
+                                            "h_bucket{t=\"1\",le=\"26.2144\"} 5\n"
+                                            "h_bucket{t=\"1\",le=\"52.4288\"} 5\n"
+                                            "h_bucket{t=\"1\",le=\"104.8576\"} 5\n"
+                                            "h_bucket{t=\"1\",le=\"+Inf\"} 6\n"
+                                            "h_sum{t=\"1\"} 1e+09\n"
+                                            "h_count{t=\"1\"} 6\n");
 }
 
 static void a_histogram_without_labels(void **state)
 {
-    struct metric histogram = {.name = "h", .help = "H.", .type = METRIC_HISTOGRAM};
+    struct histogram histogram = {0};
+    struct metric metric = {
+        .name = "h", .help = "H.", .type = METRIC_HISTOGRAM, .histogram = &histogram};
     const char *text;
 
     (void)state;
-    metric_observe(&histogram, 0.25);
-    text = render(&histogram, 1);
+    histogram_observe(&histogram, 0.25);
+    text = render(&metric, 1);
     assert_non_null(strstr(text, "\nh_bucket{le=\"0.2048\"} 0\nh_bucket{le=\"0.4096\"} 1\n"));
     assert_non_null(strstr(text, "\nh_bucket{le=\"+Inf\"} 1\nh_sum 0.25\nh_count 1\n"));
 }
