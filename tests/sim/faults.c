@@ -197,6 +197,11 @@ static void strike(struct simulation *simulation, enum fault fault)
         world_tell(world, "%s is paused", actor->name);
         actor->paused_until = world->now + draw(simulation, 20, PAUSE_MS_MAX);
         break;
+    case FAULT_PAUSE_BRIDGE:
+        actor = any_bridge(simulation);
+        world_tell(world, "%s is paused", actor->name);
+        actor->paused_until = world->now + draw(simulation, 20, PAUSE_MS_MAX);
+        break;
     case FAULT_CUT_CLIENT:
         client_cut(any_client(simulation));
         break;

@@ -6,6 +6,11 @@
 #include "proto/base/memory.h"
 #include "tests/sim/runtime_simulated.h"
 
+enum {
+    PATIENCE_MS = 3000,
+    QUESTION_MS_MAX = 1000 /* of one question with a bridge */
+};
+
 void oracle_init(struct oracle *oracle, struct world *world, struct memory_store *store,
                  const struct actor *router)
 {
@@ -105,6 +110,23 @@ static bool overtakes(const struct stored_message *reply, const struct stored_me
     return false;
 }
 
+/*
+ * Bridges are there, and a question costs them a second or so at most: its turn comes when those
+ * that were asked before it, and what was said since, have had theirs.
+ */
+static bool is_starved(const struct oracle *oracle, const struct stored_message *reply,
+                       const struct stored_message *question)
+{
+    const struct profile *profile = oracle->world->profile;
+    int64_t waited = reply->record.created_at - question->record.created_at;
+    uint64_t before = reply->arrival - question->arrival;
+    bool is_served = profile_keeps_links(profile) && profile->weights[FAULT_KILL_BRIDGE] == 0 &&
+                     profile->weights[FAULT_KILL_ROUTER] == 0 &&
+                     profile->weights[FAULT_STOP_BRIDGE] == 0 &&
+                     profile->weights[FAULT_STORE_STALL] == 0;
+    return is_served && waited > PATIENCE_MS + (int64_t)before * QUESTION_MS_MAX;
+}
+
 static void reply_committed(struct oracle *oracle, struct stored_message *message,
                             struct note *note)
 {
@@ -128,6 +150,10 @@ static void reply_committed(struct oracle *oracle, struct stored_message *messag
         world_fail(world, "reply", "%s is \"%.*s\"", id, (int)note->text.length, note->text.data);
     } else if (overtakes(message, question)) {
         world_fail(world, "reply", "%s comes after the reply to a later question", id);
+    }
+    if (is_starved(oracle, message, question)) {
+        world_fail(world, "reply", "the question of %s had to wait for %lld ms", id,
+                   (long long)(message->record.created_at - question->record.created_at));
     }
     asked->replies |= 1U << agent;
     oracle->replied++;
@@ -207,8 +233,8 @@ static void check_job(struct oracle *oracle, const struct stored_job *job)
     }
     asked->jobs |= 1U << agent;
     bool is_right = job->record.state == JOB_DONE ? has_reply : !has_reply;
-    bool was_unlucky =
-        oracle->bridge_deaths >= oracle->job_attempts || !profile_keeps_links(profile);
+    bool was_unlucky = oracle->bridge_deaths >= oracle->job_attempts ||
+                       profile->weights[FAULT_PAUSE_BRIDGE] > 0 || !profile_keeps_links(profile);
     bool may_be = job->record.state == JOB_DONE ||
                   (job->record.state == JOB_FAILED &&
                    (profile->agent_failures > 0 || profile->store_failures > 0 || was_unlucky)) ||

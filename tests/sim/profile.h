@@ -20,6 +20,7 @@ enum fault {
     FAULT_FLAP,        /* a connection of the bus breaks and comes again */
     FAULT_HIGH_WATER,  /* a socket of the bus takes nothing for a while */
     FAULT_PAUSE,       /* a process gets no processor for a while */
+    FAULT_PAUSE_BRIDGE,
     FAULT_CUT_CLIENT,  /* a client's connection ends; both sides notice */
     FAULT_LOSE_CLIENT, /* the same, but only silence tells the edge */
     FAULT_LEAVE_CLIENT, /* a user leaves and means it */
