@@ -37,9 +37,11 @@ static void open_client(struct client *client, char kind)
         memcpy(client->sid, session_id(session), SESSION_ID_LENGTH);
         return;
     }
+    struct session_opening websocket = *opening(kind == 'f' ? 4 : 3);
+    websocket.speaks_msgpack = kind == 'm';
     client->websocket = fake_websocket_new(sessions);
-    fuzz_expect(session_open_websocket(sessions->table, opening(kind == 't' ? 3 : 4),
-                                       &client->websocket->websocket, sessions->now));
+    fuzz_expect(session_open_websocket(sessions->table, &websocket, &client->websocket->websocket,
+                                       sessions->now));
 }
 
 static void send_message(struct client *client, struct slice bytes, bool is_binary)
@@ -182,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fixture = state;
         router.chat = fixture;
     }
-    if (size == 0 || strchr("34tf", (char)data[0]) == NULL || data[0] == '\0') {
+    if (size == 0 || strchr("34tfm", (char)data[0]) == NULL || data[0] == '\0') {
         return 0;
     }
     struct client client = {.chat = fixture, .router = &router};

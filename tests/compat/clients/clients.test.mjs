@@ -127,13 +127,16 @@ const matrix = (version, library) => {
         const member = new Member(library, cluster.edges[0].url, 'websocket', 'member');
         try {
             await member.event('authenticated');
-            const other = member.socket.io.socket('/other');
-            let refusal;
-            for (const name of ['error', 'connect_error']) {
-                other.on(name, (error) => { refusal = error?.message ?? error; });
+            // The msgpack parser can say a name that the other one cannot.
+            for (const name of version.includes('msgpack') ? ['/other', 'other'] : ['/other']) {
+                const other = member.socket.io.socket(name);
+                let refusal;
+                for (const event of ['error', 'connect_error']) {
+                    other.on(event, (error) => { refusal = error?.message ?? error; });
+                }
+                other.open?.();
+                assert.equal(await until(() => refusal, 'the refusal'), 'Invalid namespace');
             }
-            other.open?.();
-            assert.equal(await until(() => refusal, 'the refusal'), 'Invalid namespace');
             assert.equal((await member.join(randomUUID())).success, true);
         } finally {
             member.stop();
