@@ -77,12 +77,12 @@ static bool add_character(struct loading *loading, struct slice json, const char
 
 /* --- one file --------------------------------------------------------------------------------- */
 
-static bool read_file(struct loading *loading, const char *path, struct buffer *out)
+bool agent_files_read(const char *path, struct buffer *out, char *error)
 {
     FILE *file = fopen(path, "rb");
     size_t got;
     if (file == NULL) {
-        snprintf(loading->problem, RUNTIME_ERROR_SIZE, "%s", strerror(errno));
+        snprintf(error, RUNTIME_ERROR_SIZE, "%s", strerror(errno));
         return false;
     }
     do {
@@ -91,7 +91,7 @@ static bool read_file(struct loading *loading, const char *path, struct buffer *
     } while (got > 0 && out->length <= AGENT_FILE_MAX);
     bool is_read = ferror(file) == 0 && out->length <= AGENT_FILE_MAX;
     if (!is_read) {
-        snprintf(loading->problem, RUNTIME_ERROR_SIZE, "%s",
+        snprintf(error, RUNTIME_ERROR_SIZE, "%s",
                  ferror(file) != 0 ? strerror(errno) : "it is too large");
     }
     fclose(file);
@@ -114,7 +114,7 @@ static bool add_file(struct loading *loading, const char *path)
 {
     struct buffer text = BUFFER_EMPTY;
     struct slice value;
-    bool is_fine = read_file(loading, path, &text);
+    bool is_fine = agent_files_read(path, &text, loading->problem);
     if (is_fine && json_scan(buffer_slice(&text), JSON_MAX_DEPTH, &value) == 0 &&
         json_type(value) == JSON_ARRAY) {
         is_fine = add_list(loading, value, path);
@@ -196,5 +196,16 @@ bool agent_files_load(const struct agent_files *files, struct agents *agents,
         snprintf(reason, size, "--agents %.300s: there is no character in it", files->path);
         return false;
     }
+    return is_fine;
+}
+
+bool agent_files_check(const struct agent_files *files, struct slice json, char *error)
+{
+    struct loading loading = {.files = files, .agents = agents_new()};
+    bool is_fine = add_character(&loading, json, NULL);
+    if (!is_fine) {
+        snprintf(error, RUNTIME_ERROR_SIZE, "%s", loading.problem);
+    }
+    agents_destroy(&loading.agents);
     return is_fine;
 }

@@ -29,4 +29,9 @@ struct agent_files {
 bool agent_files_load(const struct agent_files *files, struct agents *agents,
                       const struct agents *former, char *reason, size_t size);
 
+/* The whole file, at most AGENT_FILE_MAX; error[RUNTIME_ERROR_SIZE] says why not. */
+bool agent_files_read(const char *path, struct buffer *out, char *error);
+/* Would that be a character that can be offered? */
+bool agent_files_check(const struct agent_files *files, struct slice json, char *error);
+
 #endif

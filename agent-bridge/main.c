@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent-bridge/agent_files.h"
+#include "agent-bridge/character_files.h"
 #include "agent-bridge/extract/lines.h"
 #include "agent-bridge/http_client.h"
 #include "agent-bridge/metrics.h"
@@ -35,6 +36,7 @@ struct application {
     struct id_source ids;
     char incarnation[INCARNATION_LENGTH + 1];
     struct log_feed logs;
+    struct buffer changes; /* of characters, as they came */
     struct agents *agents;
     struct http_client *http_client;
     struct runtime_set runtimes; /* owns those in it */
@@ -97,15 +99,20 @@ static bool add_agent(struct application *application, char *reason, size_t size
     return false;
 }
 
+static struct agent_files agent_files_of(struct application *application)
+{
+    return (struct agent_files){.path = application->options->agents,
+                                .default_runtime = application->options->runtime,
+                                .context = application,
+                                .runtime = obtain_runtime};
+}
+
 /* former: at a reload, else NULL. */
 static bool load_agents(struct application *application, struct agents *agents,
                         const struct agents *former, char *reason, size_t size)
 {
     const struct bridge_options *options = application->options;
-    const struct agent_files files = {.path = options->agents,
-                                      .default_runtime = options->runtime,
-                                      .context = application,
-                                      .runtime = obtain_runtime};
+    const struct agent_files files = agent_files_of(application);
     if (!agent_files_load(&files, agents, former, reason, size)) {
         return false;
     }
@@ -148,7 +155,14 @@ static bool transmit(void *context, struct slice header, struct slice body)
            bus_socket_send(application->router, SLICE_EMPTY, header, body);
 }
 
-static const struct bridge_operations operations = {transmit};
+/* Done in flush(): it loads the agents anew, while the bridge is not in the middle of something. */
+static void change_character(void *context, const struct bus_message *message)
+{
+    struct application *application = context;
+    bus_encode(&application->changes, message);
+}
+
+static const struct bridge_operations operations = {transmit, change_character};
 
 static void received_from_router(void *context, struct slice peer, struct slice frame)
 {
@@ -256,12 +270,59 @@ static void wake_in_time(struct application *application, int64_t now)
     }
 }
 
+/* What cannot be read leaves everything as it is. */
+static void load_again(struct application *application)
+{
+    char reason[RUNTIME_ERROR_SIZE] = "";
+    struct agents *next = agents_new();
+    if (load_agents(application, next, application->agents, reason, sizeof(reason))) {
+        bridge_reload(application->bridge, &next, clock_monotonic_ms());
+    } else {
+        log_error("agents_not_reloaded", "reason=%s", reason);
+        agents_destroy(&next);
+    }
+}
+
+static void apply_change(struct application *application, const struct bus_message *change)
+{
+    const struct bridge_options *options = application->options;
+    const struct agent_files files = agent_files_of(application);
+    const struct character_files characters = {&files, application->agents,
+                                               options->agents_writable};
+    char reason[RUNTIME_ERROR_SIZE] = "";
+    int error = character_files_apply(&characters, &change->character_change, reason);
+    if (error == 0) {
+        load_again(application);
+    }
+    struct bus_message answer = {.type = BUS_CHARACTER_CHANGED,
+                                 .trace = change->trace,
+                                 .character_changed = {.change = change->character_change.change,
+                                                       .error = error,
+                                                       .reason = slice_of_string(reason)}};
+    bridge_notify(application->bridge, &answer, clock_monotonic_ms());
+}
+
+static void apply_changes(struct application *application)
+{
+    struct buffer changes = application->changes;
+    struct msgpack_reader reader = msgpack_reader_of(buffer_slice(&changes));
+    struct bus_message change;
+    application->changes = BUFFER_EMPTY;
+    while (reader.at != reader.end && bus_decode(&reader, &change) == 0) {
+        apply_change(application, &change);
+    }
+    buffer_deinit(&changes);
+}
+
 static void flush(void *context)
 {
     struct application *application = context;
     if (application->stop != STOP_DONE) {
         int64_t now = clock_monotonic_ms();
         struct bus_message lines;
+        if (application->changes.length > 0) {
+            apply_changes(application);
+        }
         if (log_feed_message(&application->logs, &lines) &&
             bridge_notify(application->bridge, &lines, now)) {
             log_feed_clear(&application->logs);
@@ -287,20 +348,12 @@ static void stop(void *context, bool hard)
     }
 }
 
-/* SIGHUP. What cannot be read leaves everything as it is. */
+/* SIGHUP. */
 static void reload(void *context)
 {
     struct application *application = context;
-    char reason[RUNTIME_ERROR_SIZE] = "";
-    if (application->stop != STOP_NOT || application->options->agents == NULL) {
-        return;
-    }
-    struct agents *next = agents_new();
-    if (load_agents(application, next, application->agents, reason, sizeof(reason))) {
-        bridge_reload(application->bridge, &next, clock_monotonic_ms());
-    } else {
-        log_error("agents_not_reloaded", "reason=%s", reason);
-        agents_destroy(&next);
+    if (application->stop == STOP_NOT && application->options->agents != NULL) {
+        load_again(application);
     }
 }
 
@@ -351,6 +404,7 @@ static int serve(struct application *application)
     }
     log_set_tap(NULL, NULL);
     log_feed_deinit(&application->logs);
+    buffer_deinit(&application->changes);
     tear_down(application);
     agents_destroy(&application->agents);
     return status;

@@ -20,6 +20,8 @@ static const struct option option_table[] = {
      "who the agent is (default: derived from its name, as ElizaOS does it)"},
     {"agents", OPTION_STRING, AT(agents), NULL, 0, 0, "PATH",
      "character file, or a directory of *.json; read again on SIGHUP"},
+    {"agents-writable", OPTION_FLAG, AT(agents_writable), "false", 0, 0, NULL,
+     "agents may be made, changed and deleted over REST, in the directory of --agents"},
     {"http", OPTION_ADDRESS, AT(http), "127.0.0.1:7403", 0, 0, "ADDRESS",
      "listener of /healthz, /readyz and /metrics"},
     {"credit", OPTION_INTEGER, AT(core.jobs.credit), "64", 1, 4096, "JOBS",

@@ -16,6 +16,7 @@ struct bridge_options {
     const char *agent_name;
     const char *agent_id;
     const char *agents; /* file or directory; NULL: the one agent of the two above */
+    bool agents_writable;
     const char *http;
     const char *extract;
     struct bridge_settings core;

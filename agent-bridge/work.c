@@ -134,6 +134,9 @@ static void deliver(void *context, struct link *link, const struct bus_message *
     case BUS_HISTORY_PAGE:
         jobs_take_history(bridge->jobs, &message->history_page);
         break;
+    case BUS_CHARACTER_CHANGE:
+        bridge->operations->change_character(bridge->context, message);
+        break;
     case BUS_WORK_CANCEL:
         jobs_cancel(bridge->jobs, &message->work_cancel);
         break;

@@ -40,6 +40,8 @@ struct bridge_settings {
 struct bridge_operations {
     /* Hands a frame to the transport. False: it takes nothing now. */
     bool (*transmit)(void *context, struct slice header, struct slice body);
+    /* A character is to be made, changed or deleted; answered later, by bridge_notify(). */
+    void (*change_character)(void *context, const struct bus_message *message);
 };
 
 /* Copies the settings and borrows the rest for its life, the texts of `self` too. */

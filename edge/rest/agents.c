@@ -135,7 +135,7 @@ static void write_settings(struct buffer *out, struct slice settings)
     buffer_append_char(out, '}');
 }
 
-static void write_agent(struct buffer *out, const struct bus_agent_state *agent)
+void rest_write_agent(struct buffer *out, const struct bus_agent_state *agent)
 {
     static const char *const own[] = {"id",        "enabled", "server_id", "createdAt",
                                       "updatedAt", "name",    "bio",       "settings",
@@ -179,7 +179,7 @@ static void on_agent(void *context, const struct uplink_outcome *outcome)
 {
     struct rest_wait *wait = context;
     if (!rest_agent_is_over(wait, outcome)) {
-        write_agent(rest_begin_data(wait->rest), &outcome->answer->agent_state);
+        rest_write_agent(rest_begin_data(wait->rest), &outcome->answer->agent_state);
         rest_end_data(wait, 200);
     }
 }

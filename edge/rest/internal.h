@@ -330,6 +330,7 @@ void rest_get_sessions_health(const struct rest_call *call);
 /* agents.c */
 void rest_get_agents(const struct rest_call *call);
 void rest_get_agent(const struct rest_call *call);
+void rest_write_agent(struct buffer *out, const struct bus_agent_state *agent);
 void rest_start_agent(const struct rest_call *call);
 void rest_stop_agent(const struct rest_call *call);
 void rest_get_panels(const struct rest_call *call);
@@ -338,6 +339,11 @@ bool rest_agent_is_active(const struct bus_agent_state *agent);
 bool rest_agent_is_over(struct rest_wait *wait, const struct uplink_outcome *outcome);
 /* Is :agent of the path a UUID? Else it is refused. */
 bool rest_has_agent_id(const struct rest_call *call);
+
+/* agent_changes.c */
+void rest_post_agent(const struct rest_call *call);
+void rest_patch_agent(const struct rest_call *call);
+void rest_delete_agent(const struct rest_call *call);
 
 /* runs.c */
 void rest_get_runs(const struct rest_call *call);

@@ -87,8 +87,11 @@ static const struct route routes[] = {
     {GET, "messaging/agents/:agent/servers", rest_get_agent_servers},
 
     {GET, "agents", rest_get_agents},
+    {POST, "agents", rest_post_agent},
     {GET, "agents/worlds", rest_get_worlds},
     {GET, "agents/:agent", rest_get_agent},
+    {PATCH, "agents/:agent", rest_patch_agent},
+    {DELETE, "agents/:agent", rest_delete_agent},
     {POST, "agents/:agent/start", rest_start_agent},
     {POST, "agents/:agent/stop", rest_stop_agent},
     {GET, "agents/:agent/panels", rest_get_panels},

@@ -204,7 +204,14 @@ static const struct field logs_page_fields[] = {
     U(bus_logs_page, request), I(bus_logs_page, error), U(bus_logs_page, total),
     LIST(bus_logs_page, lines, BUS_ELEMENT_LOG_LINE)};
 static const struct field agent_change_fields[] = {
-    U(bus_agent_change, request), ID(bus_agent_change, id), U(bus_agent_change, action)};
+    U(bus_agent_change, request), ID(bus_agent_change, id), U(bus_agent_change, action),
+    PAYLOAD(bus_agent_change, details)};
+static const struct field character_change_fields[] = {
+    U(bus_character_change, change), U(bus_character_change, action),
+    ID(bus_character_change, agent), PAYLOAD(bus_character_change, details)};
+static const struct field character_changed_fields[] = {
+    U(bus_character_changed, change), I(bus_character_changed, error),
+    NAME(bus_character_changed, reason)};
 static const struct field joined_fields[] = {
     U(bus_joined, request),         I(bus_joined, error),
     ID(bus_joined, room),           U(bus_joined, epoch),
@@ -322,7 +329,7 @@ static const struct field agent_state_fields[] = {
     U(bus_agent_state, request),    I(bus_agent_state, error),      ID(bus_agent_state, id),
     NAME(bus_agent_state, name),    U(bus_agent_state, bridges),    B(bus_agent_state, is_stopped),
     I(bus_agent_state, created_at), I(bus_agent_state, updated_at),
-    PAYLOAD(bus_agent_state, details)};
+    PAYLOAD(bus_agent_state, details), NAME(bus_agent_state, reason)};
 static const struct field register_agents_fields[] = {
     U(bus_register_agents, credit), LIST(bus_register_agents, agents, BUS_ELEMENT_AGENT)};
 static const struct field offer_fields[] = {LIST(bus_offer, agents, BUS_ELEMENT_AGENT)};

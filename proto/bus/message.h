@@ -407,12 +407,19 @@ struct bus_logs_get {
     uint64_t limit;
     bool clears;
 };
-enum bus_agent_action { BUS_AGENT_STARTS, BUS_AGENT_STOPS };
-/* Answered when it is committed; doing it again changes nothing. */
+enum bus_agent_action {
+    BUS_AGENT_STARTS,
+    BUS_AGENT_STOPS,
+    BUS_AGENT_IS_MADE, /* what follows is for the bridges that keep its character */
+    BUS_AGENT_IS_CHANGED,
+    BUS_AGENT_IS_DELETED
+};
+/* Answered when it is committed, or the bridges have done it. */
 struct bus_agent_change {
     uint64_t request;
     struct slice id;
-    uint64_t action; /* enum bus_agent_action */
+    uint64_t action;     /* enum bus_agent_action */
+    struct slice details; /* MADE: the character, CHANGED: what is another; raw JSON object */
 };
 /* An entity is here again, as a new socket: which rooms was its last one in? */
 struct bus_rejoin {
@@ -678,6 +685,7 @@ struct bus_agent_state {
     int64_t created_at;
     int64_t updated_at;
     struct slice details; /* raw JSON object */
+    struct slice reason;  /* of an error, for people; or empty */
 };
 
 /* --- bridge to router ------------------------------------------------------------------------- */
@@ -698,6 +706,12 @@ struct bus_work_chunk {
     uint64_t attempt;
     uint64_t index;
     struct slice text;
+};
+/* What became of a character_change; what has changed was offered or withdrawn before. */
+struct bus_character_changed {
+    uint64_t change;
+    int64_t error; /* FORBIDDEN: this bridge keeps no characters */
+    struct slice reason;
 };
 struct bus_work_done {
     uint64_t job;
@@ -727,6 +741,12 @@ struct bus_work {
     int64_t created_at;
     uint64_t backlog;  /* questions waiting behind this one in the room */
     struct slice body; /* of the question */
+};
+struct bus_character_change {
+    uint64_t change;
+    uint64_t action; /* enum bus_agent_action, from MADE on */
+    struct slice agent;
+    struct slice details;
 };
 struct bus_work_cancel {
     uint64_t job;
@@ -906,7 +926,9 @@ struct bus_hello {
     X(LOG_LINES, log_lines, 134)                                                                   \
     X(LOGS_WATCH, logs_watch, 135)                                                                 \
     X(LOGS_GET, logs_get, 136)                                                                     \
-    X(LOGS_PAGE, logs_page, 137)
+    X(LOGS_PAGE, logs_page, 137)                                                                   \
+    X(CHARACTER_CHANGE, character_change, 138)                                                     \
+    X(CHARACTER_CHANGED, character_changed, 139)
 
 enum bus_type {
 #define X(name, member, number) BUS_##name = (number),

@@ -95,11 +95,18 @@ void work_agent_store(struct router *router, struct agent *agent)
     struct agent_record record = {.id = text_slice(&agent->id),
                                   .name = text_slice(&agent->name),
                                   .details = text_slice(&agent->details),
-                                  .state = agent->is_stopped ? AGENT_STOPPED : AGENT_SERVES,
+                                  .state = agent->is_deleted   ? AGENT_DELETED
+                                           : agent->is_stopped ? AGENT_STOPPED
+                                                               : AGENT_SERVES,
                                   .created_at = agent->created_at,
                                   .updated_at = agent->updated_at};
     store_batch_put_agent(router_batch(router), &record);
     agent->is_stored = true;
+}
+
+bool agent_may_answer(const struct agent *agent)
+{
+    return !agent->is_stopped && !agent->is_deleted;
 }
 
 /* The first agent ever registered that runs now, else the first one known; none that is stopped. */
@@ -107,7 +114,7 @@ struct agent *agent_default(struct router *router)
 {
     struct agent *agent, *next, *first = NULL;
     HASH_ITER (hh, router->agents, agent, next) {
-        if (agent->is_stopped) {
+        if (!agent_may_answer(agent)) {
             continue;
         }
         if (agent->offers != NULL) {

@@ -42,7 +42,7 @@ static void add_those_there(struct router *router, const struct asking *asking,
     for (participant = room->participants; participant != NULL;
          participant = participant->hh.next) {
         agent = work_agent_find(router, text_slice(&participant->id));
-        if (agent != NULL && !agent->is_stopped &&
+        if (agent != NULL && agent_may_answer(agent) &&
             !slice_equals(text_slice(&agent->id), asking->sender)) {
             add(choice, agent);
         }

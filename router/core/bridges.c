@@ -14,6 +14,10 @@ static void take_offer(struct peer *bridge, const struct bus_agent *element)
     bool is_same = slice_equals(text_slice(&agent->name), element->name) &&
                    slice_equals(text_slice(&agent->details), element->details);
     router->has_counted_agents = false;
+    if (agent->is_deleted) {
+        agent->is_deleted = false;
+        is_same = false;
+    }
     if (!is_same) {
         work_agent_describe(agent, element->name, element->details);
         agent->updated_at = router->time.wall;
@@ -132,6 +136,9 @@ void work_receive(struct peer *bridge, const struct bus_message *message)
             work_job_fail(router, job, JOB_FAILED, error_of_run(message->work_failed.error));
         }
         break;
+    case BUS_CHARACTER_CHANGED:
+        characters_receive_changed(bridge, &message->character_changed);
+        break;
     case BUS_LOG_LINES:
         logs_receive(bridge, message);
         break;
@@ -180,4 +187,5 @@ void work_bridge_lost(struct peer *bridge)
         }
     }
     router->bridge_seen_at = router->time.now;
+    characters_bridge_lost(bridge);
 }

@@ -13,7 +13,7 @@
  *   records.c   what REST keeps in the store       attach.c    runs by the id of a message
  *   asking.c    who is asked by a message          said.c      which agent said what
  *   registry.c  agents as REST sees them           run_records.c  runs that were
- *   logs.c      what all processes log
+ *   logs.c      what all processes log             characters.c  agents made and changed over REST
  */
 #ifndef ROUTER_CORE_INTERNAL_H
 #define ROUTER_CORE_INTERNAL_H
@@ -66,6 +66,7 @@ struct room;
 struct member;
 struct attachment;
 struct kept_line;
+struct character_request;
 
 /* --- peers ------------------------------------------------------------------------------------ */
 
@@ -188,6 +189,7 @@ struct agent {
     struct text details;  /* JSON object */
     struct text bio;      /* the first line of it */
     bool is_stopped;      /* asked for nothing until somebody starts it again */
+    bool is_deleted;      /* nobody hears of it until a bridge offers it again */
     int64_t created_at;
     int64_t updated_at;
     bool is_stored;       /* its row is committed, or in a batch */
@@ -370,8 +372,9 @@ struct router {
     struct room *rooms_by_number;
     struct room *idle_rooms; /* to be looked at, at the end of the entry point */
     struct agent *agents;
+    size_t known_agents;
     size_t active_agents;      /* that are not stopped and have a bridge */
-    bool has_counted_agents;   /* else that number is out of date */
+    bool has_counted_agents;   /* else these numbers are out of date */
     struct job *jobs;
     struct heap turns; /* of agents, by the question of theirs that waits longest */
     struct asked *asked;   /* owns, oldest first */
@@ -403,6 +406,8 @@ struct router {
     int64_t bridge_seen_at;    /* when the last bridge was there; -1: never one */
     bool store_failed;         /* the last commit failed */
     int64_t work_paused_until; /* a failed commit is not followed by the same work at once */
+    struct character_request *character_requests; /* owns, oldest first */
+    uint64_t last_character_request;
     struct kept_line *logs;          /* owns, oldest first */
     size_t log_count;
     size_t log_bytes;
@@ -540,6 +545,7 @@ void work_agent_store(struct router *router, struct agent *agent); /* row into t
 bool work_can_wait(struct router *router); /* a bridge is there, or was within agent_grace */
 /* Who answers in rooms without a list; NULL: there has never been an agent. */
 struct agent *agent_default(struct router *router);
+bool agent_may_answer(const struct agent *agent); /* neither stopped nor deleted */
 void work_agents_destroy(struct router *router);
 
 /* asking.c */
@@ -685,6 +691,17 @@ bool run_records_receive(struct peer *peer, const struct bus_message *message);
 void run_records_answered(struct router *router, const struct question *question,
                           const struct store_page *page);
 void run_records_stored(struct router *router, const struct pending *pending, int result);
+void registry_answer(struct peer *peer, uint64_t request, uint64_t trace, int error,
+                     const struct agent *agent, struct slice reason);
+size_t registry_count_bridges(const struct agent *agent);
+/* Its row is gone for everybody, until a bridge offers it again. */
+void registry_delete(struct router *router, struct agent *agent);
+/* characters.c: agents that are made, changed and deleted where their characters are kept */
+void characters_receive_change(struct peer *edge, const struct bus_message *message);
+void characters_receive_changed(struct peer *bridge, const struct bus_character_changed *changed);
+void characters_bridge_lost(struct peer *bridge);
+void characters_forget(struct router *router);
+
 /* logs.c */
 bool logs_receive(struct peer *peer, const struct bus_message *message);
 void logs_take(struct router *router, const struct bus_list *lines);

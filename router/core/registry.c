@@ -5,7 +5,7 @@
  * the store, and nothing that its bridges say changes it.
  */
 
-static size_t count_bridges(const struct agent *agent)
+size_t registry_count_bridges(const struct agent *agent)
 {
     size_t count = 0;
     for (const struct offer *offer = agent->offers; offer != NULL; offer = offer->next) {
@@ -21,7 +21,9 @@ static size_t count_active(struct router *router)
     if (!router->has_counted_agents) {
         router->has_counted_agents = true;
         router->active_agents = 0;
+        router->known_agents = 0;
         for (agent = router->agents; agent != NULL; agent = agent->hh.next) {
+            router->known_agents += !agent->is_deleted;
             router->active_agents += agent->offers != NULL && !agent->is_stopped;
         }
     }
@@ -35,25 +37,30 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
     const struct agent *agent = router->agents;
     uint64_t most = get->limit == 0 ? UINT64_MAX : get->limit;
-    for (uint64_t i = 0; i < get->after && agent != NULL; i++) {
-        agent = agent->hh.next;
+    uint64_t passed = 0;
+    for (; agent != NULL && passed < get->after; agent = agent->hh.next) {
+        passed += !agent->is_deleted;
     }
     for (; agent != NULL && list.count < most && list.bytes.length < PAGE_BYTES_MAX;
          agent = agent->hh.next) {
+        if (agent->is_deleted) {
+            continue;
+        }
         struct bus_known_agent element = {.id = text_slice(&agent->id),
                                           .name = text_slice(&agent->name),
                                           .bio = text_slice(&agent->bio),
-                                          .bridges = count_bridges(agent),
+                                          .bridges = registry_count_bridges(agent),
                                           .is_stopped = agent->is_stopped,
                                           .created_at = agent->created_at,
                                           .updated_at = agent->updated_at};
         bus_list_add(&list, BUS_ELEMENT_KNOWN_AGENT, &element);
     }
+    uint64_t active = count_active(router);
     struct bus_message answer = {.type = BUS_AGENTS_PAGE,
                                  .trace = message->trace,
                                  .agents_page = {.request = get->request,
-                                                 .total = HASH_COUNT(router->agents),
-                                                 .active = count_active(router),
+                                                 .total = router->known_agents,
+                                                 .active = active,
                                                  .is_complete = agent == NULL,
                                                  .agents = bus_list_of(&list)}};
     peer_send(peer, &answer);
@@ -61,17 +68,18 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
 }
 
 /* agent: NULL for an error. */
-static void answer_state(struct peer *peer, uint64_t request, uint64_t trace, int error,
-                         const struct agent *agent)
+void registry_answer(struct peer *peer, uint64_t request, uint64_t trace, int error,
+                     const struct agent *agent, struct slice reason)
 {
-    struct bus_message answer = {.type = BUS_AGENT_STATE,
-                                 .trace = trace,
-                                 .agent_state = {.request = request, .error = error}};
+    struct bus_message answer = {
+        .type = BUS_AGENT_STATE,
+        .trace = trace,
+        .agent_state = {.request = request, .error = error, .reason = reason}};
     if (agent != NULL) {
         answer.agent_state = (struct bus_agent_state){.request = request,
                                                       .id = text_slice(&agent->id),
                                                       .name = text_slice(&agent->name),
-                                                      .bridges = count_bridges(agent),
+                                                      .bridges = registry_count_bridges(agent),
                                                       .is_stopped = agent->is_stopped,
                                                       .created_at = agent->created_at,
                                                       .updated_at = agent->updated_at,
@@ -83,17 +91,14 @@ static void answer_state(struct peer *peer, uint64_t request, uint64_t trace, in
 static void receive_get(struct peer *peer, const struct bus_message *message)
 {
     const struct agent *agent = work_agent_find(peer->router, message->agent_get.id);
-    answer_state(peer, message->agent_get.request, message->trace,
-                 agent == NULL ? ERROR_NOT_FOUND : 0, agent);
+    bool is_there = agent != NULL && !agent->is_deleted;
+    registry_answer(peer, message->agent_get.request, message->trace,
+                    is_there ? 0 : ERROR_NOT_FOUND, is_there ? agent : NULL, SLICE_EMPTY);
 }
 
-static int fault_of_change(struct router *router, const struct bus_agent_change *change,
-                           const struct agent *agent)
+static int fault_of_change(const struct router *router, const struct agent *agent)
 {
-    if (change->action > BUS_AGENT_STOPS) {
-        return ERROR_MALFORMED;
-    }
-    if (agent == NULL) {
+    if (agent == NULL || agent->is_deleted) {
         return ERROR_NOT_FOUND;
     }
     return router_batch_is_full(router) ? ERROR_OVERLOADED : 0;
@@ -104,9 +109,13 @@ static void receive_change(struct peer *peer, const struct bus_message *message)
     const struct bus_agent_change *change = &message->agent_change;
     struct router *router = peer->router;
     struct agent *agent = work_agent_find(router, change->id);
-    int error = fault_of_change(router, change, agent);
+    if (change->action > BUS_AGENT_STOPS) {
+        characters_receive_change(peer, message);
+        return;
+    }
+    int error = fault_of_change(router, agent);
     if (error != 0) {
-        answer_state(peer, change->request, message->trace, error, NULL);
+        registry_answer(peer, change->request, message->trace, error, NULL, SLICE_EMPTY);
         return;
     }
     bool is_stopped = change->action == BUS_AGENT_STOPS;
@@ -114,8 +123,8 @@ static void receive_change(struct peer *peer, const struct bus_message *message)
         agent->is_stopped = is_stopped;
         router->has_counted_agents = false;
         work_agent_store(router, agent);
-        log_info(is_stopped ? "agent_stopped" : "agent_started", "agent=%s id=%s",
-                 agent->name.data, agent->id.data);
+        log_info(is_stopped ? "agent_stopped" : "agent_started", "agent=%s id=%s", agent->name.data,
+                 agent->id.data);
     }
     if (is_stopped) {
         work_cancel_agent(router, agent);
@@ -131,9 +140,18 @@ void registry_stored(struct router *router, const struct pending *pending, int r
 {
     struct peer *peer = peer_by_incarnation(router, text_slice(&pending->origin));
     if (peer != NULL) {
-        answer_state(peer, pending->request, pending->trace, result == 0 ? 0 : ERROR_OVERLOADED,
-                     result == 0 ? pending->agent : NULL);
+        registry_answer(peer, pending->request, pending->trace, result == 0 ? 0 : ERROR_OVERLOADED,
+                        result == 0 ? pending->agent : NULL, SLICE_EMPTY);
     }
+}
+
+void registry_delete(struct router *router, struct agent *agent)
+{
+    agent->is_deleted = true;
+    agent->is_stopped = false;
+    router->has_counted_agents = false;
+    work_cancel_agent(router, agent);
+    work_agent_store(router, agent);
 }
 
 bool registry_receive(struct peer *peer, const struct bus_message *message)

@@ -114,6 +114,7 @@ void router_destroy(struct router **self)
     open_batch_destroy(router, &router->with_store);
     dedupe_destroy(&router->dedupe);
     logs_forget(router);
+    characters_forget(router);
     heap_deinit(&router->leaving);
     heap_deinit(&router->turns);
     buffer_deinit(&router->scratch);
@@ -149,6 +150,7 @@ static void load_agent(void *context, const struct agent_record *record)
     struct router *router = context;
     struct agent *agent = work_agent_obtain(router, record->id, record->name, record->details);
     agent->is_stopped = record->state == AGENT_STOPPED;
+    agent->is_deleted = record->state == AGENT_DELETED;
     agent->created_at = record->created_at;
     agent->updated_at = record->updated_at;
     agent->is_stored = true;

@@ -121,7 +121,7 @@ struct named_record {
     int64_t expires_at;  /* wall ms: gone from then on; 0: never */
 };
 
-enum agent_state { AGENT_SERVES = 0, AGENT_STOPPED = 1 };
+enum agent_state { AGENT_SERVES = 0, AGENT_STOPPED = 1, AGENT_DELETED = 2 };
 
 struct agent_record {
     struct slice id;

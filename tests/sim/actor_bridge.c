@@ -25,7 +25,7 @@ static bool transmit(void *context, struct slice header, struct slice body)
     return channel_transmit(self->channel, header, body);
 }
 
-static const struct bridge_operations operations = {transmit};
+static const struct bridge_operations operations = {.transmit = transmit};
 
 static struct runtime *runtime_eliza_new(struct world *world)
 {

@@ -336,7 +336,7 @@ static inline void router_loses(void *context, struct link *link, int error, int
 
 static const struct link_operations router_operations = {router_transmits, router_hears, NULL,
                                                          router_loses};
-static const struct bridge_operations bridge_operations = {bridge_transmits};
+static const struct bridge_operations bridge_operations = {.transmit = bridge_transmits};
 
 static inline void router_accepts(struct fixture *fixture, uint64_t id)
 {

@@ -279,7 +279,7 @@ static const struct message_form forms[] = {
      "agent_state",
      {U(agent_state, request), I(agent_state, error), T(agent_state, id), N(agent_state, name),
       U(agent_state, bridges), B(agent_state, is_stopped), I(agent_state, created_at),
-      I(agent_state, updated_at), P(agent_state, details)}},
+      I(agent_state, updated_at), P(agent_state, details), N(agent_state, reason)}},
     {129,
      "runs_list",
      {U(runs_list, request), T(runs_list, agent), U(runs_list, job), T(runs_list, room),
@@ -306,7 +306,17 @@ static const struct message_form forms[] = {
     {137,
      "logs_page",
      {U(logs_page, request), I(logs_page, error), U(logs_page, total), L('G', logs_page, lines)}},
-    {128, "agent_change", {U(agent_change, request), T(agent_change, id), U(agent_change, action)}},
+    {128,
+     "agent_change",
+     {U(agent_change, request), T(agent_change, id), U(agent_change, action),
+      P(agent_change, details)}},
+    {138,
+     "character_change",
+     {U(character_change, change), U(character_change, action), T(character_change, agent),
+      P(character_change, details)}},
+    {139,
+     "character_changed",
+     {U(character_changed, change), I(character_changed, error), N(character_changed, reason)}},
 };
 enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
 

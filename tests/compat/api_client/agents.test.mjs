@@ -40,6 +40,14 @@ const table = {
         assert.equal((await other.agents.startAgent(agentId)).status, 'active');
         await throws(one.agents.startAgent(randomUUID()), 404);
     },
+    'agents.createAgent, agents.updateAgent, agents.deleteAgent': async () => {
+        const characterJson = { name: 'New' };
+        for (const call of [() => one.agents.createAgent({ characterJson }),
+            () => one.agents.updateAgent(agentId, { name: 'Other' }),
+            () => one.agents.deleteAgent(agentId)]) {
+            await assert.rejects(call, ({ status, code }) => status === 403 && code === 'READ_ONLY');
+        }
+    },
     'agents.getAgentPanels': async () => assert.deepEqual(
         await one.agents.getAgentPanels(agentId), { panels: [] }),
     'agents.getWorlds, memory.createWorldFromMessageServer, memory.deleteWorld': async () => {
@@ -227,8 +235,9 @@ describe('the api-client\'s services for agents and the server', { timeout: 1200
     for (const [methods, call] of Object.entries(table)) it(methods, call);
 
     it('have no method that is not called here', () => {
-        for (const name of ['runs', 'memory', 'server', 'system']) {
-            const helpers = ['buildUrl', 'getHeaders']; // of the system service
+        for (const name of ['agents', 'runs', 'memory', 'server', 'system', 'audio']) {
+            const helpers = ['buildUrl', 'getHeaders', // of the system service
+                'requestBinary', 'processAudioInput', 'isBase64String', 'isBuffer'];
             assert.deepEqual(uncalled(name).filter((it) => !helpers.includes(it)), []);
         }
     });
