@@ -1,7 +1,8 @@
 /*
  * Characters that are made, changed and deleted over REST, in the directory of --agents, if
- * --agents-writable allows it. A file is replaced as a whole (written beside, then renamed), so that
- * a reload sees one character or the other. Files that hold a list of characters are left alone.
+ * --agents-writable allows it. A file is replaced as a whole (written beside, then renamed), so
+ * that a reload sees one character or the other. Files that hold a list of characters are left
+ * alone.
  */
 #ifndef AGENT_BRIDGE_CHARACTER_FILES_H
 #define AGENT_BRIDGE_CHARACTER_FILES_H

@@ -1,6 +1,7 @@
 /*
  * What a process logs, on its way to the router: the tap of its log, and a queue that is bounded in
- * bytes and in lines per second. What does not fit is left out, counted, and on stderr all the same.
+ * bytes and in lines per second. What does not fit is left out, counted, and on stderr all the
+ * same.
  */
 #ifndef PROTO_BUS_LOG_FEED_H
 #define PROTO_BUS_LOG_FEED_H

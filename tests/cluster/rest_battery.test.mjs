@@ -1,4 +1,4 @@
-// Every path of the messaging API against bodies and ids that are made to do harm: bombs of JSON, line
+// Every path of the API against bodies and ids that are made to do harm: bombs of JSON, line
 // breaks for headers, ways out of a directory. Each gets an answer of the API, of 2xx or 4xx, as JSON,
 // with no header of the client's making; and the edge lives on, with the memory it had.
 
@@ -65,6 +65,35 @@ const ROUTES = [
     ['GET', '/jobs'],
     ['POST', '/jobs'],
     ['GET', '/jobs/:id'],
+    ['GET', '/api/agents'],
+    ['POST', '/api/agents'],
+    ['GET', '/api/agents/:id'],
+    ['PATCH', '/api/agents/:id'],
+    ['DELETE', '/api/agents/:id'],
+    ['POST', '/api/agents/:id/start'],
+    ['POST', '/api/agents/:id/stop'],
+    ['GET', '/api/agents/:id/panels'],
+    ['GET', '/api/agents/:id/runs?roomId=:id&status=:id'],
+    ['GET', '/api/agents/:id/runs/:id'],
+    ['GET', '/api/agents/:id/logs?type=:id'],
+    ['DELETE', '/api/agents/:id/logs/:id'],
+    ['POST', '/api/agents/:id/worlds'],
+    ['PATCH', '/api/agents/:id/worlds/:id'],
+    ['GET', '/api/memory/:id/memories?tableName=:id'],
+    ['DELETE', '/api/memory/:id/memories'],
+    ['PATCH', '/api/memory/:id/memories/:id'],
+    ['DELETE', '/api/memory/:id/memories/:id'],
+    ['DELETE', '/api/memory/:id/memories/all/:id'],
+    ['GET', '/api/memory/:id/rooms'],
+    ['POST', '/api/memory/:id/rooms'],
+    ['GET', '/api/memory/:id/rooms/:id'],
+    ['GET', '/api/memory/:id/rooms/:id/memories'],
+    ['POST', '/api/memory/groups/:id'],
+    ['DELETE', '/api/memory/groups/:id'],
+    ['DELETE', '/api/memory/groups/:id/memories'],
+    ['GET', '/api/server/logs?level=:id&agentName=:id&since=:id'],
+    ['POST', '/api/server/logs'],
+    ['POST', '/api/system/env/local'],
 ];
 
 const IDS = {
@@ -89,7 +118,8 @@ const MEMBERS = [
     'content', 'text', 'metadata', 'userId', 'agentId', 'entityId', 'author_id', 'channel_id',
     'message_server_id', 'name', 'type', 'participantCentralUserIds', 'timeoutConfig', 'timeoutMs',
     'raw_message', 'attachments', 'messages', 'channels', 'query', 'limit', 'messageId',
-    'sourceType', 'source_type', 'timeoutMinutes', 'status', 'transport', 'unknown',
+    'sourceType', 'source_type', 'timeoutMinutes', 'status', 'transport', 'characterJson', 'agent',
+    'settings', 'worldId', 'unknown',
 ];
 const VALUES = {
     'nesting': nest(1000, '[', ']'),
@@ -157,14 +187,14 @@ const assertAllAnswered = async (calls) => {
 };
 
 const callOf = (method, path, body) => ({
-    method, path: `/api/messaging${path}`, headers: { 'Content-Type': 'application/json' },
+    method, path: path.startsWith('/api/') ? path : `/api/messaging${path}`, headers: { 'Content-Type': 'application/json' },
     ...method === 'POST' || method === 'PATCH' ? { body } : {},
 });
 const callsWith = (routes, body) => routes
     .filter(([method]) => method === 'POST' || method === 'PATCH')
     .map(([method, route]) => callOf(method, route.replace(/:id/g, () => randomUUID()), body));
 
-describe('every path of the messaging API', TEST_OPTIONS, () => {
+describe('every path of the API', TEST_OPTIONS, () => {
     for (const [name, id] of Object.entries(IDS)) {
         it(`with ${name} for an id`, () => assertAllAnswered(ROUTES.flatMap(
             ([method, route]) => pathsWith(route, id).map((path) => callOf(method, path, '{}')))));
