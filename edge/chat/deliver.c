@@ -344,6 +344,22 @@ static void deliver_presence(struct chat *chat, const struct bus_presence *prese
     }
 }
 
+static void deliver_presence_left(struct chat *chat, const struct bus_presence_left *left)
+{
+    struct chat_room *room = room_lookup(chat, left->room);
+    struct msgpack_reader reader = bus_list_read(&left->members);
+    struct bus_member element;
+    uint64_t others = left->members.count;
+    offset_reach_stamp(chat, left->stamp);
+    while (room != NULL && bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
+        struct bus_presence presence = {.room = left->room,
+                                        .entity = element.entity,
+                                        .name = element.name,
+                                        .member_count = left->member_count + --others};
+        presence_change(chat, room, &presence);
+    }
+}
+
 static void deliver_presence_list(struct chat *chat, const struct bus_presence_list *list)
 {
     struct chat_room *room = room_lookup(chat, list->room);
@@ -483,6 +499,9 @@ void chat_deliver(struct chat *chat, const struct bus_message *message, int64_t 
         break;
     case BUS_PRESENCE:
         deliver_presence(chat, &message->presence);
+        break;
+    case BUS_PRESENCE_LEFT:
+        deliver_presence_left(chat, &message->presence_left);
         break;
     case BUS_PRESENCE_LIST:
         deliver_presence_list(chat, &message->presence_list);

@@ -242,6 +242,9 @@ static const struct field room_message_fields[] = {ID(bus_room_message, room),
 static const struct field presence_fields[] = {
     ID(bus_presence, room),   B(bus_presence, is_joined),    ID(bus_presence, entity),
     NAME(bus_presence, name), U(bus_presence, member_count), U(bus_presence, stamp)};
+static const struct field presence_left_fields[] = {
+    ID(bus_presence_left, room), LIST(bus_presence_left, members, BUS_ELEMENT_MEMBER),
+    U(bus_presence_left, member_count), U(bus_presence_left, stamp)};
 static const struct field presence_list_fields[] = {
     ID(bus_presence_list, room), LIST(bus_presence_list, members, BUS_ELEMENT_MEMBER)};
 static const struct field chunk_fields[] = {ID(bus_chunk, room),     ID(bus_chunk, reply),

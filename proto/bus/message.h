@@ -492,6 +492,13 @@ struct bus_presence {
     uint64_t member_count;
     uint64_t stamp;
 };
+/* Those whose grace period has passed in the same moment. */
+struct bus_presence_left {
+    struct slice room;
+    struct bus_list members; /* bus_member */
+    uint64_t member_count;   /* without them */
+    uint64_t stamp;
+};
 /* Everybody who is in a room: an edge tells its sockets what they do not know yet. */
 struct bus_presence_list {
     struct slice room;
@@ -884,6 +891,7 @@ struct bus_hello {
     X(RECORDS_PAGE, records_page, 64)                                                              \
     X(CHANNELS_PAGE, channels_page, 65)                                                            \
     X(AGENTS_PAGE, agents_page, 66)                                                                \
+    X(PRESENCE_LEFT, presence_left, 67)                                                            \
     X(RUNS, runs, 100)                                                                             \
     X(INPUT, input, 101)                                                                           \
     X(RUNS_WANTED, runs_wanted, 102)                                                               \

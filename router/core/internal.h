@@ -166,6 +166,7 @@ struct room {
     struct work_queue *queues; /* by agent */
     uint32_t joining;          /* joins that wait for the store */
     bool is_crowded;           /* too large for events of single members, see presence.c */
+    struct exodus *exodus;     /* while members leave */
     bool is_idle;              /* in router->idle_rooms */
     struct room *next_idle;
     UT_hash_handle hh;        /* router->rooms, by id */

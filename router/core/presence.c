@@ -154,6 +154,73 @@ static void member_leaves(struct router *router, struct member *member)
     room_consider(router, room);
 }
 
+/* --- several leave at once -------------------------------------------------------------------- */
+
+/* Who has gone from a room in one tick, after the loss of an edge all whom it had: told together. */
+struct exodus {
+    struct room *room;
+    struct bus_list_builder gone;
+    struct exodus *next;
+};
+
+static void tell_exodus(struct router *router, struct exodus *exodus)
+{
+    struct room *room = exodus->room;
+    if (exodus->gone.count == 0) {
+        return;
+    }
+    room->changed_at = stamp_next(router);
+    struct bus_message message = {.type = BUS_PRESENCE_LEFT,
+                                  .presence_left = {.room = text_slice(&room->id),
+                                                    .members = bus_list_of(&exodus->gone),
+                                                    .member_count = presence_count(room),
+                                                    .stamp = stamp_told(router)}};
+    router->counters.presence_events += exodus->gone.count;
+    room_publish(router, room, &message, NULL);
+    buffer_clear(&exodus->gone.bytes);
+    exodus->gone.count = 0;
+}
+
+static void member_expires(struct router *router, struct member *member, struct exodus **first)
+{
+    struct room *room = member->room;
+    struct exodus *exodus = room->exodus;
+    if (exodus == NULL) {
+        exodus = memory_allocate_zeroed(sizeof(*exodus));
+        exodus->room = room;
+        room->exodus = exodus;
+        LL_PREPEND(*first, exodus);
+    }
+    if (!room->is_crowded) {
+        struct bus_member element = {text_slice(&member->entity), text_slice(&member->name), 0};
+        bus_list_add(&exodus->gone, BUS_ELEMENT_MEMBER, &element);
+    }
+    member_destroy(router, member);
+    consider_crowd(router, room);
+    if (exodus->gone.bytes.length > JOIN_LIST_BYTES_MAX) {
+        tell_exodus(router, exodus);
+    }
+}
+
+static void members_expire(struct router *router)
+{
+    struct exodus *first = NULL, *exodus, *next;
+    struct heap_entry *entry;
+    while ((entry = heap_pop_due(&router->leaving, router->time.now)) != NULL) {
+        struct member *member = (struct member *)((char *)entry - offsetof(struct member, leaving));
+        member_expires(router, member, &first);
+    }
+    LL_FOREACH_SAFE (first, exodus, next) {
+        tell_exodus(router, exodus);
+        exodus->room->exodus = NULL;
+        room_consider(router, exodus->room);
+        buffer_deinit(&exodus->gone.bytes);
+        free(exodus);
+    }
+}
+
+/* --- connections come and go ------------------------------------------------------------------ */
+
 static void remove_presence(struct presence *presence)
 {
     struct attachment *attachment = presence->attachment;
@@ -386,11 +453,7 @@ static void send_lists(struct peer *peer)
 
 void presence_tick(struct router *router)
 {
-    struct heap_entry *entry;
-    while ((entry = heap_pop_due(&router->leaving, router->time.now)) != NULL) {
-        struct member *member = (struct member *)((char *)entry - offsetof(struct member, leaving));
-        member_leaves(router, member);
-    }
+    members_expire(router);
     struct peer *peer, *next;
     HASH_ITER (hh, router->peers, peer, next) {
         if (peer->is_synchronised && !is_rebuilding(router)) {

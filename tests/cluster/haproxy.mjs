@@ -17,6 +17,7 @@ export const startHaproxy = async ({ edges, dataDir }) => {
     const servers = edges.map((edge, i) => `    server edge-${i + 1} 127.0.0.1:${edge.port}`);
     fs.writeFileSync(config, fs.readFileSync(path.join(rootDir, 'deploy', 'haproxy.cfg'), 'utf8')
         .replace(/^(\s*bind ).*$/m, `$1127.0.0.1:${port}`)
+        .replace(/^(\s*timeout http-request ).*$/m, '$160s') // of clients that share a machine
         .replace(/^.*server-template .*$/m, servers.join('\n')));
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', HAPROXY, '-db', '-f', config],
         { stdio: 'ignore' });

@@ -148,6 +148,16 @@ static inline void write_from_router(struct buffer *out, const struct bus_messag
         write_slice(out, m->presence.is_joined ? " +" : " -", m->presence.entity);
         buffer_append_format(out, " count=%" PRIu64, m->presence.member_count);
         break;
+    case BUS_PRESENCE_LEFT: {
+        struct msgpack_reader reader = bus_list_read(&m->presence_left.members);
+        struct bus_member member;
+        write_slice(out, " ", m->presence_left.room);
+        while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &member)) {
+            write_slice(out, " -", member.entity);
+        }
+        buffer_append_format(out, " count=%" PRIu64, m->presence_left.member_count);
+        break;
+    }
     case BUS_PRESENCE_LIST:
         write_slice(out, " ", m->presence_list.room);
         buffer_append_char(out, ' ');

@@ -67,6 +67,28 @@ static void test_who_comes_and_goes_is_told_to_the_others(void **state)
     assert_told(bob, "+cat"); /* nothing about himself */
 }
 
+static void test_several_who_leave_at_once_are_told_one_by_one(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *ann = client_new(fixture, "ann");
+    struct bus_list_builder gone = {BUFFER_EMPTY, 0};
+    struct bus_member bob = {text("bob"), text("N"), 0}, dan = {text("dan"), SLICE_EMPTY, 0};
+    be_in(fixture, ann, "r", 0, "ann,bob,cat,dan");
+    bus_list_add(&gone, BUS_ELEMENT_MEMBER, &bob);
+    bus_list_add(&gone, BUS_ELEMENT_MEMBER, &dan);
+    struct bus_message message = {
+        .type = BUS_PRESENCE_LEFT,
+        .presence_left = {
+            .room = text("r"), .members = bus_list_of(&gone), .member_count = 2}};
+    router_says(fixture, &message);
+    assert_got(ann, "42[\"userLeft\",{" IN_R
+                    ",\"userId\":\"bob\",\"displayName\":\"N\",\"memberCount\":3}]\n"
+                    "42[\"userLeft\",{" IN_R ",\"userId\":\"dan\",\"memberCount\":2}]\n");
+    router_says(fixture, &message); /* no news */
+    assert_told(ann, "");
+    buffer_deinit(&gone.bytes);
+}
+
 static void test_what_is_known_already_is_no_news(void **state)
 {
     struct chat_fixture *fixture = *state;
@@ -270,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CHAT_TEST(test_who_comes_and_goes_is_told_to_the_others),
+        CHAT_TEST(test_several_who_leave_at_once_are_told_one_by_one),
         CHAT_TEST(test_what_is_known_already_is_no_news),
         CHAT_TEST(test_an_edge_that_was_away_tells_what_changed_meanwhile),
         CHAT_TEST(test_lists_of_any_order_and_size_are_told_apart_rightly),

@@ -251,7 +251,7 @@ static void test_data_that_does_not_decode_ends_its_link_and_its_members_stay_a_
     assert_int_equal(counted(fixture)->edges, 1);
     assert_int_equal(edge->end.close_error, ERROR_CLOSED);
     pass(fixture, 5100);
-    assert_peer_heard(other, "presence r -ann count=1\n");
+    assert_peer_heard(other, "presence_left r -ann count=1\n");
 }
 
 /* --- a peer that takes nothing --------------------------------------------------------------- */

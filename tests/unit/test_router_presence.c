@@ -63,7 +63,7 @@ static void test_a_lost_connection_stays_a_member_for_the_grace_period(void **st
     assert_peer_heard(b, "");
     assert_int_equal(counted(fixture)->members, 2);
     pass(fixture, 100);
-    assert_peer_heard(b, "presence r -ann count=1\n");
+    assert_peer_heard(b, "presence_left r -ann count=1\n");
     assert_int_equal(counted(fixture)->members, 1);
 }
 
@@ -93,7 +93,7 @@ static void test_the_grace_period_counts_from_the_last_sign_of_life(void **state
     pass(fixture, 900);
     assert_peer_heard(b, "");
     pass(fixture, 150);
-    assert_peer_heard(b, "presence r -ann count=1\n");
+    assert_peer_heard(b, "presence_left r -ann count=1\n");
     message.leave.entity = SLICE_LITERAL("bob");
     message.leave.silence = 20000; /* found out long after it */
     join(fixture, a, 3, "r", "ann");
@@ -138,7 +138,7 @@ static void test_a_leave_said_twice_counts_once(void **state)
     pass(fixture, 1000);
     assert_peer_heard(b, "");
     pass(fixture, 5000);
-    assert_peer_heard(b, "presence r -ann count=1\n");
+    assert_peer_heard(b, "presence_left r -ann count=1\n");
 }
 
 static void test_a_name_given_later_is_the_name(void **state)
@@ -178,7 +178,7 @@ static void test_members_of_a_crashed_edge_are_gone_within_5_s_of_the_crash(void
         pass(fixture, FIXTURE_TICK);
         assert_true(fixture->now.now - crash <= 5000 + FIXTURE_TICK);
     }
-    assert_peer_heard(b, "presence r -ann count=1\n");
+    assert_peer_heard(b, "presence_left r -ann count=1\n");
     assert_int_equal(counted(fixture)->edges_lost, 1);
 }
 
@@ -195,6 +195,26 @@ static void test_members_that_move_to_another_edge_in_time_are_not_missed(void *
     assert_int_equal(counted(fixture)->members, 2);
 }
 
+static void test_all_whom_a_lost_edge_had_leave_a_room_in_one_message(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *a = edge_new(fixture, "edgeA1"), *b = edge_new(fixture, "edgeB2");
+    join(fixture, a, 1, "r", "ann");
+    join(fixture, a, 2, "r", "bob");
+    join(fixture, a, 3, "s", "bob");
+    join(fixture, b, 4, "r", "cat");
+    join(fixture, b, 5, "s", "cat");
+    hear_nothing_yet(fixture);
+    kill_peer(a);
+    pass(fixture, 20000);
+    size_t told = heard_of(b, BUS_PRESENCE_LEFT);
+    assert_int_equal(told, 2); /* one of each room */
+    const struct bus_presence_left *left = &last_of(b, BUS_PRESENCE_LEFT)->presence_left;
+    assert_int_equal(left->member_count, 1);
+    assert_int_equal(heard_of(b, BUS_PRESENCE), 2); /* its own joins */
+    assert_int_equal(counted(fixture)->presence_events, 5 + 3);
+}
+
 static void test_an_edge_that_says_goodbye_leaves_its_members_their_grace_period(void **state)
 {
     struct fixture *fixture = *state;
@@ -206,7 +226,7 @@ static void test_an_edge_that_says_goodbye_leaves_its_members_their_grace_period
     pass(fixture, 4900);
     assert_peer_heard(b, "");
     pass(fixture, 200);
-    assert_peer_heard(b, "presence r -ann count=1\n");
+    assert_peer_heard(b, "presence_left r -ann count=1\n");
 }
 
 static void test_one_tab_on_a_lost_edge_and_one_on_another_are_still_one_presence(void **state)
@@ -253,7 +273,7 @@ static void test_members_that_were_not_brought_back_leave_after_the_grace_period
     pass(fixture, 4900);
     assert_peer_heard(b, "");
     pass(fixture, 200);
-    assert_peer_heard(b, "presence r -ann count=1\n");
+    assert_peer_heard(b, "presence_left r -ann count=1\n");
 }
 
 static void test_somebody_new_in_a_resynchronisation_is_announced(void **state)
@@ -427,6 +447,7 @@ int main(void)
         ROUTER_TEST(test_a_name_given_later_is_the_name),
         ROUTER_TEST(test_members_of_a_crashed_edge_are_gone_within_5_s_of_the_crash),
         ROUTER_TEST(test_members_that_move_to_another_edge_in_time_are_not_missed),
+        ROUTER_TEST(test_all_whom_a_lost_edge_had_leave_a_room_in_one_message),
         ROUTER_TEST(test_an_edge_that_says_goodbye_leaves_its_members_their_grace_period),
         ROUTER_TEST(test_one_tab_on_a_lost_edge_and_one_on_another_are_still_one_presence),
         ROUTER_TEST(test_members_brought_back_in_time_make_no_events),
