@@ -19,7 +19,7 @@ changed = threading.Condition()
 
 def wait_for(condition, what):
     with changed:
-        if not changed.wait_for(condition, timeout=40):
+        if not changed.wait_for(condition, timeout=60):
             sys.exit(f"waited for {what}; heard {[name for name, _ in heard]}")
 
 
@@ -44,7 +44,7 @@ def join():
 def say(text, **more):
     sent = client.call("message", {"type": 2, "payload": {
         "roomId": room, "senderId": "py", "senderName": "py", "message": text,
-        "messageId": str(uuid.uuid4()), **more}}, timeout=40)
+        "messageId": str(uuid.uuid4()), **more}}, timeout=60)
     assert sent["success"], sent
     return sent["messageId"]
 

@@ -16,9 +16,11 @@ import { ALL_LIBRARIES, LIBRARIES, Member, TEXTS, TRANSPORTS } from './members.m
 
 // Debian's own, which has Debian's packages.
 const PYTHON = '/usr/bin/python3';
-const OPTIONS = { timeout: 120000 };
-const MANY = process.env.ELIZAMQ_LONG ? 1000 : 200;
-const DEADLINE_MS = 60000;
+const IS_LONG = Boolean(process.env.ELIZAMQ_LONG);
+const OPTIONS = { timeout: IS_LONG ? 600000 : 120000 };
+const MATRIX_OPTIONS = { timeout: 20 * OPTIONS.timeout, concurrency: 4 };
+const MANY = IS_LONG ? 1000 : 200;
+const DEADLINE_MS = IS_LONG ? 180000 : 60000;
 const BYTES = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
 
 let cluster;
@@ -144,7 +146,7 @@ const matrix = (version, library) => {
     });
 };
 
-describe('in rooms with the latest', { ...OPTIONS, concurrency: 4 }, () => {
+describe('in rooms with the latest', MATRIX_OPTIONS, () => {
     for (const [version, library] of Object.entries(ALL_LIBRARIES)) matrix(version, library);
 });
 

@@ -37,6 +37,7 @@ export const TRANSPORTS = {
     polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'],
 };
 
+const DEADLINE_MS = 60000;
 const CONTROLS = Array.from({ length: 32 }, (_, code) => String.fromCharCode(code)).join('');
 export const TEXTS = [
     'Grüße, 日本, 😀 and 👩‍👩‍👧', `controls: ${CONTROLS}\x7f\u2028\u2029 \\u0041 \\n "quoted"`,
@@ -67,14 +68,15 @@ export class Member {
 
     event(name, condition) {
         return until(() => this.all(name, condition)[0], () => `${name} at ${this.entityId}; ${
-            JSON.stringify(this.heard.map((event) => event.name))}`, 20000);
+            JSON.stringify(this.heard.map((event) => event.name))}`, DEADLINE_MS);
     }
 
     // Resolves with what the callback was given.
     async ask(event, data) {
         let answer;
         this.socket.emit(event, data, (given) => { answer = given; });
-        return until(() => answer, `the acknowledgement of ${event} at ${this.entityId}`, 20000);
+        return until(() => answer, `the acknowledgement of ${event} at ${this.entityId}`,
+            DEADLINE_MS);
     }
 
     join(roomId) {
