@@ -19,7 +19,7 @@
 #include "proto/base/msgpack.h"
 
 enum {
-    BUS_VERSION = 1,
+    BUS_VERSION = 2,
     BUS_ID_MAX = USER_ID_MAX,          /* room, entity, message ids: bytes */
     BUS_NAME_MAX = 1024,               /* display names, addresses, short texts */
     BUS_PAYLOAD_MAX = 4 * 1024 * 1024, /* an opaque payload, or a list's bytes */

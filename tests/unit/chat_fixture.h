@@ -102,7 +102,7 @@ static inline void wait_for(struct chat_fixture *fixture, int64_t ms)
 static inline void replace_router(struct chat_fixture *fixture)
 {
     struct buffer frame = BUFFER_EMPTY;
-    struct link_header header = {1, LINK_RESET, fixture->router.link.id, 0, 0};
+    struct link_header header = {BUS_VERSION, LINK_RESET, fixture->router.link.id, 0, 0};
     link_header_encode(&frame, &header);
     bus_end_deinit(&fixture->router);
     bus_end_init(&fixture->router, false, BUS_ROLE_ROUTER, "router", fixture->sessions.now);

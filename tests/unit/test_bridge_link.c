@@ -196,7 +196,7 @@ static void a_link_that_is_full_is_given_up(void **state)
 static void bad_frames_are_counted_and_nothing_else(void **state)
 {
     static const struct slice frames[] = {
-        {"", 0}, {"\xc1", 1}, {"\x95\x01\x00", 3}, {"\x95\x63\x00\x01\x00\x00", 6}, {"hello", 5},
+        {"", 0}, {"\xc1", 1}, {"\x95\x02\x00", 3}, {"\x95\x63\x00\x01\x00\x00", 6}, {"hello", 5},
     };
     struct fixture *fixture = *state;
 

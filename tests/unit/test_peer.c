@@ -563,7 +563,7 @@ static void give(struct fixture *fixture, const char *routing_id, struct link_he
 static void test_frames_that_are_no_relays_are_counted_and_refused(void **state)
 {
     struct fixture *fixture = *state;
-    struct link_header header = {1, LINK_DATA, 0, 0, 0};
+    struct link_header header = {BUS_VERSION, LINK_DATA, 0, 0, 0};
     struct bus_message request = {.type = BUS_RELAY_REQUEST,
                                   .relay_request = {.request = 1, .sid = text(sid_of_b)}};
     struct bus_message response = {.type = BUS_RELAY_RESPONSE};
@@ -576,9 +576,9 @@ static void test_frames_that_are_no_relays_are_counted_and_refused(void **state)
     give(fixture, "route", header, &response, ""); /* and the other way round */
     header.version = 2;
     give(fixture, "route", header, &request, "");
-    header = (struct link_header){1, LINK_HELLO, 0, 0, 0};
+    header = (struct link_header){BUS_VERSION, LINK_HELLO, 0, 0, 0};
     give(fixture, "route", header, &request, "");
-    header = (struct link_header){1, LINK_DATA, 5, 0, 0};
+    header = (struct link_header){BUS_VERSION, LINK_DATA, 5, 0, 0};
     give(fixture, "route", header, &request, "");
     assert_int_equal(peers_counters(fixture->b.peers)->frames_refused, 9);
     assert_int_equal(fixture->b.serving_count, 0);
@@ -587,7 +587,7 @@ static void test_frames_that_are_no_relays_are_counted_and_refused(void **state)
 static void test_a_request_said_again_is_served_once(void **state)
 {
     struct fixture *fixture = *state;
-    struct link_header header = {1, LINK_DATA, 0, 0, 0};
+    struct link_header header = {BUS_VERSION, LINK_DATA, 0, 0, 0};
     struct bus_message request = {.type = BUS_RELAY_REQUEST,
                                   .relay_request = {.request = 1, .sid = text(sid_of_b)}};
     give(fixture, "route", header, &request, "");
@@ -606,7 +606,7 @@ static void test_random_frames_do_no_harm(void **state)
         struct buffer frame = BUFFER_EMPTY;
         size_t length = random_below(&random, 40);
         if (round % 2 == 0) {
-            struct link_header header = {1, LINK_DATA, 0, 0, 0};
+            struct link_header header = {BUS_VERSION, LINK_DATA, 0, 0, 0};
             link_header_encode(&frame, &header);
         }
         for (size_t i = 0; i < length; i++) {

@@ -190,7 +190,7 @@ static void router_restarts(struct fixture *fixture)
 static void router_resets(struct fixture *fixture, uint64_t link)
 {
     struct buffer frame = BUFFER_EMPTY;
-    struct link_header header = {1, LINK_RESET, link, 0, 0};
+    struct link_header header = {BUS_VERSION, LINK_RESET, link, 0, 0};
     link_header_encode(&frame, &header);
     uplink_receive(fixture->uplink, buffer_slice(&frame), fixture->now);
     buffer_deinit(&frame);
@@ -260,7 +260,7 @@ static void test_frames_of_another_shape_are_counted_and_refused(void **state)
 {
     struct fixture *fixture = *state;
     uplink_receive(fixture->uplink, SLICE_LITERAL("nonsense"), fixture->now);
-    uplink_receive(fixture->uplink, SLICE_LITERAL("\x95\x02\x00\x01\x00\x00"), fixture->now);
+    uplink_receive(fixture->uplink, SLICE_LITERAL("\x95\x01\x00\x01\x00\x00"), fixture->now);
     uplink_receive(fixture->uplink, SLICE_EMPTY, fixture->now);
     assert_int_equal(uplink_counters(fixture->uplink)->frames_refused, 3);
     assert_true(uplink_is_ready(fixture->uplink, fixture->now));
