@@ -574,7 +574,7 @@ static void test_frames_that_are_no_relays_are_counted_and_refused(void **state)
     give(fixture, "route", header, &other, "");
     give(fixture, "", header, &request, "");       /* a request where answers come */
     give(fixture, "route", header, &response, ""); /* and the other way round */
-    header.version = 2;
+    header.version = BUS_VERSION + 1;
     give(fixture, "route", header, &request, "");
     header = (struct link_header){BUS_VERSION, LINK_HELLO, 0, 0, 0};
     give(fixture, "route", header, &request, "");
