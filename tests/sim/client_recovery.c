@@ -29,7 +29,6 @@ void client_say_connect(struct client *client)
     struct buffer *out = &client->scratch;
     buffer_clear(out);
     buffer_append_format(out, "40{\"entityId\":\"%s\"", client->entity_id);
-    client->is_forging = false;
     if (client->pid[0] != '\0') {
         if (!client->world->is_calm &&
             chance_happens(&client->world->chance, FORGED_PER_MILLE)) {
@@ -91,10 +90,12 @@ void client_connected(struct client *client, struct slice auth)
         client->is_catching_up = true;
         hear_early(client);
         client->is_catching_up = false;
+        client->is_forging = false;
         return;
     }
     oracle_not_recovered(client->oracle, client, client->early.length > 0);
     forget_former(client);
+    client->is_forging = false;
     snprintf(client->pid, sizeof(client->pid), "%.*s", (int)pid.length, pid.data);
 }
 

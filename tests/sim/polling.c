@@ -97,8 +97,10 @@ static void probe_severed(void *context, struct connection *probe, int64_t doubt
 {
     struct polling *polling = context;
     struct connection *self = polling->self;
-    (void)probe;
-    if (polling->state == POLLING_UPGRADED && self->is_open_at_client) {
+    /* It has paused, and nobody tells it that it pauses for nothing. */
+    bool is_stuck = polling->state == POLLING_PAUSED && !probe->edge->actor.is_running &&
+                    probe->edge->dies_silently;
+    if ((polling->state == POLLING_UPGRADED || is_stuck) && self->is_open_at_client) {
         self->peer->severed(self->context, self, doubt);
     }
 }
