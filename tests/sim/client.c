@@ -111,7 +111,8 @@ static void forget_rooms(struct client *client, bool is_explicit)
         struct attendance *attendance = &client->rooms[room];
         if (attendance->state == ATTENDANCE_IN && !client->is_severed) {
             oracle_released(client->oracle, room, client->entity, is_explicit, 0);
-        } else if (attendance->state == ATTENDANCE_ASKED && is_explicit) {
+        } else if (attendance->state != ATTENDANCE_OUT && is_explicit) {
+            /* Not answered yet, or believed to be cut off: what it says now may be heard. */
             oracle_left_early(client->oracle, room, client->entity);
         }
         if (client->state == CLIENT_CONNECTED) {
