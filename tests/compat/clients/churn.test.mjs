@@ -145,7 +145,10 @@ const openPoll = async (wire, eio, n) => {
     return session;
 };
 const pollUntil = async (wire, query, start) => {
-    for (let text = ''; !text.includes(start);) [text] = await wire.ask('GET', query);
+    for (let text = ''; !text.includes(start);) {
+        [text] = await wire.ask('GET', query);
+        if (text.startsWith('{')) throw new Error(text); // it was late, and has no session any more
+    }
 };
 const kinds = {
     async polling(wire, eio, n, way) {
