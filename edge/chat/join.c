@@ -214,11 +214,10 @@ struct packet *render_missed(struct chat *chat, const struct bus_stored_message 
     if (is_own) {
         json_write_string_member(&extra, "clientMessageId", message->client_message_id);
     }
-    struct packet *packet =
-        message->kind == BUS_KIND_EVENT
-            ? chat_room_event_packet(message->body, offset)
-            : chat_broadcast_packet(&stamp, message->body, buffer_slice(&extra), offset,
-                                    &chat->scratch);
+    struct packet *packet = message->kind == BUS_KIND_EVENT
+                                ? chat_room_event_packet(message->body, offset)
+                                : chat_broadcast_packet(&stamp, message->body, buffer_slice(&extra),
+                                                        offset, &chat->scratch);
     buffer_deinit(&extra);
     return packet;
 }
@@ -380,6 +379,7 @@ static int ask_to_join(struct join_wait *wait, const struct bus_join *join, int6
         .type = BUS_JOIN, .trace = id_random_u64(wait->chat->ids), .join = *join};
     if (from->is_kept) {
         message.join.socket = slice_of_string(socket_id(from->socket));
+        message.join.begins = from->membership_count == 0;
     }
     int error = uplink_request(wait->chat->uplink, &message, &message.join.request, on_joined, wait,
                                &from->requests, now);

@@ -111,7 +111,7 @@ static const struct field join_fields[] = {
     U(bus_join, request),   ID(bus_join, room),       ID(bus_join, entity),
     NAME(bus_join, name),   ID(bus_join, server_id),  U(bus_join, since),
     U(bus_join, since_seq), U(bus_join, since_epoch), I(bus_join, since_time),
-    ID(bus_join, since_id), ID(bus_join, socket)};
+    ID(bus_join, since_id), ID(bus_join, socket),     B(bus_join, begins)};
 static const struct field leave_fields[] = {ID(bus_leave, room), ID(bus_leave, entity),
                                             B(bus_leave, is_explicit), U(bus_leave, silence),
                                             U(bus_leave, request)};

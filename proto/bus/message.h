@@ -173,6 +173,7 @@ struct bus_join {
     int64_t since_time;
     struct slice since_id;
     struct slice socket; /* whose membership is kept for its recovery; empty: it is not kept */
+    bool begins;         /* it is in no room: should nothing of it be kept, that begins here */
 };
 struct bus_leave {
     struct slice room;

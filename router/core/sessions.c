@@ -159,7 +159,9 @@ void sessions_keep_join(struct peer *peer, struct room *room, const struct bus_m
                                            .position = router->published_position,
                                            .stamp = unanswered->stamp,
                                            .was_replayed = join->since != BUS_SINCE_NOTHING};
-    store_batch_open_session(router_batch(router), &session);
+    if (join->begins) {
+        store_batch_open_session(router_batch(router), &session);
+    }
     store_batch_add_membership(router_batch(router), &membership);
     struct pending *pending = router_pend(router, PENDING_JOIN);
     pending->room = room;
@@ -253,8 +255,8 @@ static void claim_committed(struct router *router, struct pending *pending, int 
     struct question *question = router_ask(router, QUESTION_SESSION, &query);
     question->link_id = pending->link_id;
     question->request = pending->request;
-    question->entity = text_copy(
-        slice_of(asked.data + SESSION_ID_LENGTH, asked.length - SESSION_ID_LENGTH));
+    question->entity =
+        text_copy(slice_of(asked.data + SESSION_ID_LENGTH, asked.length - SESSION_ID_LENGTH));
 }
 
 /* False: there are too many to be listed. */

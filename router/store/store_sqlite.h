@@ -73,7 +73,7 @@ enum {
       " ON CONFLICT (id) DO UPDATE SET edge = excluded.edge, ended_at = 0, is_lost = 0")           \
     X(ADD_MEMBERSHIP,                                                                              \
       "INSERT INTO membership (session, room, entity, name, position, stamp, was_replayed)"        \
-      " VALUES (?, ?, ?, ?, ?, ?, ?)"                                                              \
+      " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM session WHERE id = ?1)"      \
       " ON CONFLICT (session, room) DO UPDATE SET entity = excluded.entity, name = excluded.name") \
     X(END_SESSION, "UPDATE session SET ended_at = ?, is_lost = 0"                                  \
                    " WHERE id = ? AND edge = ? AND (ended_at = 0 OR is_lost)")                     \

@@ -70,7 +70,7 @@ static void add_membership(struct memory_sessions *sessions,
     struct stored_session *session = find(sessions, record->session);
     struct stored_membership *membership = NULL;
     if (session == NULL) {
-        return; /* a row of nobody's, for the next sweep */
+        return; /* nobody's */
     }
     LL_FOREACH(session->memberships, membership) {
         if (slice_equals(membership->record.room, record->room)) {

@@ -151,6 +151,9 @@ static inline void fake_store_open_session(struct fake_store *store,
 static inline void fake_store_add_membership(struct fake_store *store,
                                              const struct membership_record *record)
 {
+    if (fake_store_session(store, record->session) == NULL) {
+        return; /* nobody's */
+    }
     for (size_t i = 0; i < store->membership_count; i++) {
         struct membership_record *known = &store->memberships[i];
         if (slice_equals(known->session, record->session) &&

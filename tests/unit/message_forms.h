@@ -77,7 +77,7 @@ static const struct message_form forms[] = {
      "join",
      {U(join, request), T(join, room), T(join, entity), N(join, name), T(join, server_id),
       U(join, since), U(join, since_seq), U(join, since_epoch), I(join, since_time),
-      T(join, since_id), T(join, socket)}},
+      T(join, since_id), T(join, socket), B(join, begins)}},
     {13,
      "leave",
      {T(leave, room), T(leave, entity), B(leave, is_explicit), U(leave, silence),

@@ -14,16 +14,23 @@ static struct fixture *recovering(void **state)
     return fixture;
 }
 
-static void keep(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
-                 const char *room, const char *socket)
+static void join_kept(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
+                      const char *room, const char *socket, bool begins)
 {
     struct bus_message message = {.type = BUS_JOIN,
                                   .join = {.request = request,
                                            .room = text(room),
                                            .entity = text("ann"),
                                            .name = SLICE_LITERAL("Ann"),
-                                           .socket = text(socket)}};
+                                           .socket = text(socket),
+                                           .begins = begins}};
     say(fixture, edge, &message);
+}
+
+static void keep(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
+                 const char *room, const char *socket)
+{
+    join_kept(fixture, edge, request, room, socket, true);
 }
 
 static void end(struct fixture *fixture, struct fake_peer *edge, const char *socket,
@@ -227,6 +234,21 @@ static void a_session_goes_when_its_window_has_passed(void **state)
     assert_int_equal(last_of(edge, BUS_RECOVERED)->recovered.error, ERROR_NOT_FOUND);
 }
 
+/* Its edge was cut off for so long, and the socket is there still: in two rooms, not in one. */
+static void what_has_gone_does_not_begin_in_the_middle(void **state)
+{
+    struct fixture *fixture = recovering(state);
+    struct fake_peer *edge = edge_new(fixture, "edge01");
+    keep(fixture, edge, 1, "r", SOCKET);
+    end(fixture, edge, SOCKET, false);
+    pass(fixture, WINDOW + 20000);
+    assert_true(fixture->store.sessions[0].is_gone);
+    join_kept(fixture, edge, 2, "s", SOCKET, false);
+    assert_int_equal(last_of(edge, BUS_JOINED)->joined.error, 0);
+    recover(fixture, edge, 3, SOCKET);
+    assert_int_equal(last_of(edge, BUS_RECOVERED)->recovered.error, ERROR_NOT_FOUND);
+}
+
 static void sockets_of_a_lost_edge_end_until_it_comes_back(void **state)
 {
     struct fixture *fixture = recovering(state);
@@ -403,6 +425,7 @@ int main(void)
         ROUTER_TEST(of_two_who_ask_one_has_it),
         ROUTER_TEST(a_store_that_fails_recovers_nobody),
         ROUTER_TEST(a_session_goes_when_its_window_has_passed),
+        ROUTER_TEST(what_has_gone_does_not_begin_in_the_middle),
         ROUTER_TEST(sockets_of_a_lost_edge_end_until_it_comes_back),
         ROUTER_TEST(positions_rise_over_rooms_and_restarts),
         ROUTER_TEST(a_room_is_replayed_from_a_position_on),

@@ -107,6 +107,7 @@ static void a_session_ends_and_goes(void **state)
     assert_session(store, "s1", "edge01", 100);
     COMMIT(store_batch_sweep_sessions(batch, 101, 10));
     assert_session(store, "s1", NULL, 0);
+    enter(store, "s1", "r", 2); /* nobody's: no row is made of it */
     open_session(store, "s1", "edge01"); /* nothing of its rooms was left */
     page = session(store, "s1");
     assert_int_equal(page->membership_count, 0);
