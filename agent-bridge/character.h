@@ -32,9 +32,9 @@ struct character {
     struct slice runtime;
     struct slice model;
     struct slice extract;
-    struct slice reply;           /* whom it answers in groups: the router reads it of the details */
+    struct slice reply; /* whom it answers in groups: the router reads it of the details */
     struct slice reply_to_agents; /* likewise, of what other agents say */
-    struct slice remote_id; /* agentId: what a remote ElizaOS calls this agent */
+    struct slice remote_id;       /* agentId: what a remote ElizaOS calls this agent */
     /* The character as a JSON object, without `secrets` and `settings.secrets`. */
     struct slice details;
     struct arena arena;

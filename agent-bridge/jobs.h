@@ -43,12 +43,12 @@ struct jobs_counters {
     uint64_t refused;     /* agent unknown, or beyond the credit */
     uint64_t over_credit; /* of the refused ones: beyond the credit */
     uint64_t chunks;
-    uint64_t overloaded; /* times that the runtime had no room */
-    uint64_t waited_out; /* of the failed ones: there was no room for too long */
+    uint64_t overloaded;            /* times that the runtime had no room */
+    uint64_t waited_out;            /* of the failed ones: there was no room for too long */
     struct histogram run_seconds;   /* of the runs that were done */
     struct histogram first_seconds; /* of runs, until there was something to show */
-    size_t waiting;      /* now */
-    size_t running;      /* now */
+    size_t waiting;                 /* now */
+    size_t running;                 /* now */
 };
 
 /* Copies the settings and the set, borrows agents and runtimes for its life. */

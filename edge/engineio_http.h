@@ -53,7 +53,7 @@ struct engineio_http_settings {
     int64_t http_compression; /* polls of so many bytes are compressed where the client takes it;
                                  0: none are */
     const char *cookie;       /* name of one that is given with the session's id; NULL: none */
-    bool takes_credentials; /* sockets are asked for a key or a token */
+    bool takes_credentials;   /* sockets are asked for a key or a token */
     const struct cors *cors;
     const struct trusted_proxies *trusted_proxies;
 };

@@ -1,7 +1,7 @@
 /*
  * The front of the edge: which part answers which path. /healthz, /readyz and /metrics; the client
- * bundle and Engine.IO under /socket.io/ (--path); /api; /media; everything else is the site (--www,
- * or the page that ships with the edge).
+ * bundle and Engine.IO under /socket.io/ (--path); /api; /media; everything else is the site
+ * (--www, or the page that ships with the edge).
  */
 #ifndef EDGE_FRONT_H
 #define EDGE_FRONT_H

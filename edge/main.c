@@ -300,9 +300,8 @@ static bool start_clients(struct application *application, char *reason, size_t 
                                    .held_max = options->session.outbox_max_bytes};
     application->moves = moves_new(&moves, application->sessions, application->peers,
                                    application->uplink, &application->ids);
-    application->rest =
-        rest_new(&options->rest, application->chat, application->uplink, &application->ids,
-                 clock_monotonic_ms());
+    application->rest = rest_new(&options->rest, application->chat, application->uplink,
+                                 &application->ids, clock_monotonic_ms());
     rest_set_wall_clock(application->rest, wall_clock, NULL);
     if (options->media.directory != NULL) {
         application->media = media_new(loop, &options->media, &application->ids, reason, size);
@@ -407,12 +406,12 @@ static void drain(struct application *application, int64_t now)
     application->drain.closed +=
         session_table_close_batch(sessions, due, true, SESSION_CLOSE_SERVER, now);
     peers_recall(application->peers);
-    bool is_done = session_table_count(sessions) == 0 && /* one that is over lingers for its poll */
-                   peers_counters(application->peers)->waiting == 0 &&
-                   uplink_counters(application->uplink)->waiting == 0 &&
-                   rest_counters(application->rest)->waiting == 0 &&
-                   (application->media == NULL ||
-                    media_counters(application->media)->uploading == 0);
+    bool is_done =
+        session_table_count(sessions) == 0 && /* one that is over lingers for its poll */
+        peers_counters(application->peers)->waiting == 0 &&
+        uplink_counters(application->uplink)->waiting == 0 &&
+        rest_counters(application->rest)->waiting == 0 &&
+        (application->media == NULL || media_counters(application->media)->uploading == 0);
     if (is_done || now >= application->stop_deadline) {
         finish(application);
     }

@@ -32,8 +32,8 @@ struct edge_options {
     struct rest_settings rest;
     struct auth_settings auth;
     struct media_settings media;
-    struct rate api_rate; /* of /api, per address */
-    struct rate key_rate; /* of /api, per key or token's subject */
+    struct rate api_rate;    /* of /api, per address */
+    struct rate key_rate;    /* of /api, per key or token's subject */
     struct rate upload_rate; /* of uploads, per address */
     int64_t bus_timeout;
     int64_t bus_buffer;

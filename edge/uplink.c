@@ -279,7 +279,8 @@ static void opened(void *context, struct link *link, const struct bus_hello *pee
     log_info("router_welcome", "router=%.*s", (int)peer->incarnation.length,
              peer->incarnation.data);
     uplink->counters.links_opened++;
-    /* A copy of what this edge holds anyway: cut short, it would have to be begun again for ever. */
+    /* A copy of what this edge holds anyway: cut short, it would have to be begun again for ever.
+     */
     link->is_unbounded = true;
     uint64_t rooms = uplink->operations->synchronise(uplink->context, now);
     struct bus_message done = {.type = BUS_SYNC_DONE, .sync_done = {rooms}};

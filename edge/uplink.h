@@ -47,7 +47,7 @@ struct uplink_outcome {
     int error;
     const struct bus_message *sent;
     bool was_repeated;
-    bool is_forgotten; /* nobody waits any more */
+    bool is_forgotten;   /* nobody waits any more */
     bool is_with_router; /* without an answer: it went out on the link that is open now */
     int64_t now;
 };
@@ -90,9 +90,9 @@ bool uplink_is_ready(const struct uplink *uplink, int64_t now);
 struct uplink_counters {
     uint64_t requests, answers, deadlines, refused, repeated, links_opened, frames_refused;
     uint64_t gaps, frames_resent, frames_held; /* of the link, see link.h */
-    size_t waiting;                  /* now */
-    size_t bytes;                    /* now */
-    struct histogram answer_seconds; /* from request to answer */
+    size_t waiting;                            /* now */
+    size_t bytes;                              /* now */
+    struct histogram answer_seconds;           /* from request to answer */
 };
 const struct uplink_counters *uplink_counters(const struct uplink *uplink);
 

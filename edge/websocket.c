@@ -183,9 +183,8 @@ static bool begin_guest(struct websocket_server *server, const struct adoption *
 {
     const struct websocket_guests *guests = &server->guests;
 
-    return guests->begin != NULL &&
-           guests->begin(guests->context, adoption->sid, adoption->opening->revision, websocket,
-                         now);
+    return guests->begin != NULL && guests->begin(guests->context, adoption->sid,
+                                                  adoption->opening->revision, websocket, now);
 }
 
 static void established(struct websocket_server *server, struct connection *connection,
@@ -451,9 +450,8 @@ void websocket_server_adopt(struct websocket_server *server, int descriptor, str
 {
     const char *head_end = memmem(head.data, head.length, "\r\n\r\n", 4);
     struct slice key = websocket_head_value(head, "Sec-WebSocket-Key");
-    struct adoption adoption = {opening, sid,
-                                websocket_first_token(
-                                    websocket_head_value(head, "Sec-WebSocket-Protocol"))};
+    struct adoption adoption = {
+        opening, sid, websocket_first_token(websocket_head_value(head, "Sec-WebSocket-Protocol"))};
     struct buffer request = BUFFER_EMPTY;
     struct slice early; /* frames that the client sent without waiting for our answer */
     struct lws *wsi;

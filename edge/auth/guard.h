@@ -35,8 +35,8 @@ struct guard {
 };
 
 void guard_init(struct guard *guard, const struct auth *auth, const struct trusted_proxies *proxies,
-                const struct cors *cors, const struct rate *per_address,
-                const struct rate *per_key, const struct rate *uploads);
+                const struct cors *cors, const struct rate *per_address, const struct rate *per_key,
+                const struct rate *uploads);
 void guard_deinit(struct guard *guard);
 
 /*

@@ -56,9 +56,9 @@ struct identity *identity_new(struct slice subject, struct slice rooms)
 
 struct identity *identity_copy(const struct identity *identity)
 {
-    return identity == NULL ? NULL
-                            : identity_new(slice_of_string(identity->subject),
-                                           slice_of_string(identity->rooms));
+    return identity == NULL
+               ? NULL
+               : identity_new(slice_of_string(identity->subject), slice_of_string(identity->rooms));
 }
 
 void identity_destroy(struct identity **self)

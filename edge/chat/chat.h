@@ -43,14 +43,14 @@ const char *chat_recovery_refusal_name(enum chat_recovery_refusal refusal);
 
 struct chat_counters {
     uint64_t events, faults, refused, joins, sends, signals;
-    uint64_t unauthorized, limited;     /* sockets and events refused */
-    uint64_t deliveries;                /* packets queued to sockets for room events */
-    uint64_t rendered;                  /* packets made for them */
-    uint64_t chunks_held;               /* pieces of replies kept back from viewers behind */
-    uint64_t rejoins;                   /* rooms that sockets were put into */
-    uint64_t recovered;                 /* sockets that clients went on with */
+    uint64_t unauthorized, limited; /* sockets and events refused */
+    uint64_t deliveries;            /* packets queued to sockets for room events */
+    uint64_t rendered;              /* packets made for them */
+    uint64_t chunks_held;           /* pieces of replies kept back from viewers behind */
+    uint64_t rejoins;               /* rooms that sockets were put into */
+    uint64_t recovered;             /* sockets that clients went on with */
     uint64_t recoveries_refused[CHAT_RECOVERY_REFUSALS]; /* they got new ones instead */
-    size_t rooms, memberships, watches; /* now */
+    size_t rooms, memberships, watches;                  /* now */
 };
 
 struct chat *chat_new(const struct chat_settings *settings, struct id_source *ids);

@@ -138,7 +138,8 @@ static void on_connect(void *context, struct socket *socket, struct slice name_s
  * How long nothing had been heard of a client that is lost. One that ended its connection gave its
  * last sign of life with that, however quiet it was before.
  */
-static int64_t silence_of(const struct socket *socket, enum session_close_reason reason, int64_t now)
+static int64_t silence_of(const struct socket *socket, enum session_close_reason reason,
+                          int64_t now)
 {
     bool fell_silent =
         reason == SESSION_CLOSE_PING_TIMEOUT || reason == SESSION_CLOSE_SLOW_CONSUMER;

@@ -40,8 +40,8 @@ enum session_rest chat_rest(void *context, const struct socket *socket)
 {
     const struct chat_socket *self = socket_data(socket);
     (void)context;
-    if (self->follows != NULL || self->lags != NULL || self->logs != NULL ||
-        self->arriving > 0 || self->chat->point.is_unsettled) {
+    if (self->follows != NULL || self->lags != NULL || self->logs != NULL || self->arriving > 0 ||
+        self->chat->point.is_unsettled) {
         return SESSION_BUSY;
     }
     return self->requests.count > 0 ? SESSION_RESTS_SOON : SESSION_AT_REST;

@@ -42,15 +42,15 @@ struct chat_socket {
     struct uplink_owner requests;
     struct chat_member *memberships;
     uint32_t membership_count;
-    bool is_kept;           /* the router keeps what is needed to recover it */
-    bool is_named;          /* its client said who it is */
-    struct follow *follows; /* questions asked in rooms it is not in */
-    struct lag *lags;       /* owns: streams that it is behind with */
-    uint32_t arriving;      /* rooms that its former edge serves still, see handover.c */
-    char *entity;           /* owns: who this socket is unless an event says otherwise */
-    struct identity *identity;  /* owns: whom it may speak as, and where; NULL: not bound */
-    struct rate_window events;  /* of settings.socket_rate */
-    struct recovery *recovery;  /* owns; NULL: it is not being recovered */
+    bool is_kept;                  /* the router keeps what is needed to recover it */
+    bool is_named;                 /* its client said who it is */
+    struct follow *follows;        /* questions asked in rooms it is not in */
+    struct lag *lags;              /* owns: streams that it is behind with */
+    uint32_t arriving;             /* rooms that its former edge serves still, see handover.c */
+    char *entity;                  /* owns: who this socket is unless an event says otherwise */
+    struct identity *identity;     /* owns: whom it may speak as, and where; NULL: not bound */
+    struct rate_window events;     /* of settings.socket_rate */
+    struct recovery *recovery;     /* owns; NULL: it is not being recovered */
     struct log_subscription *logs; /* owns; NULL: it does not watch the log */
 };
 
@@ -122,11 +122,11 @@ struct chat {
     struct stream_room *stream_rooms; /* owns: the same by room */
     size_t stream_bytes;              /* of their texts */
     struct lag *lags;                 /* of all sockets, longest first */
-    struct arena arena;     /* of one event */
-    struct buffer scratch;  /* of one rendering */
-    struct buffer argument; /* of one rendering */
-    struct session_table *sessions; /* borrows; NULL: none yet */
-    struct recovery *recoveries;    /* borrows: of its sockets, oldest first */
+    struct arena arena;               /* of one event */
+    struct buffer scratch;            /* of one rendering */
+    struct buffer argument;           /* of one rendering */
+    struct session_table *sessions;   /* borrows; NULL: none yet */
+    struct recovery *recoveries;      /* borrows: of its sockets, oldest first */
     struct recovered_socket *recovered;
     struct buffer lost; /* ids of kept sockets that ended while there was no router */
     struct recovery_keys keys;
@@ -326,7 +326,7 @@ bool stream_goes_on(struct chat *chat, struct slice room);
 struct stream {
     char reply[UUID_TEXT_SIZE];
     char question[UUID_TEXT_SIZE];
-    struct stream_room *room; /* borrows */
+    struct stream_room *room;        /* borrows */
     char *server_id, *agent, *asker; /* own; all but agent are there once it is started */
     bool is_started;                 /* its sockets were told so */
     uint64_t attempt;

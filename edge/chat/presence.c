@@ -96,8 +96,7 @@ void presence_joined(struct chat *chat, struct chat_room *room, const struct bus
     }
 }
 
-void presence_change(struct chat *chat, struct chat_room *room,
-                     const struct bus_presence *presence)
+void presence_change(struct chat *chat, struct chat_room *room, const struct bus_presence *presence)
 {
     size_t at = 0;
     bool is_present = find(&room->present, presence->entity, &at);
@@ -148,9 +147,8 @@ static void tell_differences(struct chat *chat, struct chat_room *room,
     struct presence_others others = presence_others_of(room, &list->members);
     struct slice entity;
     while (presence_others_next(&others, &entity)) {
-        struct bus_presence left = {.room = chat_text(room->id),
-                                    .entity = entity,
-                                    .member_count = list->members.count};
+        struct bus_presence left = {
+            .room = chat_text(room->id), .entity = entity, .member_count = list->members.count};
         room_announce(chat, room, &left);
         remove_before(room, others.at, entity.length);
         others.at -= entity.length + LENGTH_BYTES;
@@ -169,10 +167,10 @@ void presence_reconcile(struct chat *chat, struct chat_room *room,
     complete_samples(chat, room, &list->members);
 }
 
-/* --- who is known to be there, but not on a list ------------------------------------------------- */
+/* --- who is known to be there, but not on a list -------------------------------------------------
+ */
 
-struct presence_others presence_others_of(const struct chat_room *room,
-                                          const struct bus_list *list)
+struct presence_others presence_others_of(const struct chat_room *room, const struct bus_list *list)
 {
     struct presence_others others = {.room = room};
     struct msgpack_reader reader = bus_list_read(list);

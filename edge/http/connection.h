@@ -46,14 +46,14 @@ enum http_connection_state {
 
 struct http_exchange {
     void (*closed)(struct http_exchange *exchange, void *context);
-    void *context;         /* borrows */
-    struct buffer headers; /* owns: lines the handler added */
-    bool is_head;          /* HEAD: no body in the answer */
-    bool is_old;           /* HTTP/1.0: no chunks */
-    bool keeps_alive;      /* the client wants it so */
-    bool is_chunked;       /* the stream is */
-    bool has_body_left;    /* of the request, to come */
-    bool is_paused;        /* and not wanted now */
+    void *context;                       /* borrows */
+    struct buffer headers;               /* owns: lines the handler added */
+    bool is_head;                        /* HEAD: no body in the answer */
+    bool is_old;                         /* HTTP/1.0: no chunks */
+    bool keeps_alive;                    /* the client wants it so */
+    bool is_chunked;                     /* the stream is */
+    bool has_body_left;                  /* of the request, to come */
+    bool is_paused;                      /* and not wanted now */
     const struct http_body_taker *taker; /* borrows; while HTTP_RECEIVING */
 };
 

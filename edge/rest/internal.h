@@ -46,14 +46,14 @@ struct job_walk;
 
 struct rest {
     struct rest_settings settings;
-    struct chat *chat;     /* borrows */
-    struct uplink *uplink; /* borrows */
-    struct id_source *ids; /* borrows */
-    struct media *media;   /* borrows; NULL: no uploads */
-    struct arena arena;    /* of one request */
-    struct buffer scratch; /* of one answer */
-    struct rest_run *runs; /* in order of their deadlines' making */
-    int64_t started_at; /* ms */
+    struct chat *chat;       /* borrows */
+    struct uplink *uplink;   /* borrows */
+    struct id_source *ids;   /* borrows */
+    struct media *media;     /* borrows; NULL: no uploads */
+    struct arena arena;      /* of one request */
+    struct buffer scratch;   /* of one answer */
+    struct rest_run *runs;   /* in order of their deadlines' making */
+    int64_t started_at;      /* ms */
     char timeout_fault[128]; /* what a session's timeout has to be, in words */
     int64_t (*wall)(void *context);
     void *wall_context;
@@ -66,10 +66,10 @@ struct rest_call {
     struct http_exchange *exchange;
     const struct http_request *request;
     const struct identity *identity; /* NULL: bound by nothing */
-    struct slice channel; /* decoded :channel of the path, or empty */
-    struct slice id;      /* the first other id of the path, or empty */
-    struct slice other;   /* the second one */
-    struct slice body;    /* POST and PATCH: the JSON value */
+    struct slice channel;            /* decoded :channel of the path, or empty */
+    struct slice id;                 /* the first other id of the path, or empty */
+    struct slice other;              /* the second one */
+    struct slice body;               /* POST and PATCH: the JSON value */
     int64_t now;
 };
 

@@ -104,8 +104,7 @@ static void write_edited(struct buffer *out, struct slice body, struct slice edi
 }
 
 static void write_event(struct buffer *out, const char *name,
-                        const struct bus_stored_message *message, uint64_t epoch,
-                        struct slice body)
+                        const struct bus_stored_message *message, uint64_t epoch, struct slice body)
 {
     struct chat_stamp stamp = {message->id, message->seq, epoch, message->created_at};
     struct buffer extra = BUFFER_EMPTY;
@@ -373,10 +372,9 @@ void rest_search_messages(const struct rest_call *call)
     struct arena *arena = &call->rest->arena;
     struct slice words = SLICE_EMPTY, author = SLICE_EMPTY, channel = SLICE_EMPTY;
     struct slice from = SLICE_EMPTY, to = SLICE_EMPTY, limit = SLICE_EMPTY, offset = SLICE_EMPTY;
-    const struct json_field fields[] = {{"query", &words},       {"authorId", &author},
-                                        {"channelId", &channel}, {"from", &from},
-                                        {"to", &to},             {"limit", &limit},
-                                        {"offset", &offset}};
+    const struct json_field fields[] = {
+        {"query", &words}, {"authorId", &author}, {"channelId", &channel}, {"from", &from},
+        {"to", &to},       {"limit", &limit},     {"offset", &offset}};
     struct bus_message message = {.type = BUS_SEARCH};
     struct bus_search *search = &message.search;
     json_collect(call->body, fields, sizeof(fields) / sizeof(fields[0]));

@@ -23,10 +23,10 @@ enum { REST_BODY_MAX = 2 * 1000 * 1000 }; /* bytes */
 struct rest;
 
 struct rest_settings {
-    int64_t sync_timeout;    /* ms a sync caller waits for the agent, then 504 */
-    int64_t stream_timeout;  /* ms a stream waits for its end */
-    int64_t stream_comment;  /* ms between keep-alive comments of a silent stream */
-    int64_t runs_max;        /* callers waiting for an agent at once */
+    int64_t sync_timeout;   /* ms a sync caller waits for the agent, then 504 */
+    int64_t stream_timeout; /* ms a stream waits for its end */
+    int64_t stream_comment; /* ms between keep-alive comments of a silent stream */
+    int64_t runs_max;       /* callers waiting for an agent at once */
     struct agent_session_settings session;
     const struct cors *cors; /* borrows; REST has its own methods and headers */
 };

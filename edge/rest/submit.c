@@ -96,10 +96,16 @@ static void on_agent_name(void *context, const struct uplink_outcome *outcome)
     if (rest_error_of(outcome) != ERROR_NOT_FOUND && rest_is_over(wait, outcome, NULL)) {
         return;
     }
-    const struct json_field fields[] = {
-        {"channel", &raw[0]}, {"server", &raw[1]},    {"author", &raw[2]}, {"text", &raw[3]},
-        {"id", &raw[4]},      {"inReplyTo", &raw[5]}, {"source", &raw[6]}, {"name", &raw[7]},
-        {"rawMessage", &message.raw_message},         {"metadata", &message.metadata}};
+    const struct json_field fields[] = {{"channel", &raw[0]},
+                                        {"server", &raw[1]},
+                                        {"author", &raw[2]},
+                                        {"text", &raw[3]},
+                                        {"id", &raw[4]},
+                                        {"inReplyTo", &raw[5]},
+                                        {"source", &raw[6]},
+                                        {"name", &raw[7]},
+                                        {"rawMessage", &message.raw_message},
+                                        {"metadata", &message.metadata}};
     message.raw_message = message.metadata = SLICE_EMPTY;
     json_collect(buffer_slice(&wait->note), fields, sizeof(fields) / sizeof(fields[0]));
     message.channel = json_decode_string(raw[0], arena);
@@ -187,9 +193,8 @@ static void begin_submit(const struct rest_call *call, struct slice default_sour
     char minted[UUID_TEXT_SIZE];
     struct slice name = SLICE_EMPTY;
     const char *fault = read_agent_message(call, default_source, minted, &message);
-    if (fault == NULL &&
-        !rest_take_text(rest_field(call->body, name_names), CHAT_NAME_MAX, &call->rest->arena,
-                        &name)) {
+    if (fault == NULL && !rest_take_text(rest_field(call->body, name_names), CHAT_NAME_MAX,
+                                         &call->rest->arena, &name)) {
         fault = missing_submit;
     }
     if (fault != NULL) {
@@ -310,9 +315,9 @@ static void ingest_batch(const struct rest_call *call, struct slice messages)
     struct slice channel, platform, element;
     struct chat_send send;
     size_t count = 0;
-    bool is_valid = rest_take_id(call, rest_channel_names, &channel) &&
-                    rest_take_text(json_get(call->body, "platform"), CHAT_NAME_MAX, &rest->arena,
-                                   &platform);
+    bool is_valid =
+        rest_take_id(call, rest_channel_names, &channel) &&
+        rest_take_text(json_get(call->body, "platform"), CHAT_NAME_MAX, &rest->arena, &platform);
     struct json_iterator elements = json_iterate(messages);
     while (is_valid && json_next_element(&elements, &element)) {
         is_valid = json_type(element) == JSON_OBJECT && ++count <= INGEST_MAX &&
@@ -409,9 +414,8 @@ static void on_message_to_complete(void *context, const struct uplink_outcome *o
     if (rest_is_over(wait, outcome, NULL)) {
         return;
     }
-    struct slice channel = rest_first_message(outcome, &message)
-                               ? rest_channel_of(message.body, arena)
-                               : SLICE_EMPTY;
+    struct slice channel =
+        rest_first_message(outcome, &message) ? rest_channel_of(message.body, arena) : SLICE_EMPTY;
     if (channel.length == 0 || !rest_may_show(wait, channel)) {
         rest_wait_refuse(wait, ERROR_NOT_FOUND, "Message not found");
     } else {

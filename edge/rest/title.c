@@ -56,8 +56,8 @@ static struct slice text_of(struct slice body, struct arena *arena)
     buffer_append_char(&braced, '{');
     buffer_append_slice(&braced, chat_body_members(body));
     buffer_append_char(&braced, '}');
-    struct slice text = arena_copy(
-        arena, json_decode_string(json_get(buffer_slice(&braced), "text"), arena));
+    struct slice text =
+        arena_copy(arena, json_decode_string(json_get(buffer_slice(&braced), "text"), arena));
     buffer_deinit(&braced);
     return text;
 }
@@ -96,10 +96,9 @@ static void on_agent(void *context, const struct uplink_outcome *outcome)
         rest_wait_refuse(wait, ERROR_NOT_FOUND, "Agent not found or not active");
         return;
     }
-    struct bus_message message = {.type = BUS_HISTORY,
-                                  .history = {.room = slice_of_string(wait->channel),
-                                              .limit = MESSAGES_READ,
-                                              .after = 1}};
+    struct bus_message message = {
+        .type = BUS_HISTORY,
+        .history = {.room = slice_of_string(wait->channel), .limit = MESSAGES_READ, .after = 1}};
     rest_ask_on(wait, &message, &message.history.request, on_messages, outcome->now);
 }
 

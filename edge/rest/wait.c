@@ -52,8 +52,7 @@ bool rest_ask_on(struct rest_wait *wait, struct bus_message *message, uint64_t *
 {
     struct rest *rest = wait->rest;
     message->trace = id_random_u64(rest->ids);
-    int error =
-        uplink_request(rest->uplink, message, number, answered, wait, &wait->owner, now);
+    int error = uplink_request(rest->uplink, message, number, answered, wait, &wait->owner, now);
     if (error != 0) {
         rest_wait_refuse(wait, error, NULL);
     }

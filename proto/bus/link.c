@@ -7,10 +7,10 @@
 
 enum {
     REFUSAL_INTERVAL_MS = 60000, /* between lines of the log that say the same */
-    HELLO_INTERVAL_MS = 250, /* HELLO is repeated this often until WELCOME */
-    RESEND_INTERVAL_MS = 50, /* at most one RESEND per gap and interval */
-    ACKNOWLEDGE_EVERY = 64,  /* frames, so that the peer's retained frames stay few */
-    BODY_TARGET = 64 * 1024, /* a turn's messages become frames of about this size */
+    HELLO_INTERVAL_MS = 250,     /* HELLO is repeated this often until WELCOME */
+    RESEND_INTERVAL_MS = 50,     /* at most one RESEND per gap and interval */
+    ACKNOWLEDGE_EVERY = 64,      /* frames, so that the peer's retained frames stay few */
+    BODY_TARGET = 64 * 1024,     /* a turn's messages become frames of about this size */
 };
 
 struct link_frame {

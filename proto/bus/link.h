@@ -99,7 +99,7 @@ struct link {
     int64_t sent_at;       /* last frame to the peer, ms */
     int64_t resend_at;     /* not before: the next RESEND may be asked for */
 
-    bool is_unbounded;         /* the owner says again what it holds: bounded by that, see uplink.c */
+    bool is_unbounded; /* the owner says again what it holds: bounded by that, see uplink.c */
 
     struct buffer open;        /* messages of this turn, not a frame yet */
     struct link_frame *oldest; /* owns: frames not acknowledged, by sequence */

@@ -85,19 +85,19 @@ static const struct field channel_row_fields[] = {ID(bus_channel_row, id),
                                                   I(bus_channel_row, created_at),
                                                   I(bus_channel_row, updated_at)};
 static const struct field known_agent_fields[] = {
-    ID(bus_known_agent, id),        NAME(bus_known_agent, name),  NAME(bus_known_agent, bio),
-    U(bus_known_agent, bridges),    B(bus_known_agent, is_stopped), I(bus_known_agent, created_at),
+    ID(bus_known_agent, id),       NAME(bus_known_agent, name),    NAME(bus_known_agent, bio),
+    U(bus_known_agent, bridges),   B(bus_known_agent, is_stopped), I(bus_known_agent, created_at),
     I(bus_known_agent, updated_at)};
 
 static const struct field run_record_fields[] = {
-    U(bus_run_record, job),      ID(bus_run_record, room),        ID(bus_run_record, question),
-    ID(bus_run_record, reply),   ID(bus_run_record, asker),       U(bus_run_record, state),
+    U(bus_run_record, job),        ID(bus_run_record, room),       ID(bus_run_record, question),
+    ID(bus_run_record, reply),     ID(bus_run_record, asker),      U(bus_run_record, state),
     I(bus_run_record, created_at), I(bus_run_record, finished_at), U(bus_run_record, attempts),
     NAME(bus_run_record, error)};
 
 static const struct field log_line_fields[] = {
-    I(bus_log_line, at),       U(bus_log_line, level), ID(bus_log_line, program),
-    ID(bus_log_line, process), ID(bus_log_line, agent), ID(bus_log_line, event),
+    I(bus_log_line, at),         U(bus_log_line, level),  ID(bus_log_line, program),
+    ID(bus_log_line, process),   ID(bus_log_line, agent), ID(bus_log_line, event),
     PAYLOAD(bus_log_line, pairs)};
 
 static const struct field hello_fields[] = {U(bus_hello, role), ID(bus_hello, incarnation),
@@ -183,35 +183,34 @@ static const struct field agents_get_fields[] = {
     U(bus_agents_get, request), U(bus_agents_get, after), U(bus_agents_get, limit)};
 static const struct field agent_get_fields[] = {U(bus_agent_get, request), ID(bus_agent_get, id)};
 static const struct field runs_list_fields[] = {
-    U(bus_runs_list, request), ID(bus_runs_list, agent), U(bus_runs_list, job),
+    U(bus_runs_list, request), ID(bus_runs_list, agent),  U(bus_runs_list, job),
     ID(bus_runs_list, room),   ID(bus_runs_list, status), I(bus_runs_list, after),
-    I(bus_runs_list, before),  U(bus_runs_list, limit),  U(bus_runs_list, offset)};
-static const struct field run_delete_fields[] = {
-    U(bus_run_delete, request), ID(bus_run_delete, agent), U(bus_run_delete, job)};
+    I(bus_runs_list, before),  U(bus_runs_list, limit),   U(bus_runs_list, offset)};
+static const struct field run_delete_fields[] = {U(bus_run_delete, request),
+                                                 ID(bus_run_delete, agent), U(bus_run_delete, job)};
 static const struct field agent_history_fields[] = {
     U(bus_agent_history, request), ID(bus_agent_history, agent), I(bus_agent_history, before),
     U(bus_agent_history, limit)};
 static const struct field rooms_of_fields[] = {U(bus_rooms_of, request),
                                                ID(bus_rooms_of, participant),
                                                U(bus_rooms_of, before), U(bus_rooms_of, limit)};
-static const struct field log_lines_fields[] = {
-    LIST(bus_log_lines, lines, BUS_ELEMENT_LOG_LINE)};
+static const struct field log_lines_fields[] = {LIST(bus_log_lines, lines, BUS_ELEMENT_LOG_LINE)};
 static const struct field logs_watch_fields[] = {B(bus_logs_watch, is_on)};
 static const struct field logs_get_fields[] = {U(bus_logs_get, request), I(bus_logs_get, since),
                                                U(bus_logs_get, level),   ID(bus_logs_get, agent),
                                                U(bus_logs_get, limit),   B(bus_logs_get, clears)};
-static const struct field logs_page_fields[] = {
-    U(bus_logs_page, request), I(bus_logs_page, error), U(bus_logs_page, total),
-    LIST(bus_logs_page, lines, BUS_ELEMENT_LOG_LINE)};
+static const struct field logs_page_fields[] = {U(bus_logs_page, request), I(bus_logs_page, error),
+                                                U(bus_logs_page, total),
+                                                LIST(bus_logs_page, lines, BUS_ELEMENT_LOG_LINE)};
 static const struct field agent_change_fields[] = {
     U(bus_agent_change, request), ID(bus_agent_change, id), U(bus_agent_change, action),
     PAYLOAD(bus_agent_change, details)};
 static const struct field character_change_fields[] = {
     U(bus_character_change, change), U(bus_character_change, action),
     ID(bus_character_change, agent), PAYLOAD(bus_character_change, details)};
-static const struct field character_changed_fields[] = {
-    U(bus_character_changed, change), I(bus_character_changed, error),
-    NAME(bus_character_changed, reason)};
+static const struct field character_changed_fields[] = {U(bus_character_changed, change),
+                                                        I(bus_character_changed, error),
+                                                        NAME(bus_character_changed, reason)};
 static const struct field joined_fields[] = {
     U(bus_joined, request),         I(bus_joined, error),
     ID(bus_joined, room),           U(bus_joined, epoch),
@@ -247,23 +246,20 @@ static const struct field presence_left_fields[] = {
     U(bus_presence_left, member_count), U(bus_presence_left, stamp)};
 static const struct field presence_list_fields[] = {
     ID(bus_presence_list, room), LIST(bus_presence_list, members, BUS_ELEMENT_MEMBER)};
-static const struct field chunk_fields[] = {ID(bus_chunk, room),     ID(bus_chunk, reply),
-                                            ID(bus_chunk, question), ID(bus_chunk, agent),
-                                            U(bus_chunk, index),     PAYLOAD(bus_chunk, text),
-                                            U(bus_chunk, attempt),   U(bus_chunk, offset),
-                                            B(bus_chunk, is_reset)};
+static const struct field chunk_fields[] = {
+    ID(bus_chunk, room),   ID(bus_chunk, reply), ID(bus_chunk, question),
+    ID(bus_chunk, agent),  U(bus_chunk, index),  PAYLOAD(bus_chunk, text),
+    U(bus_chunk, attempt), U(bus_chunk, offset), B(bus_chunk, is_reset)};
 static const struct field run_fields[] = {
-    ID(bus_run, room),         U(bus_run, state),      ID(bus_run, agent),
-    NAME(bus_run, agent_name), ID(bus_run, question),  ID(bus_run, reply),
-    ID(bus_run, asker),        ID(bus_run, server_id), NAME(bus_run, reason),
-    PAYLOAD(bus_run, partial)};
-static const struct field run_attach_fields[] = {
-    U(bus_run_attach, request), ID(bus_run_attach, room), ID(bus_run_attach, id)};
+    ID(bus_run, room),     U(bus_run, state),        ID(bus_run, agent), NAME(bus_run, agent_name),
+    ID(bus_run, question), ID(bus_run, reply),       ID(bus_run, asker), ID(bus_run, server_id),
+    NAME(bus_run, reason), PAYLOAD(bus_run, partial)};
+static const struct field run_attach_fields[] = {U(bus_run_attach, request),
+                                                 ID(bus_run_attach, room), ID(bus_run_attach, id)};
 static const struct field run_attached_fields[] = {
-    U(bus_run_attached, request),     I(bus_run_attached, error),
-    B(bus_run_attached, is_open),     B(bus_run_attached, no_agent),
-    ID(bus_run_attached, question),   ID(bus_run_attached, reply),
-    I(bus_run_attached, created_at),  PAYLOAD(bus_run_attached, body)};
+    U(bus_run_attached, request),    I(bus_run_attached, error),     B(bus_run_attached, is_open),
+    B(bus_run_attached, no_agent),   ID(bus_run_attached, question), ID(bus_run_attached, reply),
+    I(bus_run_attached, created_at), PAYLOAD(bus_run_attached, body)};
 static const struct field run_stop_fields[] = {U(bus_run_stop, request), ID(bus_run_stop, room),
                                                ID(bus_run_stop, id)};
 static const struct field runs_wanted_fields[] = {ID(bus_runs_wanted, room)};
@@ -322,16 +318,17 @@ static const struct field channels_page_fields[] = {
     U(bus_channels_page, request), I(bus_channels_page, error), U(bus_channels_page, next),
     LIST(bus_channels_page, channels, BUS_ELEMENT_CHANNEL)};
 static const struct field agents_page_fields[] = {
-    U(bus_agents_page, request), I(bus_agents_page, error),
-    U(bus_agents_page, total),   U(bus_agents_page, active),
+    U(bus_agents_page, request),     I(bus_agents_page, error),
+    U(bus_agents_page, total),       U(bus_agents_page, active),
     B(bus_agents_page, is_complete), LIST(bus_agents_page, agents, BUS_ELEMENT_KNOWN_AGENT)};
 static const struct field runs_page_fields[] = {
     U(bus_runs_page, request), I(bus_runs_page, error), U(bus_runs_page, total),
     B(bus_runs_page, is_complete), LIST(bus_runs_page, runs, BUS_ELEMENT_RUN)};
 static const struct field agent_state_fields[] = {
-    U(bus_agent_state, request),    I(bus_agent_state, error),      ID(bus_agent_state, id),
-    NAME(bus_agent_state, name),    U(bus_agent_state, bridges),    B(bus_agent_state, is_stopped),
-    I(bus_agent_state, created_at), I(bus_agent_state, updated_at),
+    U(bus_agent_state, request),       I(bus_agent_state, error),
+    ID(bus_agent_state, id),           NAME(bus_agent_state, name),
+    U(bus_agent_state, bridges),       B(bus_agent_state, is_stopped),
+    I(bus_agent_state, created_at),    I(bus_agent_state, updated_at),
     PAYLOAD(bus_agent_state, details), NAME(bus_agent_state, reason)};
 static const struct field register_agents_fields[] = {
     U(bus_register_agents, credit), LIST(bus_register_agents, agents, BUS_ELEMENT_AGENT)};
@@ -368,8 +365,8 @@ static const struct field move_data_fields[] = {U(bus_move_data, move), U(bus_mo
                                                 PAYLOAD(bus_move_data, bytes)};
 static const struct field move_hold_fields[] = {U(bus_move_hold, move), U(bus_move_hold, number),
                                                 B(bus_move_hold, is_on)};
-static const struct field move_state_fields[] = {
-    U(bus_move_state, move), U(bus_move_state, number), PAYLOAD(bus_move_state, state)};
+static const struct field move_state_fields[] = {U(bus_move_state, move), U(bus_move_state, number),
+                                                 PAYLOAD(bus_move_state, state)};
 static const struct field move_end_fields[] = {U(bus_move_end, move), U(bus_move_end, number),
                                                B(bus_move_end, is_complete), U(bus_move_end, code),
                                                PAYLOAD(bus_move_end, state)};

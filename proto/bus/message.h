@@ -62,9 +62,9 @@ struct bus_session_room {
     struct slice room;
     struct slice entity;
     struct slice name;
-    uint64_t position;  /* what came after it is to be replayed, unless the client has it */
-    uint64_t stamp;     /* of the join: a client that has come so far has been told of it */
-    bool was_replayed;  /* the join had `since` */
+    uint64_t position; /* what came after it is to be replayed, unless the client has it */
+    uint64_t stamp;    /* of the join: a client that has come so far has been told of it */
+    bool was_replayed; /* the join had `since` */
 };
 
 struct bus_agent {
@@ -231,7 +231,7 @@ struct bus_channel_put {
     struct slice server_id;
     struct slice name;
     struct slice type;
-    struct slice metadata;        /* raw JSON object */
+    struct slice metadata; /* raw JSON object */
     struct slice source_type;
     struct bus_list participants; /* bus_text */
 };
@@ -419,7 +419,7 @@ enum bus_agent_action {
 struct bus_agent_change {
     uint64_t request;
     struct slice id;
-    uint64_t action;     /* enum bus_agent_action */
+    uint64_t action;      /* enum bus_agent_action */
     struct slice details; /* MADE: the character, CHANGED: what is another; raw JSON object */
 };
 /* An entity is here again, as a new socket: which rooms was its last one in? */
@@ -478,9 +478,9 @@ struct bus_room_message {
     int64_t created_at;
     struct slice sender;
     struct slice in_reply_to;
-    struct slice asker;      /* of a reply: who sent the question */
-    struct slice origin;     /* incarnation of the sending edge; empty: none */
-    uint64_t origin_request; /* that edge's bus_send.request */
+    struct slice asker;             /* of a reply: who sent the question */
+    struct slice origin;            /* incarnation of the sending edge; empty: none */
+    uint64_t origin_request;        /* that edge's bus_send.request */
     struct slice client_message_id; /* only when sent again from the store: the sender's own */
     struct slice body;
     uint64_t position; /* rises from message to message, over all rooms */
@@ -510,7 +510,8 @@ struct bus_chunk {
     struct slice reply; /* id of the message being written */
     struct slice question;
     struct slice agent;
-    uint64_t index; /* of the attempt's chunks, from 0; with is_reset: of the last one it stands for */
+    uint64_t
+        index; /* of the attempt's chunks, from 0; with is_reset: of the last one it stands for */
     struct slice text;
     uint64_t attempt;
     uint64_t offset; /* bytes of this attempt's text that come before it */
@@ -540,12 +541,12 @@ struct bus_run_attach {
 struct bus_run_attached {
     uint64_t request;
     int64_t error;
-    bool is_open;      /* it is going on: what comes of it comes to this edge too */
-    bool no_agent;     /* nobody was there to answer */
+    bool is_open;  /* it is going on: what comes of it comes to this edge too */
+    bool no_agent; /* nobody was there to answer */
     struct slice question;
-    struct slice reply;  /* when it is over and `id` was the reply's */
-    int64_t created_at;  /* of the message with that id; of the question when it is open */
-    struct slice body;   /* of that reply */
+    struct slice reply; /* when it is over and `id` was the reply's */
+    int64_t created_at; /* of the message with that id; of the question when it is open */
+    struct slice body;  /* of that reply */
 };
 /* Answered by `done`; ERROR_NOT_FOUND: nothing of that id is going on. */
 struct bus_run_stop {
@@ -659,7 +660,7 @@ struct bus_records_page {
 struct bus_channels_page {
     uint64_t request;
     int64_t error;
-    uint64_t next; /* 0: these are the last */
+    uint64_t next;            /* 0: these are the last */
     struct bus_list channels; /* bus_channel_row, newest first */
 };
 struct bus_agents_page {
@@ -898,7 +899,7 @@ struct bus_hello {
     X(RUNS_WANTED, runs_wanted, 102)                                                               \
     X(RUN_ATTACH, run_attach, 103)                                                                 \
     X(RUN_ATTACHED, run_attached, 104)                                                             \
-    X(RUN_STOP, run_stop, 105)                                                                           \
+    X(RUN_STOP, run_stop, 105)                                                                     \
     X(REGISTER, register_agents, 70)                                                               \
     X(WORK_CHUNK, work_chunk, 71)                                                                  \
     X(WORK_DONE, work_done, 72)                                                                    \

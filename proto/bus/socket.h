@@ -3,9 +3,9 @@
  * are single-part messages (on a ROUTER behind the part that names the peer). bus/socket.c is the
  * only file of the bus that includes zmq.h, czmq.h and uv.h.
  *
- * ZeroMQ's descriptor is edge-triggered and any send or receive may swallow an edge, so a socket that
- * woke the loop is emptied, and one that was sent on is looked at again before the loop blocks; at
- * most BUS_SOCKET_BUDGET frames are taken per turn, then other events get their turn.
+ * ZeroMQ's descriptor is edge-triggered and any send or receive may swallow an edge, so a socket
+ * that woke the loop is emptied, and one that was sent on is looked at again before the loop
+ * blocks; at most BUS_SOCKET_BUDGET frames are taken per turn, then other events get their turn.
  */
 #ifndef PROTO_BUS_SOCKET_H
 #define PROTO_BUS_SOCKET_H

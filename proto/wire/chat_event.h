@@ -62,7 +62,7 @@ struct chat_send {
     struct slice server_id;  /* NIL_UUID when not given */
     struct slice source;
     struct slice in_reply_to; /* a message's id; empty: not given */
-    bool is_direct; /* metadata says DM: what a room becomes that this message creates */
+    bool is_direct;           /* metadata says DM: what a room becomes that this message creates */
     struct slice raw_attachments; /* array, or empty */
     struct slice raw_metadata;    /* object, or empty */
     /* What placeholders in the two stand for; the caller's to set. Borrows. */

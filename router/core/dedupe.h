@@ -26,7 +26,7 @@ struct dedupe_entry {
     char id[UUID_TEXT_SIZE]; /* of the first message */
     bool is_committed;       /* false: still with the store */
     uint8_t no_agent;        /* enum bus_answering */
-    uint64_t first_job; /* its jobs have successive numbers; after a restart: the open ones */
+    uint64_t first_job;      /* its jobs have successive numbers; after a restart: the open ones */
     uint32_t jobs;
 };
 

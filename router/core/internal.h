@@ -86,12 +86,12 @@ struct peer {
     bool is_synchronised;           /* of an edge: SYNC_DONE came */
     bool is_caught_up;              /* and it was told CAUGHT_UP, or SETTLED */
     bool is_settled;
-    size_t catching_up;             /* of its attachments */
-    uint64_t credit;                /* of a bridge */
-    uint64_t working;               /* jobs it has now */
-    bool has_left;                  /* it said goodbye */
-    bool watches_logs;              /* of an edge: clients of it do */
-    bool is_dead;                   /* to be freed at the end of the entry point */
+    size_t catching_up; /* of its attachments */
+    uint64_t credit;    /* of a bridge */
+    uint64_t working;   /* jobs it has now */
+    bool has_left;      /* it said goodbye */
+    bool watches_logs;  /* of an edge: clients of it do */
+    bool is_dead;       /* to be freed at the end of the entry point */
     struct peer *next_dead;
     UT_hash_handle hh; /* router->peers, by link id */
 };
@@ -107,8 +107,8 @@ struct attachment {
     bool is_catching_up;                      /* gets no live messages yet, see replay.c */
     struct attachment *prev, *next;           /* room->attachments */
     struct attachment *peer_prev, *peer_next; /* peer->attachments */
-    bool is_asking;                           /* what is running; to be told when it has caught up */
-    bool is_owed_list;                        /* in peer->owed */
+    bool is_asking;    /* what is running; to be told when it has caught up */
+    bool is_owed_list; /* in peer->owed */
     struct attachment *owed_prev, *owed_next;
 };
 
@@ -142,9 +142,9 @@ struct room {
     struct text id;
     uint64_t number;
     uint64_t epoch;
-    uint64_t assigned;  /* last sequence number given */
-    uint64_t published; /* last one broadcast */
-    int64_t last_at;    /* created_at of the last message: never falls */
+    uint64_t assigned;           /* last sequence number given */
+    uint64_t published;          /* last one broadcast */
+    int64_t last_at;             /* created_at of the last message: never falls */
     uint64_t published_position; /* nothing was broadcast after it */
     uint64_t changed_at;         /* stamp of the last change of presence that was announced */
     struct text server_id;
@@ -156,9 +156,9 @@ struct room {
     int64_t updated_at;
     int64_t deleted_at;          /* 0: it is there; else only its line of numbers is */
     const struct agent *answers; /* of those without a list: the agent that is noted */
-    uint64_t agent_answers; /* of agents to agents since a person spoke */
-    bool agents_stopped;    /* by a limit, since a person spoke */
-    bool is_stored; /* its row is committed, or in a batch */
+    uint64_t agent_answers;      /* of agents to agents since a person spoke */
+    bool agents_stopped;         /* by a limit, since a person spoke */
+    bool is_stored;              /* its row is committed, or in a batch */
     bool has_participants;
     struct participant *participants;
     struct member *members;
@@ -187,10 +187,10 @@ struct agent {
     struct text name;
     enum agent_policy to_people; /* in groups */
     enum agent_policy to_agents;
-    struct text details;  /* JSON object */
-    struct text bio;      /* the first line of it */
-    bool is_stopped;      /* asked for nothing until somebody starts it again */
-    bool is_deleted;      /* nobody hears of it until a bridge offers it again */
+    struct text details; /* JSON object */
+    struct text bio;     /* the first line of it */
+    bool is_stopped;     /* asked for nothing until somebody starts it again */
+    bool is_deleted;     /* nobody hears of it until a bridge offers it again */
     int64_t created_at;
     int64_t updated_at;
     bool is_stored;       /* its row is committed, or in a batch */
@@ -255,9 +255,9 @@ struct work_queue {
     struct agent *agent;
     struct job *jobs;
     size_t count;
-    size_t ending;      /* of them: answered, their end is in a batch */
-    struct job *active; /* borrows: the one that is READING, WORKING or ANSWERED */
-    struct job *found;  /* borrows: where work_job_of() goes on; or NULL */
+    size_t ending;           /* of them: answered, their end is in a batch */
+    struct job *active;      /* borrows: the one that is READING, WORKING or ANSWERED */
+    struct job *found;       /* borrows: where work_job_of() goes on; or NULL */
     struct work_queue *next; /* room->queues */
 };
 
@@ -269,7 +269,7 @@ enum pending_kind {
     PENDING_JOB_END,
     PENDING_CHANNEL,
     PENDING_HISTORY,
-    PENDING_JOIN, /* of a socket that can be recovered: its row */
+    PENDING_JOIN,  /* of a socket that can be recovered: its row */
     PENDING_CLAIM, /* of a session that is to be recovered */
     PENDING_RECORD,
     PENDING_RECORD_GONE,
@@ -292,19 +292,19 @@ struct pending {
     struct text origin;                   /* incarnation of the edge that asked */
     uint64_t request;
     uint64_t trace;
-    uint8_t no_agent;     /* enum bus_answering */
-    bool stops_agents;    /* a conversation of agents ends with this message */
+    uint8_t no_agent;   /* enum bus_answering */
+    bool stops_agents;  /* a conversation of agents ends with this message */
     uint64_t first_job; /* of a question: its jobs have successive numbers */
     uint64_t jobs;
     struct dedupe_key key;
-    uint64_t job;         /* JOB_END, and a MESSAGE that is a reply */
-    uint64_t room_number; /* HISTORY */
-    uint64_t limit;       /* HISTORY */
-    uint64_t link_id;                   /* JOIN, CLAIM: of the edge that asked */
-    struct buffer asked;                /* JOIN: the message; CLAIM: the socket, the subject */
-    struct unanswered_join *unanswered; /* owns; JOIN */
-    bool is_cancelled;                  /* JOIN */
-    bool is_new;  /* CHANNEL: nobody knows it before it is committed */
+    uint64_t job;                        /* JOB_END, and a MESSAGE that is a reply */
+    uint64_t room_number;                /* HISTORY */
+    uint64_t limit;                      /* HISTORY */
+    uint64_t link_id;                    /* JOIN, CLAIM: of the edge that asked */
+    struct buffer asked;                 /* JOIN: the message; CLAIM: the socket, the subject */
+    struct unanswered_join *unanswered;  /* owns; JOIN */
+    bool is_cancelled;                   /* JOIN */
+    bool is_new;                         /* CHANNEL: nobody knows it before it is committed */
     const struct record_outcome *record; /* borrows from the batch: RECORD, RECORD_GONE */
     const struct agent *agent;           /* AGENT */
     int64_t at;                          /* wall ms: RECORD */
@@ -324,7 +324,7 @@ enum question_kind {
     QUESTION_RECEIPT,
     QUESTION_SESSION, /* one that was claimed */
     QUESTION_REJOIN,  /* an entity's last one */
-    QUESTION_JOB, /* the body of a question for a bridge */
+    QUESTION_JOB,     /* the body of a question for a bridge */
     QUESTION_SEARCH,
     QUESTION_MESSAGE,
     QUESTION_SUBMIT,  /* whether an id is taken; replay keeps the message that wants it */
@@ -349,11 +349,11 @@ struct question {
     struct text entity; /* JOIN: entity, name; RECEIPT: user, status;
                            SESSION: the subject that claims it */
     struct text name;
-    struct bus_list_builder replay; /* JOIN: what was found so far */
-    bool is_forward;                /* HISTORY: the oldest ones after a time */
-    bool is_cancelled;              /* JOIN: its edge does not want it any more */
+    struct bus_list_builder replay;     /* JOIN: what was found so far */
+    bool is_forward;                    /* HISTORY: the oldest ones after a time */
+    bool is_cancelled;                  /* JOIN: its edge does not want it any more */
     struct unanswered_join *unanswered; /* owns; JOIN; NULL: not kept */
-    uint64_t through;               /* JOIN, CATCH_UP: the pages so far hold all up to this seq */
+    uint64_t through; /* JOIN, CATCH_UP: the pages so far hold all up to this seq */
     UT_hash_handle hh;
 };
 
@@ -374,10 +374,10 @@ struct router {
     struct room *idle_rooms; /* to be looked at, at the end of the entry point */
     struct agent *agents;
     size_t known_agents;
-    size_t active_agents;      /* that are not stopped and have a bridge */
-    bool has_counted_agents;   /* else these numbers are out of date */
+    size_t active_agents;    /* that are not stopped and have a bridge */
+    bool has_counted_agents; /* else these numbers are out of date */
     struct job *jobs;
-    struct heap turns; /* of agents, by the question of theirs that waits longest */
+    struct heap turns;     /* of agents, by the question of theirs that waits longest */
     struct asked *asked;   /* owns, oldest first */
     struct said *said;     /* owns, oldest first */
     struct job *streaming; /* those with text that viewers do not have yet */
@@ -409,7 +409,7 @@ struct router {
     int64_t work_paused_until; /* a failed commit is not followed by the same work at once */
     struct character_request *character_requests; /* owns, oldest first */
     uint64_t last_character_request;
-    struct kept_line *logs;          /* owns, oldest first */
+    struct kept_line *logs; /* owns, oldest first */
     size_t log_count;
     size_t log_bytes;
     struct buffer scratch;           /* one encoded message */
@@ -637,13 +637,13 @@ void work_publish(struct router *router, const struct job *job, struct bus_messa
 /* A question was repeated through this edge: it hears of the reply too. Returns its open jobs. */
 uint64_t work_also_tell(struct router *router, const struct dedupe_entry *question,
                         const struct peer *edge);
-void run_tell(struct job *job, const struct peer *edge);      /* this edge follows the job */
-void run_begin(struct router *router, struct job *job); /* a new attempt */
+void run_tell(struct job *job, const struct peer *edge); /* this edge follows the job */
+void run_begin(struct router *router, struct job *job);  /* a new attempt */
 void run_append(struct router *router, struct job *job, struct slice text);
 /* Viewers get what they do not have yet, unless an earlier answer is still to come. */
 void run_show(struct router *router, struct job *job);
 void run_reveal(struct router *router, struct work_queue *queue); /* that answer has come */
-void run_flush(struct router *router); /* once per loop turn: one chunk per job */
+void run_flush(struct router *router);                   /* once per loop turn: one chunk per job */
 void run_finish(struct router *router, struct job *job); /* the end follows */
 void run_end(struct router *router, struct job *job);    /* the run is over without a reply */
 void run_forget(struct router *router, struct job *job);
@@ -673,7 +673,8 @@ void lookup_answered(struct router *router, struct question *question, struct st
 void lookup_receive_of_bridge(struct peer *peer, const struct bus_message *message);
 void lookup_history_due(struct router *router, const struct pending *pending);
 
-/* channels.c, events.c, records.c, registry.c, run_records.c: receive is false when the message is not theirs. */
+/* channels.c, events.c, records.c, registry.c, run_records.c: receive is false when the message is
+ * not theirs. */
 bool channels_receive(struct peer *peer, const struct bus_message *message);
 void channels_answered(struct router *router, struct question *question, struct store_page *page);
 void channels_stored(struct router *router, struct pending *pending, int result);

@@ -197,10 +197,9 @@ static void ask_for_page(struct peer *peer, enum question_kind kind, uint64_t re
 {
     struct router *router = peer->router;
     if (router_may_not_ask(router)) {
-        struct bus_message page = {
-            .type = BUS_HISTORY_PAGE,
-            .trace = trace,
-            .history_page = {.request = request, .error = ERROR_OVERLOADED}};
+        struct bus_message page = {.type = BUS_HISTORY_PAGE,
+                                   .trace = trace,
+                                   .history_page = {.request = request, .error = ERROR_OVERLOADED}};
         peer_send(peer, &page);
         return;
     }

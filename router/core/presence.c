@@ -156,7 +156,8 @@ static void member_leaves(struct router *router, struct member *member)
 
 /* --- several leave at once -------------------------------------------------------------------- */
 
-/* Who has gone from a room in one tick, after the loss of an edge all whom it had: told together. */
+/* Who has gone from a room in one tick, after the loss of an edge all whom it had: told together.
+ */
 struct exodus {
     struct room *room;
     struct bus_list_builder gone;

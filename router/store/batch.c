@@ -280,8 +280,7 @@ void store_batch_clear_room(struct store_batch *batch, uint64_t room, uint64_t t
 
 static const struct record_outcome *add_record(struct store_batch *batch,
                                                enum store_operation_type type,
-                                               const struct named_record *record,
-                                               uint64_t expected)
+                                               const struct named_record *record, uint64_t expected)
 {
     struct store_operation *operation = add(batch, type);
     struct named_record *own = &operation->put.record;

@@ -21,16 +21,16 @@ enum store_operation_type {
     STORE_FINISH_JOB, /* how and when job.number ended */
     STORE_DELETE_JOB, /* job.number of job.agent, if it is not open */
     STORE_PUT_AGENT,
-    STORE_PUT_SECRET,     /* the cluster's, once */
-    STORE_OPEN_SESSION,   /* insert, or take over for its edge */
-    STORE_ADD_MEMBERSHIP, /* insert, or replace entity and name */
-    STORE_END_SESSION,    /* of that edge: lost at ended_at */
-    STORE_DROP_SESSION,   /* of that edge, or of any if it is empty: with its memberships */
-    STORE_CLAIM_SESSION,  /* for another edge; not if it ended before `oldest`, or is of
-                             another entity than the one given */
-    STORE_LOSE_EDGE,      /* all sessions of an edge, or of all if it is empty, end for now */
-    STORE_FIND_EDGE,      /* those that ended so live on */
-    STORE_SWEEP_SESSIONS, /* drop `limit` of those that ended before `oldest` */
+    STORE_PUT_SECRET,      /* the cluster's, once */
+    STORE_OPEN_SESSION,    /* insert, or take over for its edge */
+    STORE_ADD_MEMBERSHIP,  /* insert, or replace entity and name */
+    STORE_END_SESSION,     /* of that edge: lost at ended_at */
+    STORE_DROP_SESSION,    /* of that edge, or of any if it is empty: with its memberships */
+    STORE_CLAIM_SESSION,   /* for another edge; not if it ended before `oldest`, or is of
+                              another entity than the one given */
+    STORE_LOSE_EDGE,       /* all sessions of an edge, or of all if it is empty, end for now */
+    STORE_FIND_EDGE,       /* those that ended so live on */
+    STORE_SWEEP_SESSIONS,  /* drop `limit` of those that ended before `oldest` */
     STORE_REPLACE_MESSAGE, /* the body of message.id in message.room, if it is there */
     STORE_DELETE_MESSAGE,  /* message.id of message.room, if it is there; never an event */
     STORE_CLEAR_ROOM,      /* messages up to message.seq of message.room are gone */
@@ -71,8 +71,8 @@ struct store_operation {
             struct named_record record;
             uint64_t expected;              /* revision, or RECORD_REVISION_* */
             struct record_outcome *outcome; /* in the batch's arena, written by the commit */
-        } put; /* PUT_RECORD; DELETE_RECORD: collection and id */
-        int64_t sweep_before; /* wall ms */
+        } put;                              /* PUT_RECORD; DELETE_RECORD: collection and id */
+        int64_t sweep_before;               /* wall ms */
     };
 };
 

@@ -16,15 +16,15 @@ enum store_query_type {
     STORE_QUERY_AFTER_ID,  /* the same, after the message with that id; found says if it is there */
     STORE_QUERY_AFTER_TIME,     /* the same, with created_at > after_ms */
     STORE_QUERY_AFTER_POSITION, /* the same, with position > after_seq */
-    STORE_QUERY_HISTORY,    /* newest first: created_at < before_ms (0: no bound) and > after_ms (0:
-                               none), at most limit; with after_ms the oldest ones after it */
-    STORE_QUERY_MESSAGE,    /* the message with that id, in any room */
-    STORE_QUERY_ID_TAKEN,   /* found: a message or event has that id, shown or not */
+    STORE_QUERY_HISTORY,  /* newest first: created_at < before_ms (0: no bound) and > after_ms (0:
+                             none), at most limit; with after_ms the oldest ones after it */
+    STORE_QUERY_MESSAGE,  /* the message with that id, in any room */
+    STORE_QUERY_ID_TAKEN, /* found: a message or event has that id, shown or not */
     STORE_QUERY_PARTICIPANTS, /* ids of a room's list, in order of being added; limit 0: all */
-    STORE_QUERY_SESSION, /* that session and its memberships; found says if it is there */
+    STORE_QUERY_SESSION,      /* that session and its memberships; found says if it is there */
     STORE_QUERY_LAST_SESSION, /* the same of the one of the entity `id` that ended last */
-    STORE_QUERY_SEARCH, /* newest first: messages (of room, if not 0) with text in their text,
-                           sender, times and limit as given, the first `skip` left out */
+    STORE_QUERY_SEARCH,       /* newest first: messages (of room, if not 0) with text in their text,
+                                 sender, times and limit as given, the first `skip` left out */
     STORE_QUERY_RUNS, /* jobs of agent `id`, newest first, the first `skip` left out: in `room` (0:
                          any), made from after_ms to before_ms (0: no bound), whose status reads
                          `text` (started, completed, timeout, error; empty: any). after_number: only
@@ -33,8 +33,8 @@ enum store_query_type {
                                   created_at < before_ms (0: no bound) */
     STORE_QUERY_ROOMS_OF, /* rooms that participant `id` is noted in, latest noted first, before
                              place before_number (0: all); next is the place to go on before */
-    STORE_QUERY_ROOMS,  /* of server `id`, newest first, with number < before_number (0: all) */
-    STORE_QUERY_RECORD, /* the one with that collection and id */
+    STORE_QUERY_ROOMS,    /* of server `id`, newest first, with number < before_number (0: all) */
+    STORE_QUERY_RECORD,   /* the one with that collection and id */
     STORE_QUERY_RECORDS /* of the collection, of `owner` if there is one, in order of creation from
                            after_number on (0: from that end); also how many the collection has */
 };
@@ -86,7 +86,7 @@ struct store_page {
     size_t room_count;
     struct named_record *records; /* STORE_QUERY_RECORD, STORE_QUERY_RECORDS */
     size_t record_count;
-    uint64_t total; /* STORE_QUERY_RECORDS, STORE_QUERY_RUNS */
+    uint64_t total;          /* STORE_QUERY_RECORDS, STORE_QUERY_RUNS */
     struct run_record *runs; /* STORE_QUERY_RUNS */
     size_t run_count;
     uint64_t next; /* STORE_QUERY_ROOMS_OF */

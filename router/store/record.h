@@ -24,8 +24,8 @@ struct room_record {
     int64_t created_at;    /* wall ms */
     int64_t updated_at;
     int64_t deleted_at; /* 0: it is there; else its number and sequence wait for a next life */
-    uint64_t last_seq; /* when loaded: the highest committed sequence number, 0 for none */
-    int64_t last_at;   /* when loaded: created_at of that message */
+    uint64_t last_seq;  /* when loaded: the highest committed sequence number, 0 for none */
+    int64_t last_at;    /* when loaded: created_at of that message */
 };
 
 /*
@@ -48,8 +48,8 @@ struct message_record {
     struct slice client_message_id; /* empty: the client chose none */
     struct slice in_reply_to;       /* id of the question; empty: none */
     int64_t created_at;             /* wall ms, never falls within a room */
-    uint64_t position;              /* rises over all rooms in the order of commits; 0: an old one */
-    struct slice body;              /* opaque: the JSON members of the broadcast, see BUS.md */
+    uint64_t position; /* rises over all rooms in the order of commits; 0: an old one */
+    struct slice body; /* opaque: the JSON members of the broadcast, see BUS.md */
 };
 
 enum job_state { JOB_OPEN = 0, JOB_DONE = 1, JOB_FAILED = 2, JOB_CANCELLED = 3 };
@@ -98,10 +98,10 @@ struct membership_record {
 };
 
 enum {
-    RECORD_COLLECTION_MAX = 32,     /* bytes of a collection's name */
-    RECORD_BODY_MAX = 512 * 1024,   /* bytes */
-    RECORDS_MAX = 1000000,          /* of one collection */
-    RECORD_REVISION_NONE = 0,       /* expected: there is none yet */
+    RECORD_COLLECTION_MAX = 32,   /* bytes of a collection's name */
+    RECORD_BODY_MAX = 512 * 1024, /* bytes */
+    RECORDS_MAX = 1000000,        /* of one collection */
+    RECORD_REVISION_NONE = 0,     /* expected: there is none yet */
 };
 #define RECORD_REVISION_ANY UINT64_MAX /* expected: whatever is there */
 
@@ -112,13 +112,13 @@ enum {
 struct named_record {
     struct slice collection;
     struct slice id;
-    struct slice owner;  /* what it is listed by; or empty */
-    struct slice body;   /* raw JSON */
-    uint64_t number;     /* when read: rises with creation, names a place to page on from */
-    uint64_t revision;   /* when read: 1, and one more with each replacement */
-    int64_t created_at;  /* wall ms */
+    struct slice owner; /* what it is listed by; or empty */
+    struct slice body;  /* raw JSON */
+    uint64_t number;    /* when read: rises with creation, names a place to page on from */
+    uint64_t revision;  /* when read: 1, and one more with each replacement */
+    int64_t created_at; /* wall ms */
     int64_t updated_at;
-    int64_t expires_at;  /* wall ms: gone from then on; 0: never */
+    int64_t expires_at; /* wall ms: gone from then on; 0: never */
 };
 
 enum agent_state { AGENT_SERVES = 0, AGENT_STOPPED = 1, AGENT_DELETED = 2 };

@@ -33,7 +33,7 @@ struct store_loader {
     /* Messages newer than recent_since, oldest first: for idempotence. Body is empty. */
     void (*recent)(void *context, const struct message_record *message);
     void (*secret)(void *context, struct slice secret); /* not called before there is one */
-    int64_t recent_since; /* wall ms */
+    int64_t recent_since;                               /* wall ms */
     /* Out: the highest numbers ever used. */
     uint64_t last_room;
     uint64_t last_job;

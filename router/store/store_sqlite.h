@@ -53,9 +53,8 @@ enum {
     X(ADD_PARTICIPANT,                                                                             \
       "INSERT INTO participant (room, id) VALUES (?, ?) ON CONFLICT (room, id) DO NOTHING")        \
     X(REMOVE_PARTICIPANT, "DELETE FROM participant WHERE room = ? AND id = ?")                     \
-    X(ADD_MESSAGE,                                                                                 \
-      "INSERT INTO message (" STORE_SQLITE_MESSAGE_COLUMNS ") VALUES"          \
-      " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                                           \
+    X(ADD_MESSAGE, "INSERT INTO message (" STORE_SQLITE_MESSAGE_COLUMNS ") VALUES"                 \
+                   " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                              \
     X(ADD_JOB,                                                                                     \
       "INSERT INTO job (number, room, question_seq, question, agent, reply, asker_edge, state,"    \
       " created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                           \
@@ -87,25 +86,21 @@ enum {
     X(LOSE_EDGE, "UPDATE session SET ended_at = ?2, is_lost = 1"                                   \
                  " WHERE ended_at = 0 AND (?1 IS NULL OR edge = ?1)")                              \
     X(FIND_EDGE, "UPDATE session SET ended_at = 0, is_lost = 0 WHERE edge = ? AND is_lost")        \
-    X(SWEEP_MEMBERSHIPS,                                                                           \
-      "DELETE FROM membership WHERE session IN (SELECT id FROM session"                            \
-      " WHERE ended_at > 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)")                       \
-    X(SWEEP_SESSIONS,                                                                              \
-      "DELETE FROM session WHERE id IN (SELECT id FROM session"                                    \
-      " WHERE ended_at > 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)")                       \
+    X(SWEEP_MEMBERSHIPS, "DELETE FROM membership WHERE session IN (SELECT id FROM session"         \
+                         " WHERE ended_at > 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)")    \
+    X(SWEEP_SESSIONS, "DELETE FROM session WHERE id IN (SELECT id FROM session"                    \
+                      " WHERE ended_at > 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)")       \
     X(REPLACE_MESSAGE, "UPDATE message SET body = ? WHERE id = ? AND room = ? AND kind <> 3")      \
     X(DELETE_MESSAGE, "DELETE FROM message WHERE id = ? AND room = ? AND kind <> 3")               \
     X(CLEAR_ROOM, "INSERT INTO clearing (room, through) VALUES (?, ?)"                             \
                   " ON CONFLICT (room) DO UPDATE SET through = excluded.through")                  \
-    X(SWEEP_RECORDS,                                                                               \
-      "DELETE FROM record WHERE number IN (SELECT number FROM record"                              \
-      " WHERE expires_at > 0 AND expires_at <= ? ORDER BY expires_at LIMIT 500)")                  \
+    X(SWEEP_RECORDS, "DELETE FROM record WHERE number IN (SELECT number FROM record"               \
+                     " WHERE expires_at > 0 AND expires_at <= ? ORDER BY expires_at LIMIT 500)")   \
     X(SWEEP_MESSAGES,                                                                              \
       "DELETE FROM message WHERE number IN (SELECT m.number FROM clearing AS c CROSS JOIN"         \
       " message AS m ON m.room = c.room AND m.seq <= c.through LIMIT 1000)")                       \
-    X(SWEEP_CLEARED,                                                                               \
-      "DELETE FROM clearing WHERE NOT EXISTS (SELECT 1 FROM message AS m"                          \
-      " WHERE m.room = clearing.room AND m.seq <= clearing.through)")                              \
+    X(SWEEP_CLEARED, "DELETE FROM clearing WHERE NOT EXISTS (SELECT 1 FROM message AS m"           \
+                     " WHERE m.room = clearing.room AND m.seq <= clearing.through)")               \
     X(FIND_RECORD, "SELECT number, revision, created_at, expires_at, owner, body FROM record"      \
                    " WHERE collection = ? AND id = ?")                                             \
     X(ADD_RECORD,                                                                                  \
@@ -201,8 +196,8 @@ struct store_sqlite {
     sqlite3 *database;                         /* owns */
     sqlite3_stmt *statements[STATEMENT_COUNT]; /* owns; kept prepared */
     char *path;                                /* owns; real path */
-    int lock;                     /* the writer's descriptor of PATH, locked; -1 for a reader */
-    int page_size;                /* bytes */
+    int lock;      /* the writer's descriptor of PATH, locked; -1 for a reader */
+    int page_size; /* bytes */
 };
 
 extern const struct store_backend store_sqlite_backend;

@@ -277,8 +277,9 @@ static int read_memberships(struct store_sqlite *self, struct store_page *page)
     sqlite3_bind_text(row.statement, 1, page->session.id.data, (int)page->session.id.length,
                       SQLITE_STATIC);
     while (sqlite_row_next(&row, &rc)) {
-        page->memberships = sqlite_page_grow(&page->arena, page->memberships, page->membership_count,
-                                             &capacity, sizeof(*page->memberships));
+        page->memberships =
+            sqlite_page_grow(&page->arena, page->memberships, page->membership_count, &capacity,
+                             sizeof(*page->memberships));
         page->memberships[page->membership_count++] = (struct membership_record){
             .session = page->session.id,
             .room = copy_id(page, &row, 1),

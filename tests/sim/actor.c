@@ -52,7 +52,8 @@ int64_t actor_linger(struct actor *actor)
     return actor->is_stopping ? LINGER_MS : chance_between(&actor->chance, -1, KILLED_LINGER_MS);
 }
 
-/* --- turns -------------------------------------------------------------------------------------- */
+/* --- turns --------------------------------------------------------------------------------------
+ */
 
 static void discard_inputs(struct actor *actor)
 {
@@ -169,7 +170,8 @@ void actor_post(struct actor *actor, struct input *input, int64_t delay)
     world_schedule(actor->world, &input->task, delay);
 }
 
-/* --- lives -------------------------------------------------------------------------------------- */
+/* --- lives --------------------------------------------------------------------------------------
+ */
 
 static void tick(void *context, uint64_t life)
 {
@@ -187,8 +189,8 @@ static void tick(void *context, uint64_t life)
     world->actor = "";
     if (actor->is_running) {
         actor_wake(actor, 0);
-        world_after(world, TICK_MS + chance_between(&actor->chance, 0, actor->latency), tick,
-                    actor, life);
+        world_after(world, TICK_MS + chance_between(&actor->chance, 0, actor->latency), tick, actor,
+                    life);
     }
 }
 

@@ -29,9 +29,9 @@ struct actor {
     char name[16];
     bool is_running;
     bool is_stopping;
-    bool is_doomed; /* dies in the midst of its next turn */
-    uint64_t life;  /* how often it was started */
-    int64_t started_at; /* of this life */
+    bool is_doomed;       /* dies in the midst of its next turn */
+    uint64_t life;        /* how often it was started */
+    int64_t started_at;   /* of this life */
     int64_t clock_offset; /* of its monotonic clock */
     int64_t wall_offset;
     int64_t latency; /* ms between what arrives and the turn that handles it, at most */

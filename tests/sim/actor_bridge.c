@@ -49,8 +49,8 @@ static void start(struct actor *actor)
                               .program_version = SLICE_LITERAL(ELIZAMQ_VERSION)};
     self->runtime = self->is_eliza ? runtime_eliza_new(actor->world) : runtime_simulated_new(actor);
     struct runtime_set runtimes = {.list = {self->runtime}, .count = 1};
-    self->bridge = bridge_new(&self->settings, &operations, self, &actor->ids, &hello,
-                              self->agents, &runtimes, now_of(self));
+    self->bridge = bridge_new(&self->settings, &operations, self, &actor->ids, &hello, self->agents,
+                              &runtimes, now_of(self));
     channel_connect(self->channel, 0);
 }
 

@@ -61,8 +61,7 @@ static void start_peers(struct actor_edge *self)
                                    .moves_max = 1000,
                                    .held_max = session->outbox_max_bytes};
     self->peers = peers_new(&peers, &actor_edge_peers_operations, self);
-    self->moves =
-        moves_new(&moves, self->sessions, self->peers, self->uplink, &self->actor.ids);
+    self->moves = moves_new(&moves, self->sessions, self->peers, self->uplink, &self->actor.ids);
 }
 
 static void start(struct actor *actor)

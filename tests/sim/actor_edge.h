@@ -33,16 +33,16 @@ struct actor_edge {
     struct actor_edge *all; /* borrows: the edges, and how many */
     size_t count;
     struct connection **connections; /* borrows: all that ever were */
-    struct chat *chat; /* these five: owns while it runs */
+    struct chat *chat;               /* these five: owns while it runs */
     struct session_table *sessions;
     struct uplink *uplink;
     struct peers *peers;
     struct moves *moves;
     int64_t peer_arrival[EDGES_MAX]; /* of the last frame to each: the order is kept */
     int64_t stop_deadline;
-    uint64_t links;    /* opened in this life */
-    int64_t linked_at; /* world's time of the last one */
-    uint64_t moved; /* sessions that came from other edges, in all lives */
+    uint64_t links;     /* opened in this life */
+    int64_t linked_at;  /* world's time of the last one */
+    uint64_t moved;     /* sessions that came from other edges, in all lives */
     bool dies_silently; /* when killed: its clients are not told */
 };
 

@@ -11,7 +11,7 @@
  */
 
 struct peer_frame {
-    struct input input; /* first */
+    struct input input;                /* first */
     char from[INCARNATION_LENGTH + 1]; /* empty: an answer */
     size_t length;
     char bytes[];
@@ -21,8 +21,8 @@ static void handle(struct actor *actor, struct input *input)
 {
     struct actor_edge *self = (struct actor_edge *)actor;
     struct peer_frame *frame = (struct peer_frame *)input;
-    peers_receive(self->peers, slice_of_string(frame->from),
-                  slice_of(frame->bytes, frame->length), actor_now(actor).now);
+    peers_receive(self->peers, slice_of_string(frame->from), slice_of(frame->bytes, frame->length),
+                  actor_now(actor).now);
 }
 
 static void discard(struct input *input)
@@ -48,8 +48,7 @@ static bool send_frame(struct actor_edge *self, struct slice to, bool is_answer,
         return true; /* lost */
     }
     struct peer_frame *frame = memory_allocate(sizeof(*frame) + header.length + body.length);
-    *frame =
-        (struct peer_frame){.input = {.class = &class}, .length = header.length + body.length};
+    *frame = (struct peer_frame){.input = {.class = &class}, .length = header.length + body.length};
     if (!is_answer) {
         memcpy(frame->from, self->actor.incarnation, INCARNATION_LENGTH);
     }

@@ -17,9 +17,9 @@ struct actor_router {
     struct network *network;
     struct memory_store *store;
     struct router_settings settings;
-    struct router *router; /* owns while it runs */
+    struct router *router;     /* owns while it runs */
     struct commit *committing; /* borrows: with the store, not written yet */
-    int64_t stalled_until; /* the store does nothing before */
+    int64_t stalled_until;     /* the store does nothing before */
     int64_t stop_deadline;
 };
 

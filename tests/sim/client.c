@@ -102,7 +102,8 @@ void client_deinit(struct client *client)
     arena_deinit(&client->arena);
 }
 
-/* --- connections -------------------------------------------------------------------------------- */
+/* --- connections --------------------------------------------------------------------------------
+ */
 
 /* It is in no room any more: its connection ended. */
 static void forget_rooms(struct client *client, bool is_explicit)
@@ -267,16 +268,17 @@ static void connect_somewhere(struct client *client)
     client->opened_at = client->heard_at = world->now;
     if (client->edge_count > 1 && chance_happens(&world->chance, POLLING_PER_MILLE)) {
         bool is_upgraded = chance_happens(&world->chance, UPGRADED_PER_MILLE);
-        client->connection = connection_open_polling(client->connections, client->edges,
-                                                     client->edge_count, client->takes_offsets,
-                                                     is_upgraded, &peer, client);
+        client->connection =
+            connection_open_polling(client->connections, client->edges, client->edge_count,
+                                    client->takes_offsets, is_upgraded, &peer, client);
         return;
     }
-    client->connection = connection_open(client->connections, edge, client->takes_offsets, &peer,
-                                         client);
+    client->connection =
+        connection_open(client->connections, edge, client->takes_offsets, &peer, client);
 }
 
-/* --- what is said and waited for ---------------------------------------------------------------- */
+/* --- what is said and waited for ----------------------------------------------------------------
+ */
 
 void client_emit(struct client *client, uint64_t ack_id, const char *event, struct slice argument)
 {
@@ -304,16 +306,15 @@ static void check_answers(struct client *client)
     if (client->is_severed) {
         return;
     }
-    LL_FOREACH(client->waits, wait) {
+    LL_FOREACH (client->waits, wait) {
         if (client->world->now - wait->since > ANSWER_MS_MAX) {
-            world_fail(client->world, "answered",
-                       "%s waits for ack %llu (kind %d) since %lld ms", client->name,
-                       (unsigned long long)wait->ack_id, (int)wait->kind,
+            world_fail(client->world, "answered", "%s waits for ack %llu (kind %d) since %lld ms",
+                       client->name, (unsigned long long)wait->ack_id, (int)wait->kind,
                        (long long)(client->world->now - wait->since));
             return;
         }
     }
-    LL_FOREACH(client->letters, letter) {
+    LL_FOREACH (client->letters, letter) {
         if (letter->has_id && letter->connection == client->serial &&
             letter->answers < letter->emissions &&
             client->world->now - letter->send_at > ANSWER_MS_MAX) {
@@ -324,7 +325,8 @@ static void check_answers(struct client *client)
     }
 }
 
-/* --- time --------------------------------------------------------------------------------------- */
+/* --- time ---------------------------------------------------------------------------------------
+ */
 
 static void think(void *context, uint64_t argument)
 {
@@ -374,9 +376,8 @@ void client_leave(struct client *client, bool politely)
     connection_send(client->connection, politely ? SLICE_LITERAL("41") : SLICE_LITERAL("1"));
     /* As far as the edge can know: what is posted last may find nobody. */
     client->may_have_left = politely;
-    client->has_left =
-        politely && client->state == CLIENT_CONNECTED && !client->is_severed &&
-        client->connection->polling == NULL;
+    client->has_left = politely && client->state == CLIENT_CONNECTED && !client->is_severed &&
+                       client->connection->polling == NULL;
     forget_rooms(client, true);
     client->state = CLIENT_OFFLINE;
     connection_close(client->connection);
@@ -408,7 +409,7 @@ void client_lose(struct client *client)
 static bool letters_are_settled(const struct client *client)
 {
     const struct letter *letter;
-    LL_FOREACH(client->letters, letter) {
+    LL_FOREACH (client->letters, letter) {
         if (!letter->is_settled || (letter->has_id && letter->connection == client->serial &&
                                     letter->answers < letter->emissions)) {
             return false;

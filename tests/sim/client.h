@@ -1,8 +1,8 @@
 /*
  * A client: a well-behaved Socket.IO 4 client over WebSocket, at the level of packets, and the user
- * behind it. It joins rooms, sends messages and sends them again under the same messageId until they
- * are acknowledged, answers pings, comes back from lost connections on any edge, as the socket it
- * was or else rejoining with `since`. What it receives it hands to the oracle.
+ * behind it. It joins rooms, sends messages and sends them again under the same messageId until
+ * they are acknowledged, answers pings, comes back from lost connections on any edge, as the socket
+ * it was or else rejoining with `since`. What it receives it hands to the oracle.
  *
  *   client.c           connections, what is awaited   client_events.c     what the cluster says
  *   client_actions.c   what the user does             client_recovery.c   going on as it was
@@ -43,19 +43,19 @@ struct assembly {
 struct attendance {
     enum attendance_state state;
     bool is_wanted;
-    bool has_cursor;   /* it was in the room before */
+    bool has_cursor; /* it was in the room before */
     uint64_t epoch;
-    uint64_t cursor;   /* seq of the newest message it has, in order and without a gap */
-    bool asks_since;   /* the join on its way does */
-    int64_t join_at;   /* not before: the next join */
-    size_t replay_left; /* replayed messages still to come */
-    uint64_t floor;    /* seq of room_joined: what comes live lies above */
-    uint64_t view;     /* entities it believes to be present, one bit each */
-    struct assembly *assemblies; /* owns */
+    uint64_t cursor;              /* seq of the newest message it has, in order and without a gap */
+    bool asks_since;              /* the join on its way does */
+    int64_t join_at;              /* not before: the next join */
+    size_t replay_left;           /* replayed messages still to come */
+    uint64_t floor;               /* seq of room_joined: what comes live lies above */
+    uint64_t view;                /* entities it believes to be present, one bit each */
+    struct assembly *assemblies;  /* owns */
     enum attendance_state former; /* on the last connection, for the socket that may go on */
     bool was_amid_replay;         /* likewise */
-    bool may_be_in; /* recovered: it had asked, and nobody has told it yet */
-    bool is_input_disabled; /* controlMessage said so last, on whatever connection */
+    bool may_be_in;               /* recovered: it had asked, and nobody has told it yet */
+    bool is_input_disabled;       /* controlMessage said so last, on whatever connection */
 };
 
 /* A message that a user writes, sent once or many times. */
@@ -67,14 +67,14 @@ struct letter {
     bool asks_agent;
     bool is_settled; /* acknowledged, or beyond knowing */
     bool is_acked;
-    bool no_agent; /* as the first ack said */
+    bool no_agent;                   /* as the first ack said */
     char message_id[UUID_TEXT_SIZE]; /* as the first ack said, like the next two */
     uint64_t seq;
     uint64_t epoch;
     struct stored_message *stored; /* as the oracle saw it committed */
-    uint64_t connection;  /* serial of the one it was sent on last */
-    unsigned emissions;   /* on it */
-    unsigned answers;     /* on it: messageAck and messageError events */
+    uint64_t connection;           /* serial of the one it was sent on last */
+    unsigned emissions;            /* on it */
+    unsigned answers;              /* on it: messageAck and messageError events */
     unsigned all_emissions;
     unsigned echoes;      /* own copies got on it outside the room */
     unsigned answered_by; /* agents whose answers were got on it outside the room, one bit each */
@@ -95,7 +95,7 @@ struct wait {
 };
 
 struct client {
-    struct world *world;   /* borrows all of these */
+    struct world *world; /* borrows all of these */
     struct oracle *oracle;
     struct actor_edge *edges;
     size_t edge_count;
@@ -105,18 +105,18 @@ struct client {
     char name[16];
     char entity_id[16];
     bool takes_offsets; /* its library knows recovery */
-    bool is_auditor; /* does nothing but look */
+    bool is_auditor;    /* does nothing but look */
     unsigned eagerness; /* of 1 000 thoughts: those that become a message */
     unsigned room_count;
 
     enum client_state state;
     bool wants_online;
-    int64_t online_at;   /* not before: the next connection */
+    int64_t online_at; /* not before: the next connection */
     struct connection *connection;
-    uint64_t serial;     /* of the connection */
-    bool is_severed;     /* the oracle knows that it ended */
+    uint64_t serial; /* of the connection */
+    bool is_severed; /* the oracle knows that it ended */
     int64_t opened_at;
-    int64_t heard_at;    /* last ping or handshake */
+    int64_t heard_at; /* last ping or handshake */
     int64_t ping_interval;
     int64_t ping_timeout;
     char pid[64];        /* of the last socket; empty: it cannot go on */
@@ -127,7 +127,7 @@ struct client {
     bool is_catching_up; /* hears what came before CONNECT */
     struct buffer early; /* heard before CONNECT: a length and the packet, each */
     uint64_t last_ack_id;
-    struct wait *waits;  /* owns: of this connection */
+    struct wait *waits; /* owns: of this connection */
     struct attendance rooms[ROOMS_MAX];
     struct letter *letters; /* owns: newest first */
     unsigned letter_count;

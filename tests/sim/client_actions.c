@@ -24,7 +24,8 @@ static bool happens(struct client *client, int per_mille)
     return chance_happens(&client->world->chance, per_mille);
 }
 
-/* --- joining ------------------------------------------------------------------------------------ */
+/* --- joining ------------------------------------------------------------------------------------
+ */
 
 static void write_since(struct client *client, const struct attendance *attendance,
                         struct buffer *out)
@@ -91,7 +92,8 @@ static void join_rooms(struct client *client)
     }
 }
 
-/* --- letters ------------------------------------------------------------------------------------ */
+/* --- letters ------------------------------------------------------------------------------------
+ */
 
 static struct letter *write_letter(struct client *client)
 {
@@ -130,7 +132,8 @@ static void send_letter(struct client *client, struct letter *letter)
     struct buffer text = BUFFER_EMPTY;
     uint64_t ack_id = 0;
     write_text(client, letter, &text);
-    buffer_append_format(&argument, "{\"type\":%d,\"payload\":{\"roomId\":\"%s\",\"senderId\":\"%s\"",
+    buffer_append_format(&argument,
+                         "{\"type\":%d,\"payload\":{\"roomId\":\"%s\",\"senderId\":\"%s\"",
                          letter->asks_agent ? 2 : 3, room_name(letter->room), client->entity_id);
     json_write_string_member(&argument, letter->asks_agent ? "message" : "text",
                              buffer_slice(&text));
@@ -159,7 +162,7 @@ static void send_letter(struct client *client, struct letter *letter)
 static void send_letters_again(struct client *client)
 {
     struct letter *letter;
-    LL_FOREACH(client->letters, letter) {
+    LL_FOREACH (client->letters, letter) {
         bool is_elsewhere = letter->connection != client->serial;
         if (!letter->is_settled && letter->has_id &&
             (is_elsewhere || client->world->now >= letter->send_at)) {
@@ -168,7 +171,8 @@ static void send_letters_again(struct client *client)
     }
 }
 
-/* --- the rest ------------------------------------------------------------------------------------ */
+/* --- the rest ------------------------------------------------------------------------------------
+ */
 
 static void say_signal(struct client *client, unsigned room)
 {

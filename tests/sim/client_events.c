@@ -49,7 +49,8 @@ static struct letter *letter_of(struct client *client, struct slice client_messa
     return letter;
 }
 
-/* --- events ------------------------------------------------------------------------------------- */
+/* --- events -------------------------------------------------------------------------------------
+ */
 
 static void on_broadcast(struct client *client, struct slice object)
 {
@@ -208,10 +209,10 @@ static const struct {
     const char *name;
     void (*handle)(struct client *client, struct slice object);
 } events[] = {
-    {"messageBroadcast", on_broadcast},   {"room_joined", on_room_joined},
-    {"messageAck", on_message_ack},       {"messageError", on_message_error},
-    {"userJoined", on_user_joined},       {"userLeft", on_user_left},
-    {"messageStreamChunk", on_chunk},     {"messageComplete", on_complete},
+    {"messageBroadcast", on_broadcast}, {"room_joined", on_room_joined},
+    {"messageAck", on_message_ack},     {"messageError", on_message_error},
+    {"userJoined", on_user_joined},     {"userLeft", on_user_left},
+    {"messageStreamChunk", on_chunk},   {"messageComplete", on_complete},
     {"controlMessage", on_control},
 };
 
@@ -227,7 +228,8 @@ void client_receive_event(struct client *client, struct slice name, struct slice
     }
 }
 
-/* --- ack callbacks ------------------------------------------------------------------------------ */
+/* --- ack callbacks ------------------------------------------------------------------------------
+ */
 
 static void join_answered(struct client *client, const struct wait *wait, bool has_succeeded)
 {

@@ -6,9 +6,9 @@
 #include "tests/sim/oracle.h"
 
 /*
- * Connection state recovery as Socket.IO clients of today do it: the pid of the last CONNECT and the
- * last offset heard go out with the next CONNECT; what comes before the answer is what was missed,
- * and is looked at behind it. A socket is the same one when its pid is.
+ * Connection state recovery as Socket.IO clients of today do it: the pid of the last CONNECT and
+ * the last offset heard go out with the next CONNECT; what comes before the answer is what was
+ * missed, and is looked at behind it. A socket is the same one when its pid is.
  */
 
 enum { FORGED_PER_MILLE = 20 };
@@ -30,8 +30,7 @@ void client_say_connect(struct client *client)
     buffer_clear(out);
     buffer_append_format(out, "40{\"entityId\":\"%s\"", client->entity_id);
     if (client->pid[0] != '\0') {
-        if (!client->world->is_calm &&
-            chance_happens(&client->world->chance, FORGED_PER_MILLE)) {
+        if (!client->world->is_calm && chance_happens(&client->world->chance, FORGED_PER_MILLE)) {
             forge(client);
         }
         buffer_append_format(out, ",\"pid\":\"%s\"", client->pid);

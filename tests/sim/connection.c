@@ -28,7 +28,8 @@ static bool reaches_edge(const struct connection *connection)
     return !connection->is_lost && actor->is_running && actor->life == connection->edge_life;
 }
 
-/* --- towards the edge --------------------------------------------------------------------------- */
+/* --- towards the edge ---------------------------------------------------------------------------
+ */
 
 enum upward_kind { UPWARD_OPEN, UPWARD_TEXT, UPWARD_GONE, UPWARD_WRITABLE };
 
@@ -57,9 +58,8 @@ static bool take_over(struct connection *connection, int64_t now)
 
 static void open_at_edge(struct connection *connection, int64_t now)
 {
-    const struct session_opening opening = {.revision = 4,
-                                            .remote_address = "127.0.0.1",
-                                            .takes_offsets = connection->takes_offsets};
+    const struct session_opening opening = {
+        .revision = 4, .remote_address = "127.0.0.1", .takes_offsets = connection->takes_offsets};
     struct actor_edge *edge = connection->edge;
     connection->is_open_at_edge = true;
     bool is_open =
@@ -116,10 +116,8 @@ static void post_upward(struct connection *connection, enum upward_kind kind, st
         return;
     }
     struct upward *upward = memory_allocate(sizeof(*upward) + text.length);
-    *upward = (struct upward){.input = {.class = &class},
-                              .connection = connection,
-                              .kind = kind,
-                              .length = text.length};
+    *upward = (struct upward){
+        .input = {.class = &class}, .connection = connection, .kind = kind, .length = text.length};
     if (text.length > 0) {
         memcpy(upward->text, text.data, text.length);
     }
@@ -131,7 +129,8 @@ static int64_t arrival_at_edge(struct connection *connection, int64_t most)
     return arrival(connection, &connection->last_to_edge, most);
 }
 
-/* --- towards the client ------------------------------------------------------------------------- */
+/* --- towards the client -------------------------------------------------------------------------
+ */
 
 struct downward {
     struct task task; /* first */
@@ -223,8 +222,8 @@ int64_t connection_doubt(const struct connection *connection)
 {
     const struct session_settings *settings = &connection->edge->settings->session;
     bool is_silent = connection->choked_until > 0 || connection->polling != NULL;
-    bool may_move = connection->sid[0] != '\0' &&
-                    connection->world->now - connection->opened_at < MOVE_MS_MAX;
+    bool may_move =
+        connection->sid[0] != '\0' && connection->world->now - connection->opened_at < MOVE_MS_MAX;
     return DOUBT_MS + (may_move ? MOVE_HELD_MS_MAX : 0) +
            (is_silent ? settings->ping_interval + settings->ping_timeout : 0);
 }
@@ -247,7 +246,8 @@ static void close_websocket(struct websocket *websocket, int code)
 
 static const struct websocket_operations operations = {send_packets, close_websocket};
 
-/* --- the client's side -------------------------------------------------------------------------- */
+/* --- the client's side --------------------------------------------------------------------------
+ */
 
 static struct connection *connection_new(struct connection **all, struct actor_edge *edge,
                                          const struct connection_peer *peer, void *context)
@@ -357,8 +357,7 @@ void connection_cut(struct connection *connection)
         return;
     }
     connection->peer->severed(connection->context, connection, connection_doubt(connection));
-    post_upward(connection, UPWARD_GONE, SLICE_EMPTY,
-                arrival_at_edge(connection, NOTICE_MS_MAX));
+    post_upward(connection, UPWARD_GONE, SLICE_EMPTY, arrival_at_edge(connection, NOTICE_MS_MAX));
     /* What comes behind is lost: the client hears of the end only. */
     connection->last_to_client = world->now;
     close_at_client(connection, NOTICE_MS_MAX);

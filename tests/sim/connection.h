@@ -30,7 +30,7 @@ struct connection {
     struct actor_edge *edge;        /* borrows: the one that owns the session, as a rule */
     struct actor_edge *former_edge; /* borrows: from which it has moved; or NULL */
     uint64_t edge_life;
-    struct polling *polling; /* owns; NULL: a WebSocket */
+    struct polling *polling;         /* owns; NULL: a WebSocket */
     char sid[SESSION_ID_LENGTH + 1]; /* of a WebSocket: the session it takes over, or empty */
     bool takes_offsets; /* the client's library stands another argument behind those of an event */
     const struct connection_peer *peer;

@@ -21,7 +21,8 @@ static size_t draw_below(struct simulation *simulation, size_t bound)
     return chance_below(&simulation->world.chance, bound);
 }
 
-/* --- processes ---------------------------------------------------------------------------------- */
+/* --- processes ----------------------------------------------------------------------------------
+ */
 
 static void start_again(void *context, uint64_t life)
 {
@@ -79,7 +80,8 @@ static struct actor *any_actor(struct simulation *simulation)
     }
 }
 
-/* --- the bus ------------------------------------------------------------------------------------ */
+/* --- the bus ------------------------------------------------------------------------------------
+ */
 
 static void end_partition(void *context, uint64_t connection)
 {
@@ -114,7 +116,8 @@ static void flap(struct simulation *simulation, struct channel *channel)
     channel_connect(channel, draw(simulation, 10, 2000));
 }
 
-/* --- clients ------------------------------------------------------------------------------------ */
+/* --- clients ------------------------------------------------------------------------------------
+ */
 
 static struct client *any_client(struct simulation *simulation)
 {
@@ -137,7 +140,8 @@ static void choke(struct simulation *simulation, struct client *client)
     }
 }
 
-/* --- one after the other ------------------------------------------------------------------------ */
+/* --- one after the other ------------------------------------------------------------------------
+ */
 
 static enum fault draw_fault(struct simulation *simulation)
 {
@@ -236,8 +240,8 @@ static void next_fault(void *context, uint64_t argument)
         return;
     }
     strike(simulation, draw_fault(simulation));
-    world_after(world, draw(simulation, 1, 2 * world->profile->fault_every), next_fault,
-                simulation, 0);
+    world_after(world, draw(simulation, 1, 2 * world->profile->fault_every), next_fault, simulation,
+                0);
 }
 
 void faults_begin(struct simulation *simulation)

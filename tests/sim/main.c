@@ -191,9 +191,8 @@ int main(int argc, char **argv)
     printf("%.0f s of virtual time, %" PRIu64 " events, %" PRIu64 " messages stored, %" PRIu64
            " letters acknowledged, %" PRIu64 " replies, %" PRIu64 " replayed, %" PRIu64
            " recovered, %" PRIu64 " moved, %.1f s\n",
-           (double)tally.virtual_ms / 1000, tally.steps, tally.messages, tally.acked,
-           tally.replied, tally.replayed, tally.recovered,
-           tally.moved, (double)(monotonic_ms() - started) / 1000);
+           (double)tally.virtual_ms / 1000, tally.steps, tally.messages, tally.acked, tally.replied,
+           tally.replayed, tally.recovered, tally.moved, (double)(monotonic_ms() - started) / 1000);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", tally.passed, tally.failed);
     return tally.failed == 0 ? 0 : 1;
 }

@@ -47,7 +47,8 @@ static struct slice keep(struct memory_sessions *sessions, struct slice slice)
     return arena_copy(sessions->arena, slice);
 }
 
-/* --- one function per operation ----------------------------------------------------------------- */
+/* --- one function per operation -----------------------------------------------------------------
+ */
 
 static void open_session(struct memory_sessions *sessions, const struct session_record *record)
 {
@@ -64,15 +65,14 @@ static void open_session(struct memory_sessions *sessions, const struct session_
     session->is_lost = false;
 }
 
-static void add_membership(struct memory_sessions *sessions,
-                           const struct membership_record *record)
+static void add_membership(struct memory_sessions *sessions, const struct membership_record *record)
 {
     struct stored_session *session = find(sessions, record->session);
     struct stored_membership *membership = NULL;
     if (session == NULL) {
         return; /* nobody's */
     }
-    LL_FOREACH(session->memberships, membership) {
+    LL_FOREACH (session->memberships, membership) {
         if (slice_equals(membership->record.room, record->room)) {
             break;
         }
@@ -111,8 +111,7 @@ static void drop_session(struct memory_sessions *sessions, const struct session_
     }
 }
 
-static void claim_session(struct memory_sessions *sessions,
-                          const struct store_operation *operation)
+static void claim_session(struct memory_sessions *sessions, const struct store_operation *operation)
 {
     struct stored_session *session = find(sessions, operation->session.id);
     if (session == NULL ||
@@ -129,7 +128,7 @@ static void claim_session(struct memory_sessions *sessions,
 static void lose_edge(struct memory_sessions *sessions, const struct session_record *record)
 {
     struct stored_session *session, *next;
-    HASH_ITER(hh, sessions->all, session, next) {
+    HASH_ITER (hh, sessions->all, session, next) {
         if (session->record.ended_at == 0 &&
             (record->edge.length == 0 || is_of(session, record->edge))) {
             session->record.ended_at = record->ended_at;
@@ -141,7 +140,7 @@ static void lose_edge(struct memory_sessions *sessions, const struct session_rec
 static void find_edge(struct memory_sessions *sessions, const struct session_record *record)
 {
     struct stored_session *session, *next;
-    HASH_ITER(hh, sessions->all, session, next) {
+    HASH_ITER (hh, sessions->all, session, next) {
         if (session->is_lost && is_of(session, record->edge)) {
             session->record.ended_at = 0;
             session->is_lost = false;
@@ -152,7 +151,7 @@ static void find_edge(struct memory_sessions *sessions, const struct session_rec
 static void sweep(struct memory_sessions *sessions, int64_t oldest)
 {
     struct stored_session *session, *next;
-    HASH_ITER(hh, sessions->all, session, next) {
+    HASH_ITER (hh, sessions->all, session, next) {
         if (session->record.ended_at > 0 && session->record.ended_at < oldest) {
             drop(sessions, session);
         }
@@ -197,7 +196,8 @@ bool memory_sessions_apply(struct memory_sessions *sessions,
     }
 }
 
-/* --- answering ---------------------------------------------------------------------------------- */
+/* --- answering ----------------------------------------------------------------------------------
+ */
 
 static int by_position(const void *a, const void *b)
 {
@@ -216,15 +216,15 @@ void memory_sessions_answer(const struct memory_sessions *sessions, struct store
     if (session == NULL) {
         return;
     }
-    page->session = (struct session_record){
-        .id = arena_copy(&page->arena, session->record.id),
-        .entity = arena_copy(&page->arena, session->record.entity),
-        .edge = arena_copy(&page->arena, session->record.edge),
-        .former = arena_copy(&page->arena, session->record.former),
-        .ended_at = session->record.ended_at};
+    page->session =
+        (struct session_record){.id = arena_copy(&page->arena, session->record.id),
+                                .entity = arena_copy(&page->arena, session->record.entity),
+                                .edge = arena_copy(&page->arena, session->record.edge),
+                                .former = arena_copy(&page->arena, session->record.former),
+                                .ended_at = session->record.ended_at};
     LL_COUNT(session->memberships, membership, count);
     page->memberships = arena_allocate(&page->arena, (count + 1) * sizeof(*page->memberships));
-    LL_FOREACH(session->memberships, membership) {
+    LL_FOREACH (session->memberships, membership) {
         struct membership_record *own = &page->memberships[page->membership_count++];
         *own = membership->record;
         own->session = page->session.id;

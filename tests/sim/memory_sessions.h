@@ -17,9 +17,9 @@ struct stored_membership {
 
 struct stored_session {
     struct session_record record;
-    bool is_lost; /* ended with its edge, which may be found again */
+    bool is_lost;                          /* ended with its edge, which may be found again */
     struct stored_membership *memberships; /* owns */
-    UT_hash_handle hh; /* by id */
+    UT_hash_handle hh;                     /* by id */
 };
 
 struct memory_sessions {

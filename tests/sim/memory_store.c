@@ -21,22 +21,22 @@ void memory_store_deinit(struct memory_store *store)
     struct stored_message *message, *next_message;
     struct stored_job *job, *next_job;
     struct stored_agent *agent, *next_agent;
-    HASH_ITER(hh, store->rooms, room, next_room) {
+    HASH_ITER (hh, store->rooms, room, next_room) {
         HASH_DEL(store->rooms, room);
         free(room->messages);
         free(room->participants);
         free(room);
     }
-    HASH_ITER(hh, store->messages, message, next_message) {
+    HASH_ITER (hh, store->messages, message, next_message) {
         HASH_DEL(store->messages, message);
         free(message->notes);
         free(message);
     }
-    HASH_ITER(hh, store->jobs, job, next_job) {
+    HASH_ITER (hh, store->jobs, job, next_job) {
         HASH_DEL(store->jobs, job);
         free(job);
     }
-    HASH_ITER(hh, store->agents, agent, next_agent) {
+    HASH_ITER (hh, store->agents, agent, next_agent) {
         HASH_DEL(store->agents, agent);
         free(agent);
     }
@@ -44,7 +44,8 @@ void memory_store_deinit(struct memory_store *store)
     arena_deinit(&store->arena);
 }
 
-/* --- looking up --------------------------------------------------------------------------------- */
+/* --- looking up ---------------------------------------------------------------------------------
+ */
 
 static struct stored_room *room_of(struct memory_store *store, uint64_t number)
 {
@@ -56,7 +57,7 @@ static struct stored_room *room_of(struct memory_store *store, uint64_t number)
 struct stored_room *memory_store_room(struct memory_store *store, struct slice id)
 {
     struct stored_room *room, *next;
-    HASH_ITER(hh, store->rooms, room, next) {
+    HASH_ITER (hh, store->rooms, room, next) {
         if (room->has_row && slice_equals(room->record.id, id)) {
             return room;
         }
@@ -85,7 +86,8 @@ size_t memory_store_after(const struct stored_room *room, uint64_t seq)
     return low;
 }
 
-/* --- committing --------------------------------------------------------------------------------- */
+/* --- committing ---------------------------------------------------------------------------------
+ */
 
 static bool is_taken(struct memory_store *store, const struct message_record *message)
 {
@@ -170,8 +172,8 @@ static void add_participant(struct memory_store *store, uint64_t number, struct 
             return;
         }
     }
-    room->participants = memory_reallocate(
-        room->participants, (room->participant_count + 1) * sizeof(*room->participants));
+    room->participants = memory_reallocate(room->participants, (room->participant_count + 1) *
+                                                                   sizeof(*room->participants));
     room->participants[room->participant_count++] = keep(store, id);
 }
 
@@ -293,7 +295,8 @@ int memory_store_commit(struct memory_store *store, struct store_batch *batch)
     return 0;
 }
 
-/* --- querying ----------------------------------------------------------------------------------- */
+/* --- querying -----------------------------------------------------------------------------------
+ */
 
 static struct slice copy(struct store_page *page, struct slice slice)
 {
@@ -432,7 +435,8 @@ struct store_page *memory_store_query(struct memory_store *store, const struct s
     return page;
 }
 
-/* --- loading ------------------------------------------------------------------------------------ */
+/* --- loading ------------------------------------------------------------------------------------
+ */
 
 static int by_number(const struct stored_job *a, const struct stored_job *b)
 {
@@ -449,15 +453,15 @@ static int by_age(const struct stored_agent *a, const struct stored_agent *b)
     if (a->record.created_at != b->record.created_at) {
         return a->record.created_at < b->record.created_at ? -1 : 1;
     }
-    size_t most = a->record.id.length < b->record.id.length ? a->record.id.length
-                                                            : b->record.id.length;
+    size_t most =
+        a->record.id.length < b->record.id.length ? a->record.id.length : b->record.id.length;
     return memcmp(a->record.id.data, b->record.id.data, most);
 }
 
 static void load_rooms(struct memory_store *store, struct store_loader *loader)
 {
     struct stored_room *room, *next;
-    HASH_ITER(hh, store->rooms, room, next) {
+    HASH_ITER (hh, store->rooms, room, next) {
         if (!room->has_row) {
             continue;
         }
@@ -465,7 +469,7 @@ static void load_rooms(struct memory_store *store, struct store_loader *loader)
         loader->last_room =
             room->record.number > loader->last_room ? room->record.number : loader->last_room;
     }
-    HASH_ITER(hh, store->rooms, room, next) {
+    HASH_ITER (hh, store->rooms, room, next) {
         for (size_t i = 0; room->record.has_participants && i < room->participant_count; i++) {
             loader->participant(loader->context, room->record.number, room->participants[i]);
         }
@@ -479,18 +483,18 @@ void memory_store_load(struct memory_store *store, struct store_loader *loader)
     struct stored_message *message, *next_message;
     load_rooms(store, loader);
     HASH_SORT(store->agents, by_age);
-    HASH_ITER(hh, store->agents, agent, next_agent) {
+    HASH_ITER (hh, store->agents, agent, next_agent) {
         loader->agent(loader->context, &agent->record);
     }
     HASH_SORT(store->jobs, by_number);
-    HASH_ITER(hh, store->jobs, job, next_job) {
+    HASH_ITER (hh, store->jobs, job, next_job) {
         if (job->record.state == JOB_OPEN) {
             loader->open_job(loader->context, &job->record);
         }
         loader->last_job = job->record.number;
     }
     HASH_SORT(store->messages, by_arrival);
-    HASH_ITER(hh, store->messages, message, next_message) {
+    HASH_ITER (hh, store->messages, message, next_message) {
         loader->last_position = message->record.position;
         if (message->record.created_at > loader->recent_since) {
             struct message_record recent = message->record;

@@ -6,11 +6,11 @@
 #include "proto/base/memory.h"
 
 enum {
-    HIGH_WATER = 10000,      /* frames, BUS_SOCKET_HIGH_WATER */
+    HIGH_WATER = 10000, /* frames, BUS_SOCKET_HIGH_WATER */
     HIGH_WATER_TIGHT = 20,
     RECONNECT_MS_MAX = 100,
     CONNECT_MS_MAX = 30,
-    LATE_MS_MAX = 200        /* by which a frame out of order is late */
+    LATE_MS_MAX = 200 /* by which a frame out of order is late */
 };
 
 struct frame {
@@ -60,7 +60,8 @@ struct channel *network_add(struct network *network, struct actor *far, enum rou
     return channel;
 }
 
-/* --- frames ------------------------------------------------------------------------------------- */
+/* --- frames -------------------------------------------------------------------------------------
+ */
 
 static bool is_current(const struct frame *frame)
 {
@@ -134,8 +135,9 @@ static void send_frame(struct frame *frame, int64_t late)
 static bool refuses(struct world *world, const struct lane *lane)
 {
     size_t mark = world->profile->is_tight ? HIGH_WATER_TIGHT : HIGH_WATER;
-    return lane->in_flight >= mark || (!world->is_calm && (world->now < lane->refuses_until ||
-            chance_happens(&world->chance, world->profile->refuse)));
+    return lane->in_flight >= mark ||
+           (!world->is_calm && (world->now < lane->refuses_until ||
+                                chance_happens(&world->chance, world->profile->refuse)));
 }
 
 static bool transmit(struct channel *channel, enum direction direction, struct slice header,
@@ -157,8 +159,7 @@ static bool transmit(struct channel *channel, enum direction direction, struct s
         lane->last = frame;
         return true;
     }
-    if (lane->is_blocked ||
-        (!world->is_calm && chance_happens(&world->chance, profile->drop))) {
+    if (lane->is_blocked || (!world->is_calm && chance_happens(&world->chance, profile->drop))) {
         return true; /* lost */
     }
     bool is_late = !world->is_calm && chance_happens(&world->chance, profile->reorder);
@@ -189,14 +190,14 @@ bool network_transmit(struct network *network, enum router_side side, struct sli
     return false;
 }
 
-/* --- connections -------------------------------------------------------------------------------- */
+/* --- connections --------------------------------------------------------------------------------
+ */
 
 static void try_to_connect(void *context, uint64_t connection)
 {
     struct channel *channel = context;
     struct world *world = channel->network->world;
-    if (channel->connection != connection || channel->is_connected ||
-        !channel->far->is_running) {
+    if (channel->connection != connection || channel->is_connected || !channel->far->is_running) {
         return;
     }
     if (!channel->network->router->is_running || channel->lanes[TO_ROUTER].is_blocked ||

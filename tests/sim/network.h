@@ -1,8 +1,8 @@
 /*
  * The bus of the simulated cluster: a connection between the router and every edge and bridge. Each
- * direction has its own delays, losses, repetitions, partitions and high-water refusals; connections
- * break and come again under another routing id. ZeroMQ itself would keep frames in order: links
- * must survive worse.
+ * direction has its own delays, losses, repetitions, partitions and high-water refusals;
+ * connections break and come again under another routing id. ZeroMQ itself would keep frames in
+ * order: links must survive worse.
  */
 #ifndef TESTS_SIM_NETWORK_H
 #define TESTS_SIM_NETWORK_H
@@ -27,8 +27,8 @@ struct lane {
     bool keeps;            /* what is said meanwhile arrives when it is over, else it is lost */
     struct frame *first;   /* owns: kept by a partition */
     struct frame *last;
-    uint64_t former;       /* the connection before this one: what it had delivered already … */
-    int64_t former_until;  /* … arrives still */
+    uint64_t former;      /* the connection before this one: what it had delivered already … */
+    int64_t former_until; /* … arrives still */
 };
 
 struct channel {

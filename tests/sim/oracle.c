@@ -27,7 +27,8 @@ int oracle_agent_of(const struct oracle *oracle, struct slice id)
     return -1;
 }
 
-/* --- what is stored ----------------------------------------------------------------------------- */
+/* --- what is stored -----------------------------------------------------------------------------
+ */
 
 static struct note *note_new(struct oracle *oracle, const struct stored_message *message)
 {
@@ -79,9 +80,8 @@ static void letter_committed(struct oracle *oracle, struct stored_message *messa
                    note->text.data);
     } else if (letter->stored != NULL) {
         world_fail(oracle->world, "exactly-once", "letter %u.%u is stored as %.*s and as %.*s",
-                   letter->author->number, letter->number,
-                   (int)letter->stored->record.id.length, letter->stored->record.id.data,
-                   (int)id.length, id.data);
+                   letter->author->number, letter->number, (int)letter->stored->record.id.length,
+                   letter->stored->record.id.data, (int)id.length, id.data);
     } else {
         letter->stored = message;
     }
@@ -187,10 +187,10 @@ void oracle_committed(void *context, struct stored_message *message)
     }
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------------------------------
+ */
 
-bool oracle_is_up_to_date(const struct oracle *oracle, const struct client *client,
-                          unsigned room)
+bool oracle_is_up_to_date(const struct oracle *oracle, const struct client *client, unsigned room)
 {
     const struct stored_room *stored = room_at(oracle, room);
     return stored == NULL || client->rooms[room].cursor >= stored->record.last_seq;
@@ -217,8 +217,7 @@ static void check_job(struct oracle *oracle, const struct stored_job *job)
 {
     struct world *world = oracle->world;
     const struct profile *profile = world->profile;
-    struct stored_message *question =
-        memory_store_message(oracle->store, job->record.question);
+    struct stored_message *question = memory_store_message(oracle->store, job->record.question);
     int agent = oracle_agent_of(oracle, job->record.agent);
     if (question == NULL || agent < 0) {
         world_fail(world, "reply", "job %llu has no question",
@@ -250,8 +249,8 @@ static void check_letter(struct oracle *oracle, const struct letter *letter)
 {
     unsigned jobs = letter->stored == NULL ? 0 : note_of(letter->stored)->jobs;
     /* A router that starts anew does not know of what it acknowledges again that nobody answers. */
-    bool wants_jobs = letter->asks_agent && letter->is_acked && !letter->no_agent &&
-                      oracle->router->life == 1;
+    bool wants_jobs =
+        letter->asks_agent && letter->is_acked && !letter->no_agent && oracle->router->life == 1;
     if (letter->has_id && !letter->is_acked) {
         world_fail(oracle->world, "answered", "letter %u.%u was never acknowledged",
                    letter->author->number, letter->number);
@@ -277,12 +276,12 @@ static void check_inputs(struct oracle *oracle, const struct client *client)
 void oracle_check_end(struct oracle *oracle)
 {
     struct stored_job *job, *next;
-    HASH_ITER(hh, oracle->store->jobs, job, next) {
+    HASH_ITER (hh, oracle->store->jobs, job, next) {
         check_job(oracle, job);
     }
     for (size_t i = 0; i < oracle->client_count; i++) {
         const struct letter *letter;
-        LL_FOREACH(oracle->clients[i].letters, letter) {
+        LL_FOREACH (oracle->clients[i].letters, letter) {
             check_letter(oracle, letter);
         }
         check_inputs(oracle, &oracle->clients[i]);

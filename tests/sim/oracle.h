@@ -32,7 +32,7 @@ struct gap {
 
 struct holding {
     unsigned connections;
-    int64_t explicit_at; /* when one of them was last ended on purpose; 0: never */
+    int64_t explicit_at;        /* when one of them was last ended on purpose; 0: never */
     struct gap gaps[GAPS_KEPT]; /* a ring */
     unsigned gap_count;
 };
@@ -48,8 +48,8 @@ struct oracle {
     int64_t grace;
     int64_t replay_max;
     int64_t recovery_window;
-    int64_t job_attempts;  /* bridges that one question may cost */
-    int64_t bridge_deaths; /* until the end */
+    int64_t job_attempts;       /* bridges that one question may cost */
+    int64_t bridge_deaths;      /* until the end */
     const struct actor *router; /* borrows: a new one has to learn first */
     struct holding holdings[ROOMS_MAX][ENTITIES_MAX];
     size_t acked, replied, replayed, recovered;
@@ -135,10 +135,10 @@ uint64_t oracle_present(const struct oracle *oracle, unsigned room);
 /* The views of all clients are the truth. */
 void oracle_check_views(struct oracle *oracle);
 
-/* --- asked by clients, and at the end ---------------------------------------------------------- */
+/* --- asked by clients, and at the end ----------------------------------------------------------
+ */
 
-bool oracle_is_up_to_date(const struct oracle *oracle, const struct client *client,
-                          unsigned room);
+bool oracle_is_up_to_date(const struct oracle *oracle, const struct client *client, unsigned room);
 /* The message of that seq, when it is there and of that epoch. */
 const struct stored_message *oracle_message_at(const struct oracle *oracle, uint64_t epoch,
                                                uint64_t seq, unsigned room);

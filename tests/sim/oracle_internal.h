@@ -1,8 +1,8 @@
 /*
  * Between the oracle's files.
  *
- *   oracle.c           what is stored, and the end     oracle_stream.c     replies as they are written
- *   oracle_told.c      joins, messages, acks           oracle_presence.c   who is where
+ *   oracle.c           what is stored, and the end     oracle_stream.c     replies as they are
+ * written oracle_told.c      joins, messages, acks           oracle_presence.c   who is where
  *   oracle_recovery.c  sockets that go on
  */
 #ifndef TESTS_SIM_ORACLE_INTERNAL_H
@@ -45,8 +45,7 @@ static inline struct stored_room *room_at(const struct oracle *oracle, unsigned 
 }
 
 /* Messages of a room with a seq above `after`, up to `through`. */
-static inline size_t count_between(const struct stored_room *room, uint64_t after,
-                                   uint64_t through)
+static inline size_t count_between(const struct stored_room *room, uint64_t after, uint64_t through)
 {
     return room == NULL ? 0 : memory_store_after(room, through) - memory_store_after(room, after);
 }

@@ -6,13 +6,14 @@
 
 #include "proto/base/memory.h"
 
-/* --- chunks ------------------------------------------------------------------------------------- */
+/* --- chunks -------------------------------------------------------------------------------------
+ */
 
 static struct assembly *assembly_of(struct oracle *oracle, struct attendance *attendance,
                                     struct slice reply)
 {
     struct assembly *assembly;
-    LL_FOREACH(attendance->assemblies, assembly) {
+    LL_FOREACH (attendance->assemblies, assembly) {
         if (slice_is(reply, assembly->reply)) {
             return assembly;
         }
@@ -39,8 +40,8 @@ void oracle_chunk(struct oracle *oracle, struct client *client, unsigned room,
     }
     if (reply != NULL && attendance->state == ATTENDANCE_IN &&
         attendance->cursor >= reply->record.seq && reply->record.seq > attendance->floor) {
-        world_fail(oracle->world, "chunks", "%s has %.*s and gets more pieces of it",
-                   client->name, (int)told->reply.length, told->reply.data);
+        world_fail(oracle->world, "chunks", "%s has %.*s and gets more pieces of it", client->name,
+                   (int)told->reply.length, told->reply.data);
         return;
     }
     struct assembly *assembly = assembly_of(oracle, attendance, told->reply);
@@ -90,7 +91,7 @@ void oracle_check_assembly(struct oracle *oracle, struct client *client, unsigne
 {
     struct attendance *attendance = &client->rooms[room];
     struct assembly *assembly;
-    LL_FOREACH(attendance->assemblies, assembly) {
+    LL_FOREACH (attendance->assemblies, assembly) {
         if (slice_is(told->id, assembly->reply)) {
             break;
         }
@@ -111,4 +112,3 @@ void oracle_check_assembly(struct oracle *oracle, struct client *client, unsigne
     buffer_deinit(&assembly->text);
     free(assembly);
 }
-

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* --- joins -------------------------------------------------------------------------------------- */
+/* --- joins --------------------------------------------------------------------------------------
+ */
 
 static void check_replay(struct oracle *oracle, struct client *client, unsigned room,
                          const struct told_join *told)
@@ -12,8 +13,8 @@ static void check_replay(struct oracle *oracle, struct client *client, unsigned 
     size_t missed = count_between(room_at(oracle, room), attendance->cursor, told->seq);
     bool is_other_line = attendance->epoch != told->epoch && attendance->cursor > 0;
     if (told->is_complete && (is_other_line || told->replay_count != missed)) {
-        world_fail(world, "replay", "%s missed %zu of %s and is promised %zu", client->name,
-                   missed, room_name(room), told->replay_count);
+        world_fail(world, "replay", "%s missed %zu of %s and is promised %zu", client->name, missed,
+                   room_name(room), told->replay_count);
     } else if (!told->is_complete && !is_other_line && missed <= (size_t)oracle->replay_max &&
                world->profile->store_failures == 0) {
         world_fail(world, "replay", "%s missed %zu of %s and does not get them", client->name,
@@ -27,8 +28,7 @@ static void check_replay(struct oracle *oracle, struct client *client, unsigned 
 static void check_members(struct oracle *oracle, const struct client *client, unsigned room,
                           const struct told_join *told)
 {
-    if ((told->view & (UINT64_C(1) << client->entity)) == 0 ||
-        told->listed != told->member_count) {
+    if ((told->view & (UINT64_C(1) << client->entity)) == 0 || told->listed != told->member_count) {
         world_fail(oracle->world, "presence", "%s joins %s and gets the list %llx, %zu of %llu",
                    client->name, room_name(room), (unsigned long long)told->view, told->listed,
                    (unsigned long long)told->member_count);
@@ -77,7 +77,8 @@ void oracle_joined(struct oracle *oracle, struct client *client, unsigned room,
     attendance->epoch = told->epoch;
 }
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages -----------------------------------------------------------------------------------
+ */
 
 static struct stored_message *check_stored(struct oracle *oracle, const struct client *client,
                                            unsigned room, const struct told_message *told)
@@ -141,11 +142,10 @@ static void told_in_order(struct oracle *oracle, struct client *client, unsigned
                    (int)told->id.length, told->id.data, room_name(room),
                    is_replayed ? "amid a replay" : "as a replay");
     } else if (at == stored->count || stored->messages[at] != message) {
-        world_fail(oracle->world, "order", "%s is at seq %llu of %s and gets %llu, not %llu",
-                   client->name, (unsigned long long)attendance->cursor, room_name(room),
-                   (unsigned long long)told->seq,
-                   (unsigned long long)(at == stored->count ? 0
-                                                            : stored->messages[at]->record.seq));
+        world_fail(
+            oracle->world, "order", "%s is at seq %llu of %s and gets %llu, not %llu", client->name,
+            (unsigned long long)attendance->cursor, room_name(room), (unsigned long long)told->seq,
+            (unsigned long long)(at == stored->count ? 0 : stored->messages[at]->record.seq));
     }
     attendance->replay_left -= is_replayed;
     attendance->cursor = told->seq;
@@ -163,8 +163,8 @@ void oracle_told(struct oracle *oracle, struct client *client, unsigned room,
     if (attendance->may_be_in && !attendance->has_cursor && client->is_catching_up) {
         oracle_begin_at(client, room, message);
     }
-    bool is_in = attendance->state == ATTENDANCE_IN ||
-                 (attendance->may_be_in && attendance->has_cursor);
+    bool is_in =
+        attendance->state == ATTENDANCE_IN || (attendance->may_be_in && attendance->has_cursor);
     bool was_held = attendance->state == ATTENDANCE_IN && attendance->replay_left == 0 &&
                     told->seq <= attendance->floor;
     if (!is_in || (was_held && told->in_reply_to.length > 0)) {
@@ -175,7 +175,8 @@ void oracle_told(struct oracle *oracle, struct client *client, unsigned room,
     oracle_check_assembly(oracle, client, room, told);
 }
 
-/* --- acknowledgements --------------------------------------------------------------------------- */
+/* --- acknowledgements ---------------------------------------------------------------------------
+ */
 
 void oracle_acked(struct oracle *oracle, struct letter *letter, const struct told_ack *told)
 {
@@ -184,8 +185,10 @@ void oracle_acked(struct oracle *oracle, struct letter *letter, const struct tol
     const char *name = letter->author->name;
     if (message == NULL || message != letter->stored || message->record.seq != told->seq ||
         message->room->record.epoch != told->epoch) {
-        world_fail(world, "committed", "%s: letter %u is acknowledged as %.*s, seq %llu, as it is "
-                   "not", name, letter->number, (int)told->id.length, told->id.data,
+        world_fail(world, "committed",
+                   "%s: letter %u is acknowledged as %.*s, seq %llu, as it is "
+                   "not",
+                   name, letter->number, (int)told->id.length, told->id.data,
                    (unsigned long long)told->seq);
         return;
     }
@@ -210,4 +213,3 @@ void oracle_acked(struct oracle *oracle, struct letter *letter, const struct tol
     }
     letter->is_acked = letter->is_settled = true;
 }
-

@@ -8,7 +8,8 @@
 #include "edge/http/http.h"
 #include "proto/base/memory.h"
 
-/* --- at the edge -------------------------------------------------------------------------------- */
+/* --- at the edge --------------------------------------------------------------------------------
+ */
 
 struct request {
     struct poll_exchange exchange; /* first */
@@ -36,7 +37,7 @@ static void fail(struct request *request)
     struct connection *self = request->polling->self;
     if (!request->edge->dies_silently) {
         polling_respond(request->polling, request->number, 0, SLICE_EMPTY,
-                chance_between(&world->chance, 0, POLLING_NOTICE_MS_MAX));
+                        chance_between(&world->chance, 0, POLLING_NOTICE_MS_MAX));
     } else if (self->is_open_at_client && request->polling->state != POLLING_UPGRADED) {
         self->peer->severed(self->context, self, connection_doubt(self)); /* it waits in vain */
     }
@@ -57,7 +58,7 @@ static void answered(struct poll_exchange *exchange, int status, const char *con
         memcpy(polling->sid, exchange->opened, SESSION_ID_LENGTH);
     }
     polling_respond(polling, request->number, status, body,
-            chance_between(&request->edge->actor.world->chance, 0, POLLING_DELAY_MS_MAX));
+                    chance_between(&request->edge->actor.world->chance, 0, POLLING_DELAY_MS_MAX));
     request_free(request);
 }
 
@@ -138,7 +139,8 @@ static void discard_departure(struct input *input)
     free(input);
 }
 
-/* --- requests of the client --------------------------------------------------------------------- */
+/* --- requests of the client ---------------------------------------------------------------------
+ */
 
 struct actor_edge *polling_any_edge(struct polling *polling)
 {
@@ -198,12 +200,13 @@ void polling_let_go(struct polling *polling, uint64_t number)
                POLLING_DELAY_MS_MAX + chance_between(&world->chance, 0, POLLING_NOTICE_MS_MAX));
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------------------------------
+ */
 
 void polling_requests_end(struct polling *polling, struct actor_edge *edge)
 {
     struct request *request, *next;
-    DL_FOREACH_SAFE(polling->requests, request, next) {
+    DL_FOREACH_SAFE (polling->requests, request, next) {
         if (request->is_relayed && request->edge == edge) {
             peers_exchange_gone(edge->peers, &request->exchange);
             fail(request);

@@ -16,13 +16,13 @@ enum fault {
     FAULT_STOP_EDGE, /* SIGTERM, then started again */
     FAULT_STOP_ROUTER,
     FAULT_STOP_BRIDGE,
-    FAULT_PARTITION,   /* a connection of the bus passes nothing, one way or both */
-    FAULT_FLAP,        /* a connection of the bus breaks and comes again */
-    FAULT_HIGH_WATER,  /* a socket of the bus takes nothing for a while */
-    FAULT_PAUSE,       /* a process gets no processor for a while */
+    FAULT_PARTITION,  /* a connection of the bus passes nothing, one way or both */
+    FAULT_FLAP,       /* a connection of the bus breaks and comes again */
+    FAULT_HIGH_WATER, /* a socket of the bus takes nothing for a while */
+    FAULT_PAUSE,      /* a process gets no processor for a while */
     FAULT_PAUSE_BRIDGE,
-    FAULT_CUT_CLIENT,  /* a client's connection ends; both sides notice */
-    FAULT_LOSE_CLIENT, /* the same, but only silence tells the edge */
+    FAULT_CUT_CLIENT,   /* a client's connection ends; both sides notice */
+    FAULT_LOSE_CLIENT,  /* the same, but only silence tells the edge */
     FAULT_LEAVE_CLIENT, /* a user leaves and means it */
     FAULT_CHOKE_CLIENT, /* a client reads nothing for a while */
     FAULT_STORE_STALL,
@@ -36,8 +36,8 @@ struct profile {
     int drop;
     int duplicate;
     int reorder;
-    int refuse; /* by the sender's socket */
-    int delay_max; /* ms on the bus */
+    int refuse;      /* by the sender's socket */
+    int delay_max;   /* ms on the bus */
     int fault_every; /* ms between two faults on average; 0: none */
     uint8_t weights[FAULT_KINDS];
     int store_failures; /* of 1 000 commits and queries */

@@ -101,8 +101,8 @@ static int start(struct runtime *runtime, const struct runtime_request *request,
         return 0;
     }
     while (run->sent < run->text.length) {
-        struct slice chunk = request->has_backlog ? buffer_slice(&run->text)
-                                                  : next_chunk(self, run);
+        struct slice chunk =
+            request->has_backlog ? buffer_slice(&run->text) : next_chunk(self, run);
         run->sent += chunk.length;
         events->chunk(context, chunk);
     }
@@ -121,7 +121,7 @@ static int64_t tick(struct runtime *runtime, int64_t now)
     struct simulated *self = (struct simulated *)runtime;
     struct simulated_run *run, *next;
     int64_t due = -1;
-    DL_FOREACH_SAFE(self->runs, run, next) {
+    DL_FOREACH_SAFE (self->runs, run, next) {
         bool is_over = run->due <= now && run->sent == run->text.length;
         if (is_over) {
             finish(run);
@@ -141,11 +141,8 @@ static int64_t tick(struct runtime *runtime, int64_t now)
 
 struct runtime *runtime_simulated_new(struct actor *actor)
 {
-    static const struct runtime_class class = {.name = "simulated",
-                                               .destroy = destroy,
-                                               .run = start,
-                                               .cancel = cancel,
-                                               .tick = tick};
+    static const struct runtime_class class = {
+        .name = "simulated", .destroy = destroy, .run = start, .cancel = cancel, .tick = tick};
     struct simulated *self = memory_allocate_zeroed(sizeof(*self));
     self->runtime.class = &class;
     self->actor = actor;

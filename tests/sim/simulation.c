@@ -10,7 +10,8 @@
 enum {
     ACTIVE_MS_MIN = 3000,
     ACTIVE_MS_MAX = 12000,
-    SETTLE_MS_MAX = 60000, /* from the first calm on: everything is joined, acknowledged, answered */
+    SETTLE_MS_MAX =
+        60000, /* from the first calm on: everything is joined, acknowledged, answered */
     BUS_TIMEOUT_MS = 3000,
     QUIET_MS = 2000,
     REBUILD_MS = 6000, /* of a new router */
@@ -20,7 +21,8 @@ enum {
 
 static const struct slice agent_names[AGENTS_MAX_SIM] = {{"Eliza", 5}, {"Doctor", 6}};
 
-/* --- construction ------------------------------------------------------------------------------- */
+/* --- construction -------------------------------------------------------------------------------
+ */
 
 static int64_t draw(struct simulation *simulation, int64_t low, int64_t high)
 {
@@ -70,22 +72,22 @@ static void make_edges(struct simulation *simulation)
     static const int64_t intervals[] = {500, 1000, 2000};
     struct actor_edge_settings *settings = &simulation->edge_settings;
     bool is_tight = simulation->world.profile->is_tight;
-    settings->session = (struct session_settings){
-        .ping_interval = draw_of(simulation, intervals, 3),
-        .ping_timeout = draw(simulation, 500, 2500),
-        .upgrade_timeout = 10000,
-        .connect_timeout = 5000,
-        .max_http_buffer_size = 1000000,
-        .outbox_max_bytes = is_tight ? 65536 : 4 << 20,
-        .outbox_max_age = 60000,
-        .sessions_max = 1000,
-        .payload_packets_max = 10000,
-        .allow_upgrades = true};
-    settings->uplink = (struct uplink_settings){
-        .request_deadline = 5000,
-        .requests_max = is_tight ? draw(simulation, 3, 30) : 200000,
-        .request_bytes_max = is_tight ? 32 << 10 : 64 << 20,
-        .link = link_settings(is_tight ? 64 << 10 : 64 << 20)};
+    settings->session =
+        (struct session_settings){.ping_interval = draw_of(simulation, intervals, 3),
+                                  .ping_timeout = draw(simulation, 500, 2500),
+                                  .upgrade_timeout = 10000,
+                                  .connect_timeout = 5000,
+                                  .max_http_buffer_size = 1000000,
+                                  .outbox_max_bytes = is_tight ? 65536 : 4 << 20,
+                                  .outbox_max_age = 60000,
+                                  .sessions_max = 1000,
+                                  .payload_packets_max = 10000,
+                                  .allow_upgrades = true};
+    settings->uplink =
+        (struct uplink_settings){.request_deadline = 5000,
+                                 .requests_max = is_tight ? draw(simulation, 3, 30) : 200000,
+                                 .request_bytes_max = is_tight ? 32 << 10 : 64 << 20,
+                                 .link = link_settings(is_tight ? 64 << 10 : 64 << 20)};
     settings->chat = (struct chat_settings){.rooms_per_socket_max = 1000,
                                             .requests_per_socket_max = is_tight ? 4 : 1000};
     settings->drain_timeout = 3000;
@@ -97,8 +99,8 @@ static void make_edges(struct simulation *simulation)
         edge->all = simulation->edges;
         edge->count = simulation->edge_count;
         edge->connections = &simulation->connections;
-        edge->channel = network_add(&simulation->network, &edge->actor, ROUTER_SIDE_EDGES,
-                                    actor_edge_receive);
+        edge->channel =
+            network_add(&simulation->network, &edge->actor, ROUTER_SIDE_EDGES, actor_edge_receive);
     }
 }
 
@@ -225,7 +227,8 @@ static void unmake(struct simulation *simulation)
     agents_destroy(&simulation->agents);
 }
 
-/* --- phases ------------------------------------------------------------------------------------- */
+/* --- phases -------------------------------------------------------------------------------------
+ */
 
 static void run_for(struct simulation *simulation, int64_t duration)
 {
@@ -249,8 +252,7 @@ static void begin(struct simulation *simulation)
         world_after(world, draw(simulation, 0, 200), start_actor, &simulation->edges[i].actor, 0);
     }
     for (size_t i = 0; i < simulation->bridge_count; i++) {
-        world_after(world, draw(simulation, 0, 200), start_actor, &simulation->bridges[i].actor,
-                    0);
+        world_after(world, draw(simulation, 0, 200), start_actor, &simulation->bridges[i].actor, 0);
     }
     for (size_t i = 0; i < simulation->client_count; i++) {
         client_begin(&simulation->clients[i], draw(simulation, 0, 1500));
@@ -325,8 +327,7 @@ static void audit(struct simulation *simulation)
 {
     for (size_t i = 0; i < simulation->edge_count; i++) {
         size_t at = simulation->oracle.client_count;
-        struct client *auditor =
-            add_client(simulation, at, (unsigned)at, &simulation->edges[i], 1);
+        struct client *auditor = add_client(simulation, at, (unsigned)at, &simulation->edges[i], 1);
         auditor->is_auditor = true;
         for (unsigned room = 0; room < simulation->room_count; room++) {
             auditor->rooms[room].is_wanted = true;
@@ -363,8 +364,7 @@ static void check_router(struct simulation *simulation)
         counters->bridges != simulation->bridge_count || counters->jobs != 0) {
         world_fail(&simulation->world, "presence",
                    "the router counts %zu members (%zu), %zu edges, %zu bridges, %zu jobs",
-                   counters->members, members, counters->edges, counters->bridges,
-                   counters->jobs);
+                   counters->members, members, counters->edges, counters->bridges, counters->jobs);
     }
 }
 

@@ -9,8 +9,7 @@
 
 enum { QUEUE_FIRST = 256 };
 
-void world_init(struct world *world, uint64_t seed, const struct profile *profile,
-                bool is_verbose)
+void world_init(struct world *world, uint64_t seed, const struct profile *profile, bool is_verbose)
 {
     *world = (struct world){.seed = seed,
                             .profile = profile,
@@ -31,7 +30,8 @@ void world_deinit(struct world *world)
     world->queue = NULL;
 }
 
-/* --- the queue ---------------------------------------------------------------------------------- */
+/* --- the queue ----------------------------------------------------------------------------------
+ */
 
 static bool is_before(const struct task *a, const struct task *b)
 {
@@ -119,7 +119,8 @@ void world_after(struct world *world, int64_t delay, world_call *call, void *con
     world_schedule(world, &task->task, delay);
 }
 
-/* --- the story ---------------------------------------------------------------------------------- */
+/* --- the story ----------------------------------------------------------------------------------
+ */
 
 void world_tell(const struct world *world, const char *format, ...)
 {
@@ -142,9 +143,9 @@ void world_fail(struct world *world, const char *property, const char *format, .
         return;
     }
     world->has_failed = true;
-    int length = snprintf(world->failure, sizeof(world->failure), "%s: at %lld.%03lld s: ",
-                          property, (long long)(world->now / 1000),
-                          (long long)(world->now % 1000));
+    int length =
+        snprintf(world->failure, sizeof(world->failure), "%s: at %lld.%03lld s: ", property,
+                 (long long)(world->now / 1000), (long long)(world->now % 1000));
     va_start(arguments, format);
     vsnprintf(world->failure + length, sizeof(world->failure) - (size_t)length, format, arguments);
     va_end(arguments);

@@ -45,8 +45,7 @@ struct world {
     char failure[1024]; /* the first violated property and what shows it */
 };
 
-void world_init(struct world *world, uint64_t seed, const struct profile *profile,
-                bool is_verbose);
+void world_init(struct world *world, uint64_t seed, const struct profile *profile, bool is_verbose);
 void world_deinit(struct world *world);
 
 void world_schedule(struct world *world, struct task *task, int64_t delay);
@@ -54,7 +53,8 @@ void world_schedule(struct world *world, struct task *task, int64_t delay);
 typedef void world_call(void *context, uint64_t argument);
 void world_after(struct world *world, int64_t delay, world_call *call, void *context,
                  uint64_t argument);
-/* Does what comes next, if it comes until then and nothing has failed. False: the time is `until`. */
+/* Does what comes next, if it comes until then and nothing has failed. False: the time is `until`.
+ */
 bool world_step(struct world *world, int64_t until);
 
 /* One line of the story. */

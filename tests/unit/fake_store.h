@@ -192,8 +192,7 @@ static inline void fake_store_change_sessions(struct fake_store *store,
         case STORE_CLAIM_SESSION:
             if (is_it && (session->ended_at == 0 || session->ended_at >= operation->oldest) &&
                 (given->entity.length == 0 || slice_equals(given->entity, session->entity))) {
-                session->former =
-                    session->ended_at == 0 || *is_lost ? session->edge : SLICE_EMPTY;
+                session->former = session->ended_at == 0 || *is_lost ? session->edge : SLICE_EMPTY;
                 session->edge = fake_store_keep(store, given->edge);
                 session->ended_at = 0;
                 *is_lost = false;
@@ -201,8 +200,8 @@ static inline void fake_store_change_sessions(struct fake_store *store,
             break;
         case STORE_LOSE_EDGE:
             *is_lost = *is_lost || (is_edge && session->ended_at == 0);
-            session->ended_at = *is_lost && session->ended_at == 0 ? given->ended_at
-                                                                    : session->ended_at;
+            session->ended_at =
+                *is_lost && session->ended_at == 0 ? given->ended_at : session->ended_at;
             break;
         case STORE_FIND_EDGE:
             session->ended_at = is_edge && *is_lost ? 0 : session->ended_at;
@@ -263,8 +262,8 @@ static inline void fake_store_put_record(struct fake_store *store,
     if (record == NULL) {
         assert(store->record_count < sizeof(store->records) / sizeof(store->records[0]));
         record = &store->records[store->record_count++];
-        *record = (struct named_record){.number = store->record_count,
-                                        .created_at = put->updated_at};
+        *record =
+            (struct named_record){.number = store->record_count, .created_at = put->updated_at};
     }
     record->collection = fake_store_keep(store, put->collection);
     record->id = fake_store_keep(store, put->id);
@@ -273,9 +272,8 @@ static inline void fake_store_put_record(struct fake_store *store,
     record->updated_at = put->updated_at;
     record->expires_at = put->expires_at;
     record->revision = revision + 1;
-    *operation->put.outcome = (struct record_outcome){.number = record->number,
-                                                      .revision = record->revision,
-                                                      .created_at = record->created_at};
+    *operation->put.outcome = (struct record_outcome){
+        .number = record->number, .revision = record->revision, .created_at = record->created_at};
 }
 
 static inline void fake_store_delete_record(struct fake_store *store,
@@ -293,8 +291,7 @@ static inline bool fake_store_has_participant(const struct fake_store *store, ui
                                               struct slice id)
 {
     for (size_t i = 0; i < store->participant_count; i++) {
-        if (store->participants[i].room == room &&
-            slice_equals(store->participants[i].id, id)) {
+        if (store->participants[i].room == room && slice_equals(store->participants[i].id, id)) {
             return true;
         }
     }
@@ -456,7 +453,8 @@ static inline void fake_store_answer_others(const struct fake_store *store,
                                             const struct store_query *query,
                                             struct store_page *page)
 {
-    page->records = arena_allocate(&page->arena, (store->record_count + 1) * sizeof(*page->records));
+    page->records =
+        arena_allocate(&page->arena, (store->record_count + 1) * sizeof(*page->records));
     page->ids = arena_allocate(&page->arena, (store->participant_count + 1) * sizeof(*page->ids));
     page->rooms = arena_allocate(&page->arena, (store->room_count + 1) * sizeof(*page->rooms));
     for (size_t i = 0; i < store->participant_count; i++) {
@@ -470,9 +468,9 @@ static inline void fake_store_answer_others(const struct fake_store *store,
         }
     }
     for (size_t i = 0; i < store->record_count; i++) {
-        bool is_listed = query->type == STORE_QUERY_RECORDS ||
-                         (query->type == STORE_QUERY_RECORD &&
-                          slice_is(store->records[i].id, query->id));
+        bool is_listed =
+            query->type == STORE_QUERY_RECORDS ||
+            (query->type == STORE_QUERY_RECORD && slice_is(store->records[i].id, query->id));
         if (is_listed && slice_is(store->records[i].collection, query->collection)) {
             page->records[page->record_count++] = store->records[i];
         }

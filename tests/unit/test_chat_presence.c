@@ -78,8 +78,7 @@ static void test_several_who_leave_at_once_are_told_one_by_one(void **state)
     bus_list_add(&gone, BUS_ELEMENT_MEMBER, &dan);
     struct bus_message message = {
         .type = BUS_PRESENCE_LEFT,
-        .presence_left = {
-            .room = text("r"), .members = bus_list_of(&gone), .member_count = 2}};
+        .presence_left = {.room = text("r"), .members = bus_list_of(&gone), .member_count = 2}};
     router_says(fixture, &message);
     assert_got(ann, "42[\"userLeft\",{" IN_R
                     ",\"userId\":\"bob\",\"displayName\":\"N\",\"memberCount\":3}]\n"

@@ -345,8 +345,8 @@ static void a_socket_that_is_taken_over_has_not_ended(void **state)
     struct recovery_keys keys;
     struct fake_websocket *former = saying(fixture, "40{\"entityId\":\"ann\"}");
     recovery_keys_init(&keys, SECRET);
-    recovery_write_pid(&keys,
-                       last_heard(&fixture->router, BUS_SESSION_OPEN)->session_open.socket, pid);
+    recovery_write_pid(&keys, last_heard(&fixture->router, BUS_SESSION_OPEN)->session_open.socket,
+                       pid);
     snprintf(connect, sizeof(connect), "40{\"entityId\":\"ann\",\"pid\":\"%s\"}", pid);
     saying(fixture, connect);
     assert_heard(&fixture->router, "session_open ann\nrecover #1\n");
@@ -451,8 +451,8 @@ static void another_s_socket_is_left_alone(void **state)
     struct chat_fixture *fixture = recovering(state);
     struct fake_websocket *client = coming_back(fixture, offset_of(10, 8));
     uint64_t request = last_heard(&fixture->router, BUS_RECOVER)->recover.request;
-    struct bus_message refused = {
-        .type = BUS_RECOVERED, .recovered = {.request = request, .error = ERROR_IDENTITY}};
+    struct bus_message refused = {.type = BUS_RECOVERED,
+                                  .recovered = {.request = request, .error = ERROR_IDENTITY}};
     buffer_clear(&fixture->router.lines);
     router_says(fixture, &refused);
     assert_told(client, NEW_SOCKET);

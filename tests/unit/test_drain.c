@@ -30,7 +30,8 @@ static void test_few_sessions_are_spread_over_three_seconds(void **state)
 {
     size_t largest;
     (void)state;
-    assert_in_range(run(12, 15000, &largest), DRAIN_SPREAD_LEAST_MS / 2, DRAIN_SPREAD_LEAST_MS + 100);
+    assert_in_range(run(12, 15000, &largest), DRAIN_SPREAD_LEAST_MS / 2,
+                    DRAIN_SPREAD_LEAST_MS + 100);
     assert_in_range(largest, 1, 4);
     assert_in_range(run(1, 15000, &largest), 0, DRAIN_SPREAD_LEAST_MS + 100);
 }

@@ -90,7 +90,8 @@ static void test_a_frame_of_another_link_is_ignored(void **state)
     struct bus_message message = numbered(9);
     struct slice bytes = encode(&body, &message);
     for (uint64_t kind = LINK_DATA; kind <= LINK_GOODBYE; kind++) {
-        hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, kind, LINK_ID + 1, 1, 0}, bytes);
+        hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, kind, LINK_ID + 1, 1, 0},
+             bytes);
     }
     assert_true(link_is_open(&fixture->edge.link));
     assert_int_equal(fixture->edge.closed, 0);
@@ -363,8 +364,8 @@ static void test_an_acknowledgement_of_what_was_never_sent_is_ignored(void **sta
     size_t kept = link_retained(&fixture->edge.link);
     hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_DATA, LINK_ID, 1, 2},
          encode(&body, &message));
-    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_HEARTBEAT, LINK_ID, 0, UINT64_MAX},
-         SLICE_EMPTY);
+    hand(fixture, &fixture->edge,
+         (struct link_header){BUS_VERSION, LINK_HEARTBEAT, LINK_ID, 0, UINT64_MAX}, SLICE_EMPTY);
     assert_int_equal(link_retained(&fixture->edge.link), kept);
     assert_heard(&fixture->edge, "");
     settle(fixture);
@@ -400,7 +401,8 @@ static void test_an_older_acknowledgement_does_no_harm(void **state)
     hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_HEARTBEAT, LINK_ID, 0, 1},
          SLICE_EMPTY);
     assert_int_equal(link_retained(&fixture->edge.link), kept);
-    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_RESEND, LINK_ID, 3, 2}, SLICE_EMPTY);
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_RESEND, LINK_ID, 3, 2},
+         SLICE_EMPTY);
     settle(fixture);
     assert_heard(&fixture->router, "done #1\ndone #2\ndone #3\n");
 }

@@ -30,7 +30,8 @@ static void test_reset_ends_a_link(void **state)
     struct fixture *fixture = *state;
     struct bus_message message = numbered(1);
     say(&fixture->edge, 1);
-    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_RESET, LINK_ID, 0, 0}, SLICE_EMPTY);
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_RESET, LINK_ID, 0, 0},
+         SLICE_EMPTY);
     assert_int_equal(fixture->edge.closed, 1);
     assert_int_equal(fixture->edge.close_error, ERROR_CLOSED);
     assert_false(link_is_open(&fixture->edge.link));
@@ -159,7 +160,9 @@ static int decode_header(struct slice bytes, struct link_header *header)
 static void test_a_header_comes_back(void **state)
 {
     struct buffer bytes = BUFFER_EMPTY;
-    struct link_header header = {BUS_VERSION, LINK_GOODBYE, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 2}, out;
+    struct link_header header = {BUS_VERSION, LINK_GOODBYE, UINT64_MAX, UINT64_MAX - 1,
+                                 UINT64_MAX - 2},
+                       out;
     (void)state;
     link_header_encode(&bytes, &header);
     assert_int_equal(decode_header(buffer_slice(&bytes), &out), 0);
@@ -294,8 +297,8 @@ static void test_random_frames_are_refused_or_harmless(void **state)
     struct random random = {11};
     for (int round = 0; round < 5000; round++) {
         struct buffer frame = BUFFER_EMPTY;
-        struct link_header header = {BUS_VERSION, random_below(&random, 7), LINK_ID, random_below(&random, 4),
-                                     random_below(&random, 3)};
+        struct link_header header = {BUS_VERSION, random_below(&random, 7), LINK_ID,
+                                     random_below(&random, 4), random_below(&random, 3)};
         link_header_encode(&frame, &header);
         size_t length = random_below(&random, 24);
         for (size_t i = 0; i < length; i++) {

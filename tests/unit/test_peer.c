@@ -471,8 +471,9 @@ static void test_an_edge_that_takes_nothing_is_relayed_to_when_it_does(void **st
     fixture->a.is_choked = false;
     peers_tick(fixture->a.peers, fixture->now);
     settle(fixture);
-    assert_called(&fixture->b, "connect edgeA1 tcp://h:1\nserve POST 4 edgeB2ABCDEFGHIJKLMNOPQR hello\n"
-                               "serve GET 4 edgeB2ABCDEFGHIJKLMNOPQR \n");
+    assert_called(&fixture->b,
+                  "connect edgeA1 tcp://h:1\nserve POST 4 edgeB2ABCDEFGHIJKLMNOPQR hello\n"
+                  "serve GET 4 edgeB2ABCDEFGHIJKLMNOPQR \n");
     fixture->now += HOLD;
     peers_tick(fixture->a.peers, fixture->now); /* from now on it has the time of any relay */
     assert_int_equal(fixture->exchanges[0].status, 0);
@@ -490,7 +491,8 @@ static void test_an_edge_that_takes_nothing_for_long_is_answered_for(void **stat
     assert_int_equal(peers_counters(fixture->a.peers)->waiting, 0);
 }
 
-/* --- a router that has just started, or an edge ------------------------------------------------ */
+/* --- a router that has just started, or an edge ------------------------------------------------
+ */
 
 static void test_a_request_waits_until_its_owner_is_listed(void **state)
 {

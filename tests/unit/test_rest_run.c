@@ -115,7 +115,7 @@ static void test_an_answer_given_while_the_router_was_away_is_looked_up(void **s
 /* --- streams --------------------------------------------------------------------------------- */
 
 #define CHUNK(id, text, index_and_more)                                                            \
-    "event: chunk\ndata: {\"messageId\":\"" REPLY "\",\"chunk\":\"" text                          \
+    "event: chunk\ndata: {\"messageId\":\"" REPLY "\",\"chunk\":\"" text                           \
     "\",\"index\":" index_and_more "}\nid: " id "\n\n"
 
 static struct http_exchange *ask_stream(struct rest_fixture *fixture)

@@ -132,7 +132,8 @@ static void test_another_agent_answers_in_its_place_where_nobody_is_named(void *
     change(fixture, edge, "eliza", BUS_AGENT_STOPS);
     ask(fixture, edge, 1, "r", "ann", "q");
     assert_peer_heard(parry, "work 1.1 r parry q backlog=0\n");
-    struct bus_message message = {.type = BUS_AGENTS_GET, .agents_get = {.request = 61, .limit = 1}};
+    struct bus_message message = {.type = BUS_AGENTS_GET,
+                                  .agents_get = {.request = 61, .limit = 1}};
     say(fixture, edge, &message);
     const struct bus_agents_page *page = &last_of(edge, BUS_AGENTS_PAGE)->agents_page;
     assert_int_equal(page->total, 2);

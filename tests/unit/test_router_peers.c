@@ -117,8 +117,8 @@ static void test_who_is_refused_is_told_so_and_can_log_it(void **state)
     struct bus_message other = hello(BUS_ROLE_EDGE, "edgeB2");
     edge->is_silent = true;
     bus_frames_lose(&edge->inbox);
-    hand(fixture, ROUTER_SIDE_EDGES, "edgeA1", (struct link_header){BUS_VERSION, LINK_HELLO, 5, 0, 0},
-         &bridge);
+    hand(fixture, ROUTER_SIDE_EDGES, "edgeA1",
+         (struct link_header){BUS_VERSION, LINK_HELLO, 5, 0, 0}, &bridge);
     assert_reset(edge, 5);
     hand(fixture, ROUTER_SIDE_EDGES, "edgeA1",
          (struct link_header){BUS_VERSION + 1, LINK_HELLO, 6, 0, 0}, &other);
@@ -133,7 +133,8 @@ static void test_frames_of_another_version_or_shape_are_counted_and_refused(void
     struct fixture *fixture = *state;
     struct fake_peer *edge = edge_new(fixture, "edgeA1");
     struct random random = {3};
-    hand(fixture, ROUTER_SIDE_EDGES, "edgeA1", (struct link_header){BUS_VERSION + 1, LINK_DATA, 1, 1, 0}, NULL);
+    hand(fixture, ROUTER_SIDE_EDGES, "edgeA1",
+         (struct link_header){BUS_VERSION + 1, LINK_DATA, 1, 1, 0}, NULL);
     router_receive(fixture->router, ROUTER_SIDE_EDGES, text("edgeA1"), SLICE_EMPTY, fixture->now);
     assert_int_equal(counted(fixture)->frames_refused, 2);
     for (int round = 0; round < 2000; round++) {
@@ -162,8 +163,8 @@ static void test_an_unknown_link_is_answered_reset(void **state)
     edge->is_silent = true;
     for (uint64_t kind = LINK_DATA; kind <= LINK_GOODBYE; kind++) {
         if (kind != LINK_HELLO) {
-            hand(fixture, ROUTER_SIDE_EDGES, "edgeA1", (struct link_header){BUS_VERSION, kind, 999, 0, 0},
-                 NULL);
+            hand(fixture, ROUTER_SIDE_EDGES, "edgeA1",
+                 (struct link_header){BUS_VERSION, kind, 999, 0, 0}, NULL);
         }
         bool is_answered = kind != LINK_RESET && kind != LINK_GOODBYE && kind != LINK_HELLO;
         assert_int_equal(*inbox != NULL, is_answered); /* never a RESET for a RESET */
@@ -240,8 +241,8 @@ static void test_data_that_does_not_decode_ends_its_link_and_its_members_stay_a_
     join(fixture, other, 1, "r", "bob");
     hear_nothing_yet(fixture);
     struct buffer frame = BUFFER_EMPTY;
-    struct link_header header = {BUS_VERSION, LINK_DATA, edge->end.link.id, edge->end.link.sent_sequence + 1,
-                                 0};
+    struct link_header header = {BUS_VERSION, LINK_DATA, edge->end.link.id,
+                                 edge->end.link.sent_sequence + 1, 0};
     link_header_encode(&frame, &header);
     buffer_append_string(&frame, "\xc1");
     router_receive(fixture->router, ROUTER_SIDE_EDGES, text("edgeA1"), buffer_slice(&frame),

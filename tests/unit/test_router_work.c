@@ -333,8 +333,7 @@ static void test_an_edge_that_comes_later_gets_the_text_so_far(void **state)
 
 static void ask_runs(struct fixture *fixture, struct fake_peer *edge)
 {
-    struct bus_message message = {.type = BUS_RUNS_WANTED,
-                                  .runs_wanted = {SLICE_LITERAL("r")}};
+    struct bus_message message = {.type = BUS_RUNS_WANTED, .runs_wanted = {SLICE_LITERAL("r")}};
     say(fixture, edge, &message);
 }
 
@@ -377,7 +376,7 @@ static void test_an_asker_who_comes_back_may_write_again(void **state)
     struct cast cast = gather(fixture, 4);
     struct fake_peer *other = edge_new(fixture, "edgeB1");
     ask(fixture, cast.edge, 2, "r", "ann", "q1");
-    cast.edge->is_silent = true; /* it dies, and nobody knows yet */
+    cast.edge->is_silent = true;                         /* it dies, and nobody knows yet */
     assert_false(was_enabled(fixture, other, 1, "ann")); /* the answer is still to come */
     work_done(fixture, cast.bridge, 1, 1, "a1");
     assert_false(was_enabled(fixture, other, 2, "bob"));
@@ -558,8 +557,8 @@ static void test_a_run_is_stopped_by_its_id_and_no_other(void **state)
     struct fixture *fixture = *state;
     struct cast cast = gather(fixture, 4);
     ask(fixture, cast.edge, 2, "r", "ann", "q1");
-    struct bus_message message = {
-        .type = BUS_RUN_STOP, .run_stop = {.request = 9, .room = SLICE_LITERAL("r")}};
+    struct bus_message message = {.type = BUS_RUN_STOP,
+                                  .run_stop = {.request = 9, .room = SLICE_LITERAL("r")}};
     char question[UUID_TEXT_SIZE] = "";
     memcpy(question, last_of(cast.edge, BUS_SEND_DONE)->send_done.message_id.data,
            UUID_TEXT_LENGTH);

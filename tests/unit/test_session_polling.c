@@ -407,7 +407,8 @@ static void test_a_draining_table_opens_no_session_and_sends_polls_home(void **s
     assert_int_equal(poll->status, 0);
     session_exchange_recall(fixture->table, &poll->exchange, fixture->now);
     assert_answer(poll, 200, "6");
-    session_exchange_recall(fixture->table, &poll->exchange, fixture->now); /* not parked: nothing */
+    session_exchange_recall(fixture->table, &poll->exchange,
+                            fixture->now); /* not parked: nothing */
     assert_int_equal(session_table_count(fixture->table), 1);
 }
 

@@ -107,7 +107,7 @@ static void a_session_ends_and_goes(void **state)
     assert_session(store, "s1", "edge01", 100);
     COMMIT(store_batch_sweep_sessions(batch, 101, 10));
     assert_session(store, "s1", NULL, 0);
-    enter(store, "s1", "r", 2); /* nobody's: no row is made of it */
+    enter(store, "s1", "r", 2);          /* nobody's: no row is made of it */
     open_session(store, "s1", "edge01"); /* nothing of its rooms was left */
     page = session(store, "s1");
     assert_int_equal(page->membership_count, 0);
@@ -121,7 +121,8 @@ static void a_claim_is_for_one_and_not_too_late(void **state)
     struct store_page *page;
 
     open_session(store, "s1", "edge01");
-    COMMIT(store_batch_claim_session(batch, TEXT("s1"), TEXT("edge02"), SLICE_EMPTY, 50)); /* it lives */
+    COMMIT(store_batch_claim_session(batch, TEXT("s1"), TEXT("edge02"), SLICE_EMPTY,
+                                     50)); /* it lives */
     page = session(store, "s1");
     assert_slice(page->session.former, "edge01");
     store_page_destroy(&page);
