@@ -8,6 +8,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { startCluster } from '../lib/cluster.mjs';
+import { until } from '../lib/until.mjs';
 
 const TEST_OPTIONS = { timeout: 60000 };
 const SECRET = 'sk-never-shown';
@@ -38,7 +39,7 @@ const call = async (method, agent, body, edge = 0) => {
 };
 const make = (characterJson) => call('POST', '', { characterJson });
 const fileOf = (id) => JSON.parse(fs.readFileSync(path.join(dir, `${id}.json`), 'utf8'));
-const named = async (name) => (await call('GET')).data.agents.find((it) => it.name === name);
+const named = async (name) => (await call('GET')).data?.agents.find((it) => it.name === name);
 const ask = async (agent) => {
     const post = (place, body) => fetch(`${cluster.url}/api/messaging/channels${place}`, {
         method: 'POST', headers: { 'Content-Type': 'application/json' },
@@ -87,7 +88,8 @@ describe('agents over REST, where characters may be changed', TEST_OPTIONS, () =
         assert.equal((await call('DELETE', id)).status, 404);
         await cluster.router.kill();
         cluster.router.start();
-        await Promise.all(cluster.processes.map((it) => it.waitReady()));
+        // The bridge is there again for this router, too.
+        await until(async () => (await named('First'))?.status === 'active', 'agents run');
         assert.equal(await named('Changed'), undefined);
         assert.equal((await call('POST', '', { agent: { id, name: 'Changed' } })).status, 201);
         assert.equal((await call('GET', id)).data.status, 'active');
