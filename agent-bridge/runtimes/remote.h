@@ -134,6 +134,10 @@ void remote_done(struct remote_run *run, const struct runtime_reply *reply);
  * that says no text and whose action is IGNORE or NONE is an agent that does not want to answer.
  */
 void remote_done_as_told(struct remote_run *run, struct slice object);
+/* 0 and the only value of a text, which is an object; or ERROR_MALFORMED. */
+int remote_read_object(struct slice json, struct slice *object);
+/* An event of a stream in the same words: chunk, done, error; others (user_message) say nothing. */
+int remote_event_as_told(struct remote_run *run, const struct sse_event *event);
 /* why: a static text, for the log. */
 void remote_fail(struct remote_run *run, int error, const char *why);
 

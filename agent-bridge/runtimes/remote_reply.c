@@ -98,3 +98,28 @@ void remote_done_as_told(struct remote_run *run, struct slice object)
         .metadata = json_type(metadata) == JSON_OBJECT ? metadata : SLICE_EMPTY};
     remote_done(run, &reply);
 }
+
+int remote_read_object(struct slice json, struct slice *object)
+{
+    return json_scan(json, JSON_MAX_DEPTH, object) == 0 && json_type(*object) == JSON_OBJECT
+               ? 0
+               : ERROR_MALFORMED;
+}
+
+int remote_event_as_told(struct remote_run *run, const struct sse_event *event)
+{
+    struct slice object;
+    if (remote_read_object(event->data, &object) != 0) {
+        return ERROR_MALFORMED;
+    }
+    if (slice_is(event->name, "chunk")) {
+        struct slice chunk = json_get(object, "chunk");
+        return json_type(chunk) == JSON_STRING ? remote_say(run, chunk) : ERROR_MALFORMED;
+    }
+    if (slice_is(event->name, "done")) {
+        remote_done_as_told(run, object);
+    } else if (slice_is(event->name, "error")) {
+        remote_fail(run, ERROR_AGENT_FAILED, "it reports an error");
+    }
+    return 0;
+}

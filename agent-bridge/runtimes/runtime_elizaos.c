@@ -142,31 +142,6 @@ static void write_poll(struct elizaos_run *run)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-static int read_object(struct slice json, struct slice *object)
-{
-    return json_scan(json, JSON_MAX_DEPTH, object) == 0 && json_type(*object) == JSON_OBJECT
-               ? 0
-               : ERROR_MALFORMED;
-}
-
-static int on_event(struct remote_run *self, const struct sse_event *event)
-{
-    struct slice object;
-    if (read_object(event->data, &object) != 0) {
-        return ERROR_MALFORMED;
-    }
-    if (slice_is(event->name, "chunk")) {
-        struct slice chunk = json_get(object, "chunk");
-        return json_type(chunk) == JSON_STRING ? remote_say(self, chunk) : ERROR_MALFORMED;
-    }
-    if (slice_is(event->name, "done")) {
-        remote_done_as_told(self, object);
-    } else if (slice_is(event->name, "error")) {
-        remote_fail(self, ERROR_AGENT_FAILED, "it reports an error");
-    }
-    return 0; /* user_message */
-}
-
 static int on_stream_end(struct remote_run *self)
 {
     (void)self;
@@ -303,7 +278,7 @@ static int on_document(struct remote_run *self, struct slice body)
 {
     struct elizaos_run *run = (struct elizaos_run *)self;
     struct slice object;
-    if (read_object(body, &object) != 0) {
+    if (remote_read_object(body, &object) != 0) {
         return ERROR_MALFORMED;
     }
     switch (run->step) {
@@ -359,7 +334,7 @@ static void deinit_run(struct remote_run *self)
     buffer_deinit(&run->facts);
 }
 
-static const struct remote_operations operations = {.event = on_event,
+static const struct remote_operations operations = {.event = remote_event_as_told,
                                                     .stream_end = on_stream_end,
                                                     .document = on_document,
                                                     .refused = on_refused,

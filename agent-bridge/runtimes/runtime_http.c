@@ -34,31 +34,6 @@ struct http_runtime {
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-static int read_object(struct slice json, struct slice *object)
-{
-    return json_scan(json, JSON_MAX_DEPTH, object) == 0 && json_type(*object) == JSON_OBJECT
-               ? 0
-               : ERROR_MALFORMED;
-}
-
-static int on_event(struct remote_run *run, const struct sse_event *event)
-{
-    struct slice object;
-    if (read_object(event->data, &object) != 0) {
-        return ERROR_MALFORMED;
-    }
-    if (slice_is(event->name, "chunk")) {
-        struct slice chunk = json_get(object, "chunk");
-        return json_type(chunk) == JSON_STRING ? remote_say(run, chunk) : ERROR_MALFORMED;
-    }
-    if (slice_is(event->name, "done")) {
-        remote_done_as_told(run, object);
-    } else if (slice_is(event->name, "error")) {
-        remote_fail(run, ERROR_AGENT_FAILED, "it reports an error");
-    }
-    return 0; /* events of other names are none of ours */
-}
-
 static int on_stream_end(struct remote_run *run)
 {
     (void)run;
@@ -68,7 +43,7 @@ static int on_stream_end(struct remote_run *run)
 static int on_document(struct remote_run *run, struct slice body)
 {
     struct slice object;
-    int error = read_object(body, &object);
+    int error = remote_read_object(body, &object);
     if (error == 0) {
         remote_done_as_told(run, object);
     }
@@ -82,8 +57,10 @@ static bool on_refused(struct remote_run *run, int status)
     return false;
 }
 
-static const struct remote_operations operations = {
-    .event = on_event, .stream_end = on_stream_end, .document = on_document, .refused = on_refused};
+static const struct remote_operations operations = {.event = remote_event_as_told,
+                                                    .stream_end = on_stream_end,
+                                                    .document = on_document,
+                                                    .refused = on_refused};
 
 /* --- questions -------------------------------------------------------------------------------- */
 

@@ -97,7 +97,7 @@ for (const version of ['1.7', '1.6', '1.5']) {
             it('says that it failed', async () => {
                 server.answerWith(async function* fail() {
                     yield 'half';
-                    throw new Error('stub model failure');
+                    throw new Error('the model fails');
                 });
                 const { response } = await rest.send(randomUUID(), 'Hello', { mode: 'stream' });
                 assert.equal(parseEvents(await response.text()).at(-1).event, 'error');

@@ -57,7 +57,7 @@ describe('a real ElizaOS 1.7.2 as the runtime', { timeout: 300000 }, () => {
             edges: 1, args: {
                 bridge: [
                     '--runtime', 'elizaos', '--elizaos-url', `http://127.0.0.1:${port}`,
-                    '--elizaos-key-file', keyFile, '--agent-name', 'Stub',
+                    '--elizaos-key-file', keyFile, '--agent-name', 'Test',
                 ],
             },
         });
@@ -88,7 +88,7 @@ describe('a real ElizaOS 1.7.2 as the runtime', { timeout: 300000 }, () => {
             const { messageId } = await client.send(room, question);
             const reply = await client.reply(messageId, 30000);
             assert.equal(reply.text, TEXT);
-            assert.equal(reply.senderName, 'Stub');
+            assert.equal(reply.senderName, 'Test');
             assert.equal(textOf(client), TEXT);
         }
         assert.ok(client.received('messageStreamChunk').length > 1);

@@ -24,7 +24,7 @@ const generate = async (_runtime, { stream }) => {
 };
 
 const model = {
-    name: 'stub-model', description: 'a model that is none', priority: 100,
+    name: 'test-model', description: 'a model that is none', priority: 100,
     models: {
         TEXT_SMALL: generate, TEXT_LARGE: generate,
         OBJECT_SMALL: async () => ({}), OBJECT_LARGE: async () => ({}),
@@ -36,7 +36,7 @@ const server = new AgentServer();
 await server.start({
     port: Number(process.env.SERVER_PORT), dataDir: process.env.PGLITE_DATA_DIR,
     agents: [{
-        character: { name: 'Stub', bio: ['A stub.'], plugins: [], settings: {} },
+        character: { name: 'Test', bio: ['Answers tests.'], plugins: [], settings: {} },
         plugins: [sql, bootstrap, model],
     }],
 });
