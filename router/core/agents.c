@@ -1,7 +1,16 @@
-#include "router/core/internal.h"
+#include "router/core/agents.h"
 
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "proto/base/arena.h"
 #include "proto/base/json.h"
+#include "proto/base/memory.h"
 #include "proto/base/utf8.h"
+#include "proto/bus/message.h"
+#include "router/core/internal.h"
+#include "router/store/batch.h"
+#include "router/store/record.h"
 
 static enum agent_policy policy_of(struct slice value, enum agent_policy otherwise)
 {

@@ -1,10 +1,17 @@
-#include "router/core/internal.h"
+#include "router/core/asked.h"
 
-/*
- * Who asked lately, and has been answered: the end of a run enables the input of its asker, but one
- * whose connection or edge was just dying has not heard it, and nobody can tell. So whoever comes
- * (back) into a room in which none of its questions is open any more is told again, for a while.
- */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "proto/base/id.h"
+#include "proto/base/memory.h"
+#include "proto/bus/message.h"
+#include "router/core/agents.h"
+#include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/room.h"
+#include "router/core/work.h"
 
 enum {
     ASKED_KEPT_MS = 10 * 60 * 1000,

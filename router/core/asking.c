@@ -1,19 +1,22 @@
-#include "router/core/internal.h"
+#include "router/core/asking.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "proto/base/arena.h"
+#include "proto/base/id.h"
 #include "proto/base/json.h"
+#include "proto/base/log.h"
+#include "proto/base/memory.h"
 #include "proto/wire/chat_body.h"
 #include "proto/wire/mention.h"
-
-/*
- * Who is asked by a message, and the jobs that come of it. A channel's participants decide who is
- * there, or without any the default agent. In a group, who is addressed (@name, or a reply to what
- * an agent said) answers, and nobody else; a message that addresses no agent is for those whose
- * policy is `always`. In a direct channel all of them answer.
- *
- * Agents answer agents only by `replyToAgents` (`mention` unless a character says so), within two
- * limits that end any conversation among themselves: how many such answers may follow from one
- * another, and how many a room may have until a person speaks again. Both counts live in memory.
- */
+#include "router/core/agents.h"
+#include "router/core/internal.h"
+#include "router/core/room.h"
+#include "router/core/said.h"
+#include "router/core/work.h"
+#include "router/store/batch.h"
+#include "router/store/record.h"
 
 /* --- who is there ----------------------------------------------------------------------------- */
 

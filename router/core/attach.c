@@ -1,9 +1,18 @@
-#include "router/core/internal.h"
+#include "router/core/attach.h"
 
-/*
- * Runs by the id of their question or their reply, for callers outside of the room: following one,
- * and stopping it. Asked of a run that is over, the store knows the reply, or when it was asked.
- */
+#include <string.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/id.h"
+#include "proto/bus/message.h"
+#include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/room.h"
+#include "router/core/run.h"
+#include "router/core/work.h"
+#include "router/store/query.h"
+#include "router/store/record.h"
 
 static struct job *open_job(const struct room *room, struct slice id)
 {

@@ -1,4 +1,23 @@
+#include "router/core/bridges.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/log.h"
+#include "proto/base/memory.h"
+#include "proto/bus/message.h"
+#include "router/core/agents.h"
+#include "router/core/characters.h"
+#include "router/core/dispatch.h"
 #include "router/core/internal.h"
+#include "router/core/logs.h"
+#include "router/core/lookup.h"
+#include "router/core/peers.h"
+#include "router/core/run.h"
+#include "router/core/work.h"
+#include "router/store/record.h"
 
 static struct offer *offer_find(struct agent *agent, const struct peer *bridge)
 {

@@ -1,9 +1,16 @@
-#include "router/core/internal.h"
+#include "router/core/channels.h"
 
-/*
- * Rooms as REST sees them: channels that are made, listed and changed. A room is a channel once
- * its row is in the store.
- */
+#include <string.h>
+
+#include "proto/base/error.h"
+#include "proto/base/id.h"
+#include "proto/bus/message.h"
+#include "router/core/events.h"
+#include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/room.h"
+#include "router/store/batch.h"
+#include "router/store/query.h"
 
 enum {
     PARTICIPANTS_MAX = 10000,

@@ -1,10 +1,15 @@
-#include "router/core/internal.h"
+#include "router/core/characters.h"
 
-/*
- * Agents that are made, changed or deleted over REST: the bridges do it where they keep their
- * characters. A new one goes to the first bridge that keeps any; for one that is there, all
- * bridges that run it are asked, one after the other.
- */
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/memory.h"
+#include "proto/bus/message.h"
+#include "router/core/agents.h"
+#include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/registry.h"
 
 enum { REQUESTS_MAX = 1000 };
 

@@ -1,4 +1,21 @@
+#include "router/core/dispatch.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/heap.h"
+#include "proto/base/log.h"
+#include "proto/bus/message.h"
+#include "router/core/agents.h"
 #include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/room.h"
+#include "router/core/run.h"
+#include "router/core/work.h"
+#include "router/store/query.h"
+#include "router/store/record.h"
 
 /* A store that could not be read from is not asked again at once. */
 enum { READ_PAUSE_MS = 200 };

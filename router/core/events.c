@@ -1,13 +1,22 @@
-#include "router/core/internal.h"
+#include "router/core/events.h"
 
+#include <string.h>
+
+#include "proto/base/error.h"
+#include "proto/base/id.h"
 #include "proto/base/json.h"
+#include "proto/base/msgpack.h"
+#include "proto/bus/message.h"
 #include "proto/wire/channel_row.h"
 #include "proto/wire/chat_body.h"
-
-/*
- * Events of a room and messages submitted under an id of their own: they take their place in the
- * room's order like any message (send.c), and with it replay and catching up.
- */
+#include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/room.h"
+#include "router/core/send.h"
+#include "router/core/work.h"
+#include "router/store/batch.h"
+#include "router/store/query.h"
+#include "router/store/record.h"
 
 static void refuse(struct peer *peer, uint64_t request, uint64_t trace, int error)
 {

@@ -1,9 +1,12 @@
-#include "router/core/internal.h"
+#include "router/core/logs.h"
 
-/*
- * What all processes log comes here, the newest lines are kept, and edges whose clients watch get
- * them as they come. Nothing here logs, lest it hear itself.
- */
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "proto/base/memory.h"
+#include "proto/bus/message.h"
+#include "router/core/internal.h"
+#include "router/core/peers.h"
 
 enum { LINES_KEPT = 1000, LINE_BYTES_KEPT = 1 << 20 /* of all of them */ };
 

@@ -1,4 +1,22 @@
+#include "router/core/lookup.h"
+
+#include <string.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/bus/message.h"
+#include "router/core/channels.h"
+#include "router/core/events.h"
 #include "router/core/internal.h"
+#include "router/core/logs.h"
+#include "router/core/peers.h"
+#include "router/core/presence.h"
+#include "router/core/records.h"
+#include "router/core/registry.h"
+#include "router/core/room.h"
+#include "router/core/run_records.h"
+#include "router/core/work.h"
+#include "router/store/query.h"
 
 enum {
     HISTORY_LIMIT_MAX = 1000,

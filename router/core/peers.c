@@ -1,4 +1,22 @@
-#include "router/core/internal.h"
+#include "router/core/peers.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/error.h"
+#include "proto/base/log.h"
+#include "proto/base/memory.h"
+#include "proto/base/msgpack.h"
+#include "proto/base/version.h"
+#include "proto/bus/message.h"
+#include "router/core/attach.h"
+#include "router/core/bridges.h"
+#include "router/core/lookup.h"
+#include "router/core/presence.h"
+#include "router/core/run.h"
+#include "router/core/send.h"
+#include "router/core/sessions.h"
 
 static bool transmit(void *context, struct link *link, struct slice header, struct slice body)
 {

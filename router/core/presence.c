@@ -1,4 +1,18 @@
+#include "router/core/presence.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/memory.h"
+#include "proto/bus/link.h"
+#include "router/core/asked.h"
 #include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/replay.h"
+#include "router/core/room.h"
+#include "router/core/run.h"
+#include "router/core/sessions.h"
 
 enum {
     REBUILD_LEAST_MS = 2000, /* edges need so long to come back, whatever the grace period is, */

@@ -1,9 +1,14 @@
-#include "router/core/internal.h"
+#include "router/core/records.h"
 
-/*
- * Records are the store's: the router hands requests on in the order in which they came, and keeps
- * nothing of them. What is expected of a record's revision is checked where it is committed.
- */
+#include <string.h>
+
+#include "proto/base/error.h"
+#include "proto/bus/message.h"
+#include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/store/batch.h"
+#include "router/store/query.h"
+#include "router/store/record.h"
 
 enum { RECORDS_LIMIT_MAX = 1000 };
 

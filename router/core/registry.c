@@ -1,9 +1,13 @@
-#include "router/core/internal.h"
+#include "router/core/registry.h"
 
-/*
- * Agents as REST sees them: who is registered, and who is stopped. That an agent is stopped is in
- * the store, and nothing that its bridges say changes it.
- */
+#include "proto/base/error.h"
+#include "proto/base/log.h"
+#include "proto/bus/message.h"
+#include "router/core/agents.h"
+#include "router/core/characters.h"
+#include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/work.h"
 
 size_t registry_count_bridges(const struct agent *agent)
 {

@@ -1,10 +1,15 @@
-#include "router/core/internal.h"
+#include "router/core/replay.h"
 
-/*
- * Two kinds of catching up, both reading the store page by page until they meet the live stream:
- * a join with `since` collects what the client missed and is admitted in the same step in which
- * nothing is missing; an edge that missed frames of a room is sent them, and turned live likewise.
- */
+#include <string.h>
+
+#include "proto/bus/message.h"
+#include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/presence.h"
+#include "router/core/room.h"
+#include "router/core/run.h"
+#include "router/core/sessions.h"
+#include "router/store/query.h"
 
 static void admit(struct router *router, struct question *question, bool complete)
 {

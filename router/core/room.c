@@ -1,4 +1,15 @@
-#include "router/core/internal.h"
+#include "router/core/room.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "proto/base/id.h"
+#include "proto/base/memory.h"
+#include "proto/bus/message.h"
+#include "router/core/peers.h"
+#include "router/core/presence.h"
+#include "router/store/batch.h"
 
 enum {
     EPOCH_MASK_BITS = 52, /* below 2^53, so that JSON numbers carry it exactly */

@@ -1,4 +1,40 @@
+#include "router/core/router.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "proto/base/heap.h"
+#include "proto/base/log.h"
+#include "proto/base/memory.h"
+#include "proto/bus/message.h"
+#include "router/core/agents.h"
+#include "router/core/asked.h"
+#include "router/core/attach.h"
+#include "router/core/channels.h"
+#include "router/core/characters.h"
+#include "router/core/dedupe.h"
+#include "router/core/dispatch.h"
+#include "router/core/events.h"
 #include "router/core/internal.h"
+#include "router/core/logs.h"
+#include "router/core/lookup.h"
+#include "router/core/peers.h"
+#include "router/core/presence.h"
+#include "router/core/records.h"
+#include "router/core/registry.h"
+#include "router/core/replay.h"
+#include "router/core/room.h"
+#include "router/core/run.h"
+#include "router/core/run_records.h"
+#include "router/core/said.h"
+#include "router/core/send.h"
+#include "router/core/sessions.h"
+#include "router/core/work.h"
+#include "router/store/batch.h"
+#include "router/store/query.h"
+#include "router/store/record.h"
 
 enum {
     QUESTIONS_MAX = 10000, /* of edges, asked of the store and not answered; beyond: overloaded */

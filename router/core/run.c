@@ -1,16 +1,20 @@
+#include "router/core/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/memory.h"
+#include "proto/bus/message.h"
+#include "router/core/agents.h"
 #include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/room.h"
+#include "router/core/work.h"
+#include "router/store/record.h"
 
-/*
- * What viewers see of a run. The text that an attempt has written so far is kept until the run is
- * over: an edge that comes later gets it in one piece. A chunk says where in the text of its
- * attempt it stands, so that whoever passes it on knows whether it continues what it has.
- *
- * Nothing of a run is shown while the answer to an earlier question of its queue is with the store:
- * clients see one run end before the next one begins.
- */
-
-/* --- what there is to say ----------------------------------------------------------------------
- */
+/* --- what there is to say --------------------------------------------------------------------- */
 
 static struct bus_message run_message(const struct job *job, enum bus_run_state state)
 {

@@ -1,6 +1,15 @@
-#include "router/core/internal.h"
+#include "router/core/run_records.h"
 
-/* Runs that were, and those that are: jobs stay in the store when they have ended. */
+#include <string.h>
+
+#include "proto/base/error.h"
+#include "proto/bus/message.h"
+#include "router/core/agents.h"
+#include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/room.h"
+#include "router/store/batch.h"
+#include "router/store/query.h"
 
 enum { RUNS_LIMIT_MAX = 1000 };
 

@@ -1,9 +1,11 @@
-#include "router/core/internal.h"
+#include "router/core/said.h"
 
-/*
- * Which agent said what: whoever replies to a message of an agent addresses it. The latest are
- * remembered; beyond that a name is needed.
- */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/id.h"
+#include "proto/base/memory.h"
+#include "router/core/internal.h"
 
 enum { SAID_MAX = 20000 };
 

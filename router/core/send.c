@@ -1,4 +1,21 @@
+#include "router/core/send.h"
+
+#include <string.h>
+
+#include "proto/base/error.h"
+#include "proto/base/id.h"
+#include "proto/bus/message.h"
+#include "router/core/agents.h"
+#include "router/core/asking.h"
 #include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/room.h"
+#include "router/core/run.h"
+#include "router/core/said.h"
+#include "router/core/sessions.h"
+#include "router/core/work.h"
+#include "router/store/batch.h"
+#include "router/store/record.h"
 
 enum { RETRY_AFTER_MS = 1000 };
 

@@ -1,10 +1,21 @@
-#include "router/core/internal.h"
+#include "router/core/sessions.h"
 
-/*
- * Sockets that can be recovered: their rows in the store, and the stamps by which is known what a
- * client has been told. The rows are the only memory of them; they are written in the batches of
- * everything else, and a join that is to be recoverable is answered only when its row is committed.
- */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/id.h"
+#include "proto/base/memory.h"
+#include "proto/base/msgpack.h"
+#include "proto/bus/message.h"
+#include "proto/wire/recovery.h"
+#include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/presence.h"
+#include "router/core/room.h"
+#include "router/store/batch.h"
+#include "router/store/query.h"
 
 enum {
     SWEEP_INTERVAL_MS = 5000,

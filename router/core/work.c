@@ -1,4 +1,23 @@
+#include "router/core/work.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "proto/base/error.h"
+#include "proto/base/log.h"
+#include "proto/base/memory.h"
+#include "proto/bus/message.h"
+#include "router/core/agents.h"
+#include "router/core/asked.h"
+#include "router/core/dispatch.h"
 #include "router/core/internal.h"
+#include "router/core/peers.h"
+#include "router/core/room.h"
+#include "router/core/run.h"
+#include "router/core/send.h"
+#include "router/store/batch.h"
 
 enum { COMMIT_FAILURES_MAX = 3 }; /* of one reply, before its question is given up */
 
