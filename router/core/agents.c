@@ -61,7 +61,7 @@ static struct slice bio_of(struct slice details, struct arena *arena)
     return slice_of(line.data, length);
 }
 
-void work_agent_describe(struct agent *agent, struct slice name, struct slice details)
+void agent_describe(struct agent *agent, struct slice name, struct slice details)
 {
     struct arena arena;
     struct slice value;
@@ -76,8 +76,8 @@ void work_agent_describe(struct agent *agent, struct slice name, struct slice de
     read_policies(agent);
 }
 
-struct agent *work_agent_obtain(struct router *router, struct slice id, struct slice name,
-                                struct slice details)
+struct agent *agent_obtain(struct router *router, struct slice id, struct slice name,
+                           struct slice details)
 {
     struct agent *agent;
     HASH_FIND(hh, router->agents, id.data, id.length, agent);
@@ -86,20 +86,20 @@ struct agent *work_agent_obtain(struct router *router, struct slice id, struct s
         agent->id = text_copy(id);
         agent->created_at = router->time.wall;
         agent->updated_at = router->time.wall;
-        work_agent_describe(agent, name, details);
+        agent_describe(agent, name, details);
         HASH_ADD_KEYPTR(hh, router->agents, agent->id.data, agent->id.length, agent);
     }
     return agent;
 }
 
-struct agent *work_agent_find(struct router *router, struct slice id)
+struct agent *agent_find(struct router *router, struct slice id)
 {
     struct agent *agent;
     HASH_FIND(hh, router->agents, id.data, id.length, agent);
     return agent;
 }
 
-void work_agent_store(struct router *router, struct agent *agent)
+void agent_store(struct router *router, struct agent *agent)
 {
     struct agent_record record = {.id = text_slice(&agent->id),
                                   .name = text_slice(&agent->name),
@@ -134,14 +134,14 @@ struct agent *agent_default(struct router *router)
     return first;
 }
 
-bool work_can_wait(struct router *router)
+bool agents_can_wait(struct router *router)
 {
     return router->bridge_count > 0 ||
            (router->bridge_seen_at >= 0 &&
             router->time.now - router->bridge_seen_at < router->settings.agent_grace);
 }
 
-void work_agents_destroy(struct router *router)
+void agents_forget(struct router *router)
 {
     struct agent *agent, *next;
     HASH_ITER (hh, router->agents, agent, next) {

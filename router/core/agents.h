@@ -42,16 +42,16 @@ struct offer {
     struct offer *next;
 };
 
-struct agent *work_agent_obtain(struct router *router, struct slice id, struct slice name,
-                                struct slice details);
-struct agent *work_agent_find(struct router *router, struct slice id);
+struct agent *agent_obtain(struct router *router, struct slice id, struct slice name,
+                           struct slice details);
+struct agent *agent_find(struct router *router, struct slice id);
 /* What a bridge says of it; details that are no JSON object count as {}. */
-void work_agent_describe(struct agent *agent, struct slice name, struct slice details);
-void work_agent_store(struct router *router, struct agent *agent); /* row into the open batch */
-bool work_can_wait(struct router *router); /* a bridge is there, or was within agent_grace */
+void agent_describe(struct agent *agent, struct slice name, struct slice details);
+void agent_store(struct router *router, struct agent *agent); /* row into the open batch */
+bool agents_can_wait(struct router *router); /* a bridge is there, or was within agent_grace */
 /* Who answers in rooms without a list; NULL: there has never been an agent. */
 struct agent *agent_default(struct router *router);
 bool agent_may_answer(const struct agent *agent); /* neither stopped nor deleted */
-void work_agents_destroy(struct router *router);
+void agents_forget(struct router *router);
 
 #endif

@@ -44,7 +44,7 @@ static void add_those_there(struct router *router, const struct asking *asking,
     const struct participant *participant;
     for (participant = room->participants; participant != NULL;
          participant = participant->hh.next) {
-        agent = work_agent_find(router, text_slice(&participant->id));
+        agent = agent_find(router, text_slice(&participant->id));
         if (agent != NULL && agent_may_answer(agent) &&
             !slice_equals(text_slice(&agent->id), asking->sender)) {
             add(choice, agent);
@@ -182,7 +182,7 @@ enum bus_answering asking_choose(struct router *router, const struct asking *ask
         why = BUS_UNANSWERED_OF_AGENT;
         limit_agents(router, asking, choice);
     }
-    if (choice->count > 0 && !work_can_wait(router)) {
+    if (choice->count > 0 && !agents_can_wait(router)) {
         why = BUS_UNANSWERED_AWAY;
         choice->count = 0;
     }
@@ -205,7 +205,7 @@ static void make_job(struct router *router, const struct asking *asking,
                                 .state = JOB_OPEN,
                                 .created_at = message->created_at};
     if (!agent->is_stored) {
-        work_agent_store(router, agent);
+        agent_store(router, agent);
     }
     if (asking->room->answers != agent) {
         asking->room->answers = agent;

@@ -29,7 +29,7 @@ static struct offer *offer_find(struct agent *agent, const struct peer *bridge)
 static void take_offer(struct peer *bridge, const struct bus_agent *element)
 {
     struct router *router = bridge->router;
-    struct agent *agent = work_agent_obtain(router, element->id, element->name, element->details);
+    struct agent *agent = agent_obtain(router, element->id, element->name, element->details);
     bool is_same = slice_equals(text_slice(&agent->name), element->name) &&
                    slice_equals(text_slice(&agent->details), element->details);
     router->has_counted_agents = false;
@@ -38,7 +38,7 @@ static void take_offer(struct peer *bridge, const struct bus_agent *element)
         is_same = false;
     }
     if (!is_same) {
-        work_agent_describe(agent, element->name, element->details);
+        agent_describe(agent, element->name, element->details);
         agent->updated_at = router->time.wall;
     }
     if (offer_find(agent, bridge) == NULL) {
@@ -49,7 +49,7 @@ static void take_offer(struct peer *bridge, const struct bus_agent *element)
         dispatch_agent(router, agent);
     }
     if (!is_same || !agent->is_stored) {
-        work_agent_store(router, agent);
+        agent_store(router, agent);
     }
 }
 
@@ -86,7 +86,7 @@ static void receive_withdraw(struct peer *bridge, const struct bus_withdraw *wit
     struct bus_text element;
     bridge->router->has_counted_agents = false;
     while (bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
-        struct agent *agent = work_agent_find(bridge->router, element.text);
+        struct agent *agent = agent_find(bridge->router, element.text);
         struct offer *offer = agent == NULL ? NULL : offer_find(agent, bridge);
         if (offer != NULL) {
             LL_DELETE(agent->offers, offer);
@@ -123,7 +123,7 @@ static struct job *current_job(struct peer *bridge, uint64_t number, uint64_t at
     return is_current ? job : NULL;
 }
 
-void work_receive(struct peer *bridge, const struct bus_message *message)
+void bridges_receive(struct peer *bridge, const struct bus_message *message)
 {
     struct router *router = bridge->router;
     struct job *job;
@@ -184,7 +184,7 @@ static void give_back(struct router *router, struct job *job, bool has_left)
     work_job_fail(router, job, JOB_FAILED, ERROR_ATTEMPTS);
 }
 
-void work_bridge_lost(struct peer *bridge)
+void bridges_lost(struct peer *bridge)
 {
     struct router *router = bridge->router;
     struct agent *agent, *next_agent;

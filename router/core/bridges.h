@@ -7,7 +7,7 @@
 struct bus_message;
 struct peer;
 
-void work_receive(struct peer *peer, const struct bus_message *message);
-void work_bridge_lost(struct peer *peer);
+void bridges_receive(struct peer *peer, const struct bus_message *message);
+void bridges_lost(struct peer *peer);
 
 #endif

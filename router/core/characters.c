@@ -56,7 +56,7 @@ static bool runs(const struct agent *agent, const struct peer *bridge)
 
 static struct peer *next_bridge(struct router *router, const struct character_request *request)
 {
-    const struct agent *agent = work_agent_find(router, text_slice(&request->agent));
+    const struct agent *agent = agent_find(router, text_slice(&request->agent));
     struct peer *peer, *next, *best = NULL;
     HASH_ITER (hh, router->peers, peer, next) {
         if (peer->side == ROUTER_SIDE_BRIDGES && peer->link_id > request->link_id &&
@@ -71,7 +71,7 @@ static struct peer *next_bridge(struct router *router, const struct character_re
 static void finish(struct router *router, struct character_request *request)
 {
     struct peer *edge = peer_by_incarnation(router, text_slice(&request->origin));
-    struct agent *agent = work_agent_find(router, text_slice(&request->agent));
+    struct agent *agent = agent_find(router, text_slice(&request->agent));
     int error = request->done > 0 ? 0 : request->error;
     if (error == 0 && request->action == BUS_AGENT_IS_DELETED && agent != NULL &&
         agent->offers == NULL) {
@@ -104,7 +104,7 @@ static void ask_next(struct router *router, struct character_request *request)
 
 static int fault_of(struct router *router, const struct bus_agent_change *change)
 {
-    const struct agent *agent = work_agent_find(router, change->id);
+    const struct agent *agent = agent_find(router, change->id);
     bool is_there = agent != NULL && !agent->is_deleted;
     size_t count = 0;
     const struct character_request *request;
@@ -127,7 +127,7 @@ void characters_receive_change(struct peer *edge, const struct bus_message *mess
 {
     const struct bus_agent_change *change = &message->agent_change;
     struct router *router = edge->router;
-    const struct agent *agent = work_agent_find(router, change->id);
+    const struct agent *agent = agent_find(router, change->id);
     int error = fault_of(router, change);
     if (error != 0) {
         registry_answer(edge, change->request, message->trace, error, NULL, SLICE_EMPTY);

@@ -136,7 +136,7 @@ static bool dispatch_one(struct router *router, struct agent *agent)
     return true;
 }
 
-void work_dispatch(struct router *router)
+void dispatch_questions(struct router *router)
 {
     struct agent *passed_over = NULL;
     if (router->time.now < router->work_paused_until) {
@@ -158,7 +158,8 @@ void work_dispatch(struct router *router)
     }
 }
 
-void work_question_read(struct router *router, struct question *question, struct store_page *page)
+void dispatch_question_read(struct router *router, struct question *question,
+                            struct store_page *page)
 {
     struct job *job = work_find(router, question->job);
     if (job == NULL || job->phase != JOB_PHASE_READING) {

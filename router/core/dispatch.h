@@ -11,12 +11,13 @@ struct router;
 struct store_page;
 struct work_queue;
 
-void work_dispatch(struct router *router);
+void dispatch_questions(struct router *router);
 /* A question of this queue may be given out, or none any more. */
 void dispatch_ready(struct router *router, struct work_queue *queue);
 void dispatch_sleep(struct router *router, struct work_queue *queue);
 /* Its questions or its bridges are others: it has its turn accordingly. */
 void dispatch_agent(struct router *router, struct agent *agent);
-void work_question_read(struct router *router, struct question *question, struct store_page *page);
+void dispatch_question_read(struct router *router, struct question *question,
+                            struct store_page *page);
 
 #endif

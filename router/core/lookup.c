@@ -81,7 +81,7 @@ static void receipt_answered(struct router *router, const struct question *quest
                                                     .status = text_slice(&question->name)}};
         struct attachment *attachment, *next;
         DL_FOREACH_SAFE (room->attachments, attachment, next) {
-            if (room_has_entity_on(attachment, record->sender)) {
+            if (presence_has_entity(attachment, record->sender)) {
                 peer_send(attachment->peer, &note);
             }
         }

@@ -54,7 +54,7 @@ static void deliver(void *context, struct link *link, const struct bus_message *
         return; /* given up while an earlier message of the same frame was handled */
     }
     if (peer->side == ROUTER_SIDE_BRIDGES) {
-        work_receive(peer, message);
+        bridges_receive(peer, message);
         return;
     }
     switch (message->type) {
@@ -313,7 +313,7 @@ void peer_drop(struct peer *peer, const char *why)
     } else {
         router->bridge_count--;
         router->counters.bridges_lost++;
-        work_bridge_lost(peer);
+        bridges_lost(peer);
     }
 }
 

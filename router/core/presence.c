@@ -495,7 +495,7 @@ void presence_list(const struct room *room, size_t offset, size_t limit, size_t 
     }
 }
 
-bool room_has_entity_on(const struct attachment *attachment, struct slice entity)
+bool presence_has_entity(const struct attachment *attachment, struct slice entity)
 {
     struct member *member = member_find(attachment->room, entity);
     struct presence *presence = member == NULL ? NULL : member->presences;

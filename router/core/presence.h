@@ -64,6 +64,6 @@ size_t presence_count(const struct room *room);
 void presence_list(const struct room *room, size_t offset, size_t limit, size_t bytes_max,
                    struct bus_list_builder *list);
 void member_destroy(struct router *router, struct member *member);
-bool room_has_entity_on(const struct attachment *attachment, struct slice entity);
+bool presence_has_entity(const struct attachment *attachment, struct slice entity);
 
 #endif

@@ -94,7 +94,7 @@ void registry_answer(struct peer *peer, uint64_t request, uint64_t trace, int er
 
 static void receive_get(struct peer *peer, const struct bus_message *message)
 {
-    const struct agent *agent = work_agent_find(peer->router, message->agent_get.id);
+    const struct agent *agent = agent_find(peer->router, message->agent_get.id);
     bool is_there = agent != NULL && !agent->is_deleted;
     registry_answer(peer, message->agent_get.request, message->trace,
                     is_there ? 0 : ERROR_NOT_FOUND, is_there ? agent : NULL, SLICE_EMPTY);
@@ -112,7 +112,7 @@ static void receive_change(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_agent_change *change = &message->agent_change;
     struct router *router = peer->router;
-    struct agent *agent = work_agent_find(router, change->id);
+    struct agent *agent = agent_find(router, change->id);
     if (change->action > BUS_AGENT_STOPS) {
         characters_receive_change(peer, message);
         return;
@@ -126,7 +126,7 @@ static void receive_change(struct peer *peer, const struct bus_message *message)
     if (agent->is_stopped != is_stopped) {
         agent->is_stopped = is_stopped;
         router->has_counted_agents = false;
-        work_agent_store(router, agent);
+        agent_store(router, agent);
         log_info(is_stopped ? "agent_stopped" : "agent_started", "agent=%s id=%s", agent->name.data,
                  agent->id.data);
     }
@@ -155,7 +155,7 @@ void registry_delete(struct router *router, struct agent *agent)
     agent->is_stopped = false;
     router->has_counted_agents = false;
     work_cancel_agent(router, agent);
-    work_agent_store(router, agent);
+    agent_store(router, agent);
 }
 
 bool registry_receive(struct peer *peer, const struct bus_message *message)

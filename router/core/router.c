@@ -128,7 +128,7 @@ void router_destroy(struct router **self)
         return;
     }
     work_destroy(router);
-    work_agents_destroy(router);
+    agents_forget(router);
     asked_destroy(router);
     said_destroy(router);
     struct peer *peer, *next_peer;
@@ -184,7 +184,7 @@ static void load_participant(void *context, uint64_t number, struct slice id)
 static void load_agent(void *context, const struct agent_record *record)
 {
     struct router *router = context;
-    struct agent *agent = work_agent_obtain(router, record->id, record->name, record->details);
+    struct agent *agent = agent_obtain(router, record->id, record->name, record->details);
     agent->is_stopped = record->state == AGENT_STOPPED;
     agent->is_deleted = record->state == AGENT_DELETED;
     agent->created_at = record->created_at;
@@ -197,7 +197,7 @@ static void load_job(void *context, const struct job_record *record)
 {
     struct router *router = context;
     struct room *room = room_by_number(router, record->room);
-    struct agent *agent = work_agent_find(router, record->agent);
+    struct agent *agent = agent_find(router, record->agent);
     if (room == NULL || agent == NULL) {
         log_error("job_orphaned", "job=%" PRIu64, record->number);
         return;
@@ -232,7 +232,7 @@ static void load_recent(void *context, const struct message_record *record)
     struct router *router = context;
     struct room *room = room_by_number(router, record->room);
     if (record->kind == MESSAGE_KIND_AGENT) {
-        said_note(router, record->id, work_agent_find(router, record->sender));
+        said_note(router, record->id, agent_find(router, record->sender));
     }
     if (room == NULL || record->client_message_id.length == 0 ||
         record->id.length != UUID_TEXT_LENGTH) {
@@ -352,8 +352,7 @@ static void store_again(struct router *router, const struct store_batch *failed)
     for (const struct store_operation *at = failed->first; at != NULL; at = at->next) {
         struct room *room =
             at->type == STORE_PUT_ROOM ? room_by_number(router, at->room.number) : NULL;
-        struct agent *agent =
-            at->type == STORE_PUT_AGENT ? work_agent_find(router, at->agent.id) : NULL;
+        struct agent *agent = at->type == STORE_PUT_AGENT ? agent_find(router, at->agent.id) : NULL;
         if (room != NULL) {
             room->is_stored = false;
         }
@@ -364,7 +363,7 @@ static void store_again(struct router *router, const struct store_batch *failed)
             agent->is_stored = false;
         }
         if (agent != NULL && is_filling) {
-            work_agent_store(router, agent);
+            agent_store(router, agent);
         }
     }
 }
@@ -449,7 +448,7 @@ void router_answered(struct router *router, struct store_page *page, struct inst
             attach_answered(router, question, page);
             break;
         case QUESTION_JOB:
-            work_question_read(router, question, page);
+            dispatch_question_read(router, question, page);
             break;
         case QUESTION_SUBMIT:
             events_submit_answered(router, question, page);
@@ -506,7 +505,7 @@ void router_tick(struct router *router, struct instant now)
 void router_flush(struct router *router, struct instant now)
 {
     router->time = now;
-    work_dispatch(router);
+    dispatch_questions(router);
     run_flush(router);
     if (router->with_store.batch == NULL && router->with_store.first == NULL &&
         router->open.batch != NULL) {

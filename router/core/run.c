@@ -56,7 +56,7 @@ static void catch_up(const struct job *job, struct peer *edge)
 
 /* --- who hears of it -------------------------------------------------------------------------- */
 
-void work_publish(struct router *router, const struct job *job, struct bus_message *message)
+void run_publish(struct router *router, const struct job *job, struct bus_message *message)
 {
     struct room *room = job->queue->room;
     struct peer *asker = peer_by_incarnation(router, text_slice(&job->asker_edge));
@@ -96,8 +96,8 @@ void run_tell(struct job *job, const struct peer *edge)
     job->told[job->told_count++] = text_copy(text_slice(&edge->incarnation));
 }
 
-uint64_t work_also_tell(struct router *router, const struct dedupe_entry *question,
-                        const struct peer *edge)
+uint64_t run_also_tell(struct router *router, const struct dedupe_entry *question,
+                       const struct peer *edge)
 {
     uint64_t open = 0;
     for (uint64_t i = 0; i < question->jobs; i++) {
@@ -131,7 +131,7 @@ static void show(struct router *router, struct job *job)
     if (!job->was_announced) {
         struct bus_message started = run_message(job, BUS_RUN_STARTED);
         job->was_announced = true;
-        work_publish(router, job, &started);
+        run_publish(router, job, &started);
     }
     if (job->shown == job->text.length) {
         return;
@@ -144,7 +144,7 @@ static void show(struct router *router, struct job *job)
     job->shown = job->text.length;
     job->is_replacing = false;
     router->counters.chunks++;
-    work_publish(router, job, &message);
+    run_publish(router, job, &message);
 }
 
 void run_show(struct router *router, struct job *job)
@@ -210,7 +210,7 @@ void run_end(struct router *router, struct job *job)
         message.run.reason = slice_of_string(error_code(job->end_error));
         message.run.partial = buffer_slice(&job->text);
     }
-    work_publish(router, job, &message);
+    run_publish(router, job, &message);
 }
 
 void run_forget(struct router *router, struct job *job)

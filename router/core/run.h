@@ -22,10 +22,10 @@ struct router;
 struct work_queue;
 
 /* What concerns a run: to the room's edges, and to those where somebody waits for the reply. */
-void work_publish(struct router *router, const struct job *job, struct bus_message *message);
+void run_publish(struct router *router, const struct job *job, struct bus_message *message);
 /* A question was repeated through this edge: it hears of the reply too. Returns its open jobs. */
-uint64_t work_also_tell(struct router *router, const struct dedupe_entry *question,
-                        const struct peer *edge);
+uint64_t run_also_tell(struct router *router, const struct dedupe_entry *question,
+                       const struct peer *edge);
 void run_tell(struct job *job, const struct peer *edge); /* this edge follows the job */
 void run_begin(struct router *router, struct job *job);  /* a new attempt */
 void run_append(struct router *router, struct job *job, struct slice text);

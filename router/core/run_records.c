@@ -41,7 +41,7 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
         .after_number = list->job > INT64_MAX - 1 ? INT64_MAX - 1 : list->job,
         .skip = (size_t)list->offset,
         .limit = list->limit > RUNS_LIMIT_MAX ? RUNS_LIMIT_MAX : (size_t)list->limit};
-    if (work_agent_find(router, list->agent) == NULL) {
+    if (agent_find(router, list->agent) == NULL) {
         refuse_list(peer, list->request, message->trace, ERROR_NOT_FOUND);
         return;
     }

@@ -55,7 +55,7 @@ void send_answer_duplicate(struct peer *peer, uint64_t request, uint64_t trace,
                                   .created_at = entry->created_at,
                                   .is_duplicate = true,
                                   .no_agent = entry->no_agent,
-                                  .jobs = work_also_tell(router, entry, peer)});
+                                  .jobs = run_also_tell(router, entry, peer)});
     run_catch_up_repeat(router, entry, peer);
 }
 
@@ -106,7 +106,7 @@ void send_receive(struct peer *peer, const struct bus_message *message)
     struct asking asking = {.room = room,
                             .sender = send->sender,
                             .body = send->body,
-                            .is_of_agent = work_agent_find(router, send->sender) != NULL};
+                            .is_of_agent = agent_find(router, send->sender) != NULL};
     struct choice choice = {.count = 0};
     enum bus_answering answering = BUS_ANSWERED;
     asking.hops = asking.is_of_agent;
@@ -214,12 +214,12 @@ static void publish(struct router *router, const struct pending *pending, struct
     router->published_position = record->position;
     if (job != NULL) {
         run_finish(router, job);
-        work_publish(router, job, &message);
+        run_publish(router, job, &message);
     } else {
         room_publish(router, room, &message, origin);
     }
     if (is_reply) {
-        said_note(router, record->id, work_agent_find(router, record->sender));
+        said_note(router, record->id, agent_find(router, record->sender));
     }
     if (pending->stops_agents) {
         asking_say_stopped(router, pending);
@@ -292,7 +292,7 @@ void send_committed(struct router *router, struct pending *pending, int result)
         done->epoch = entry->epoch;
         done->created_at = entry->created_at;
         done->no_agent = entry->no_agent;
-        done->jobs = done->is_duplicate ? work_also_tell(router, entry, origin) : pending->jobs;
+        done->jobs = done->is_duplicate ? run_also_tell(router, entry, origin) : pending->jobs;
     } else {
         /* Forgotten already: the dedupe limit is smaller than one batch. */
         done->message_id = pending->message->id;
