@@ -2,7 +2,9 @@
  * The inside of the session layer, shared by its files and by nobody else: the structures behind
  * session.h and socket.h, and what the parts call of each other.
  *
- *   session.c              table, opening, ending, flushing
+ *   session.c              states, ending, packets
+ *   session_table.c        all sessions of an edge: looking up, flushing, draining
+ *   opening.c              handshakes
  *   heartbeat.c            every timer of a session
  *   transport_polling.c    GET and POST
  *   transport_websocket.c  WebSocket, and the upgrade to it
@@ -150,23 +152,25 @@ struct session_table {
 /* session.c */
 bool session_is_open(const struct session *session); /* not CLOSING, not CLOSED */
 void session_enter_state(struct session *session, enum session_state state);
-void session_end(struct session *session, enum session_close_reason reason);
-/* As Socket.IO ends one: a polling client between two GETs is told with its next. */
-void session_end_told(struct session *session, enum session_close_reason reason);
-void session_mark_dirty(struct session *session);
 /* A session of that id, which is nobody's in the table; no timer is set yet. */
 struct session *session_make(struct session_table *table, int revision, struct slice id,
                              enum session_state state);
+void session_end(struct session *session, enum session_close_reason reason);
+/* As Socket.IO ends one: a polling client between two GETs is told with its next. */
+void session_end_told(struct session *session, enum session_close_reason reason);
+/* Handles one packet of the client, whichever transport brought it. */
+void session_receive(struct session *session, const struct engineio_packet *packet);
 /* Queues a packet; takes a reference of its own. Limits are enforced by the flush. */
 void session_queue(struct session *session, struct packet *packet);
 /* Queues what the scratch buffer holds as a text packet. */
 void session_queue_scratch(struct session *session);
-struct buffer *session_scratch(struct session_table *table);
-/* Handles one packet of the client, whichever transport brought it. */
-void session_receive(struct session *session, const struct engineio_packet *packet);
-void session_new_id(struct session_table *table, char out[SESSION_ID_LENGTH + 1]);
 /* Drops volatile packets, then ends the session, when the outbox is over a limit. */
 void session_enforce_limits(struct session *session);
+
+/* session_table.c */
+struct buffer *session_scratch(struct session_table *table);
+void session_new_id(struct session_table *table, char out[SESSION_ID_LENGTH + 1]);
+void session_mark_dirty(struct session *session);
 
 /* heartbeat.c */
 void heartbeat_start(struct session *session);

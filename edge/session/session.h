@@ -41,7 +41,7 @@ struct session_settings {
     bool allow_eio3; /* clients 1.x and 2.x */
 };
 
-/* Why a session ended. Given to the application and counted; the client's view: session.c. */
+/* Why a session ended. Given to the application and counted; clients see a code of RFC 6455. */
 enum session_close_reason {
     SESSION_CLOSE_CLIENT,    /* close packet, or DISCONNECT: the client meant it */
     SESSION_CLOSE_TRANSPORT, /* connection lost */
