@@ -14,6 +14,7 @@
  *   asking.c    who is asked by a message          said.c      which agent said what
  *   registry.c  agents as REST sees them           run_records.c  runs that were
  *   logs.c      what all processes log             characters.c  agents made and changed over REST
+ *   load.c      what was known before a start      dedupe.c    which sends have been taken
  */
 #ifndef ROUTER_CORE_INTERNAL_H
 #define ROUTER_CORE_INTERNAL_H
