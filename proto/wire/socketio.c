@@ -13,6 +13,13 @@ static bool is_binary_type(enum socketio_type type)
     return type == SOCKETIO_BINARY_EVENT || type == SOCKETIO_BINARY_ACK;
 }
 
+enum socketio_type socketio_plain_type(enum socketio_type type)
+{
+    return type == SOCKETIO_BINARY_EVENT ? SOCKETIO_EVENT
+           : type == SOCKETIO_BINARY_ACK ? SOCKETIO_ACK
+                                         : type;
+}
+
 /*
  * Each take_* moves *at behind its part, which may be absent, and returns false when the part is
  * there and wrong.

@@ -25,6 +25,8 @@ enum socketio_type {
     SOCKETIO_BINARY_EVENT = 5,
     SOCKETIO_BINARY_ACK = 6
 };
+/* Without saying whether it has attachments. */
+enum socketio_type socketio_plain_type(enum socketio_type type);
 
 enum {
     SOCKETIO_NAMESPACE_MAX = 256,  /* bytes */
@@ -35,8 +37,7 @@ enum {
 /* Says how an event's JSON was refused although the packet around it is well-formed. */
 enum socketio_data_state {
     SOCKETIO_DATA_VALID,
-    SOCKETIO_DATA_TOO_DEEP /* valid JSON, nested over the limit: a chat error, not a protocol error
-                            */
+    SOCKETIO_DATA_TOO_DEEP /* valid JSON over the limit: a chat error, not a protocol error */
 };
 
 struct socketio_packet {
