@@ -33,20 +33,6 @@ static struct entry *find(const struct agents *agents, struct slice id)
     return entry;
 }
 
-static bool is_utf8(struct slice text)
-{
-    const unsigned char *at = (const unsigned char *)text.data;
-    const unsigned char *end = at + text.length;
-    while (at < end) {
-        size_t length = utf8_length(at, end);
-        if (length == 0) {
-            return false;
-        }
-        at += length;
-    }
-    return true;
-}
-
 static void free_entry(struct entry *entry)
 {
     struct character *character = (struct character *)entry->agent.character;
@@ -84,7 +70,7 @@ void agents_destroy(struct agents **self)
 
 static int check(struct slice id, struct slice name)
 {
-    if (name.length == 0 || !is_utf8(name) || (id.length > 0 && !uuid_is_valid(id))) {
+    if (name.length == 0 || !utf8_is_valid(name) || (id.length > 0 && !uuid_is_valid(id))) {
         return ERROR_MALFORMED;
     }
     return name.length > AGENT_NAME_MAX ? ERROR_TOO_LARGE : 0;

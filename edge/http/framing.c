@@ -1,25 +1,13 @@
 #include "edge/http/framing.h"
 
+#include "proto/base/hex.h"
+
 void http_framing_init(struct http_framing *framing, const struct http_head *head)
 {
     *framing = (struct http_framing){
         .state = head->is_chunked ? HTTP_FRAMING_SIZE : HTTP_FRAMING_LENGTH,
         .left = head->content_length,
     };
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
 }
 
 static bool is_text(char c)

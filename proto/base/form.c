@@ -1,20 +1,7 @@
 #include "proto/base/form.h"
 
+#include "proto/base/hex.h"
 #include "proto/base/json.h"
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
 
 int form_escaped_byte(struct slice text)
 {

@@ -8,6 +8,8 @@
 
 #include <openssl/sha.h>
 
+#include "proto/base/hex.h"
+
 enum {
     UUID_SIZE = 16,
     UUID_TIME_SIZE = 6, /* 48 bits of milliseconds, in versions 7 and 8 here */
@@ -125,21 +127,6 @@ void uuid_by_time(struct id_source *source, int64_t wall_ms, char out[UUID_TEXT_
     uuid_write(bytes, 7, out);
 }
 
-/* Value of a hexadecimal digit, or -1. */
-static int hexadecimal(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
-
 bool uuid_is_valid(struct slice text)
 {
     if (text.length != UUID_TEXT_LENGTH) {
@@ -148,7 +135,7 @@ bool uuid_is_valid(struct slice text)
     for (size_t i = 0; i < UUID_TEXT_LENGTH; i++) {
         bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-        if (is_dash ? text.data[i] != '-' : hexadecimal(text.data[i]) < 0) {
+        if (is_dash ? text.data[i] != '-' : hex_value(text.data[i]) < 0) {
             return false;
         }
     }
@@ -175,7 +162,7 @@ void uuid_of_reply(struct slice question, struct slice agent, char out[UUID_TEXT
             if (*at == '-') {
                 at++;
             }
-            hash[i] = (unsigned char)(hexadecimal(at[0]) << 4 | hexadecimal(at[1]));
+            hash[i] = (unsigned char)(hex_value(at[0]) << 4 | hex_value(at[1]));
             at += 2;
         }
     }

@@ -1,5 +1,7 @@
 #include "proto/base/json_text.h"
 
+#include "proto/base/hex.h"
+
 enum { REPLACEMENT = 0xfffd, HEXADECIMAL_DIGITS = 4 };
 
 /* The four digits behind \u, or -1 when they are not there. */
@@ -11,11 +13,7 @@ static int32_t code_unit(const char *at, const char *end)
         return -1;
     }
     for (int i = 0; i < HEXADECIMAL_DIGITS; i++) {
-        char c = at[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
+        int digit = hex_value(at[i]);
 
         if (digit < 0) {
             return -1;

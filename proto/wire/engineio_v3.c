@@ -105,22 +105,6 @@ static struct slice narrow(struct slice text, struct arena *arena)
     return slice_of(out, length);
 }
 
-static bool is_utf8(struct slice text)
-{
-    const unsigned char *at = (const unsigned char *)text.data;
-    const unsigned char *end = at + text.length;
-
-    while (at < end) {
-        size_t length = utf8_length(at, end);
-
-        if (length == 0) {
-            return false;
-        }
-        at += length;
-    }
-    return true;
-}
-
 static bool is_ascii(struct slice text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -139,7 +123,7 @@ static struct slice undo_second_encoding(struct slice text, struct arena *arena)
         return text;
     }
     bytes = narrow(text, arena);
-    return bytes.length > 0 && is_utf8(bytes) ? bytes : text;
+    return bytes.length > 0 && utf8_is_valid(bytes) ? bytes : text;
 }
 
 static int next_of_text(struct engineio_payload *payload, struct arena *arena,

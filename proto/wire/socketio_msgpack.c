@@ -227,20 +227,8 @@ static bool take_ack_id(struct msgpack_reader *reader, struct socketio_packet *o
 /* Any text: it may be sent back in a refusal. */
 static bool take_namespace(struct msgpack_reader *reader, struct socketio_packet *out)
 {
-    size_t length = 0;
-
-    if (!msgpack_read_text(reader, SOCKETIO_NAMESPACE_MAX, &out->name_space)) {
-        return false;
-    }
-    for (size_t at = 0; at < out->name_space.length; at += length) {
-        const unsigned char *bytes = (const unsigned char *)out->name_space.data;
-
-        length = utf8_length(bytes + at, bytes + out->name_space.length);
-        if (length == 0) {
-            return false;
-        }
-    }
-    return true;
+    return msgpack_read_text(reader, SOCKETIO_NAMESPACE_MAX, &out->name_space) &&
+           utf8_is_valid(out->name_space);
 }
 
 static int take_members(struct unpacking *unpacking, uint32_t count, struct socketio_packet *out)
