@@ -17,4 +17,10 @@ uint32_t hash_with_key(const uint64_t key[2], const void *data, size_t length);
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = hash_keyed((keyptr), (size_t)(keylen)))
 #include <uthash.h>
 
+/* Most tables are small and many, one for each room: they start so, and double as they grow. */
+#undef HASH_INITIAL_NUM_BUCKETS
+#undef HASH_INITIAL_NUM_BUCKETS_LOG2
+#define HASH_INITIAL_NUM_BUCKETS 4U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 2U
+
 #endif
