@@ -21,11 +21,11 @@
 #include "proto/base/memory.h"
 
 enum {
-    READ_SIZE = 384,           /* of each connection's buffer in the library: most messages fit */
+    READ_SIZE = 128,           /* of each connection's buffer in the library: what is idle fits */
     WRITE_SIZE = 1 << 20,      /* what the library sends at once of a rest it keeps for us */
     SEND_BATCH = 64,           /* frames per system call */
     CLOSE_TIMEOUT_SECONDS = 5, /* for the peer to answer a close frame */
-    MESSAGE_KEPT_BYTES = 4096, /* of a connection's reassembly buffer between two messages */
+    MESSAGE_CLAIM_MAX = 4096,  /* of a frame's rest get memory before they are there */
     KEY_LENGTH = 24,           /* base64 of 16 bytes, RFC 6455 §4.1 */
     CLOSE_TRY_AGAIN_LATER = 1013, /* IANA registry of close codes */
     CLOSE_POLICY = 1008,          /* RFC 6455 §7.4.1 */
@@ -224,14 +224,19 @@ static void received(struct websocket_server *server, struct connection *connect
     if (connection->is_closing) {
         return;
     }
+    size_t to_come = lws_remaining_packet_payload(wsi); /* of this frame, as the peer claims */
     if (message->length + bytes.length > server->max_message ||
-        lws_remaining_packet_payload(wsi) > server->max_message - message->length - bytes.length) {
+        to_come > server->max_message - message->length - bytes.length) {
         buffer_deinit(message);
         session_websocket_failed(server->sessions, &connection->websocket, SESSION_CLOSE_TOO_LARGE,
                                  now);
         return;
     }
     if (message->length > 0 || !lws_is_final_fragment(wsi)) {
+        if (message->length == 0) {
+            size_t rest = to_come < MESSAGE_CLAIM_MAX ? to_come : MESSAGE_CLAIM_MAX;
+            buffer_reserve(message, bytes.length + rest);
+        }
         buffer_append_slice(message, bytes);
     }
     if (!lws_is_final_fragment(wsi)) {
@@ -239,7 +244,7 @@ static void received(struct websocket_server *server, struct connection *connect
     }
     session_websocket_message(server->sessions, &connection->websocket,
                               message->length > 0 ? buffer_slice(message) : bytes, is_binary, now);
-    buffer_shrink(message, MESSAGE_KEPT_BYTES);
+    buffer_deinit(message);
 }
 
 static void writable(struct websocket_server *server, struct connection *connection)
