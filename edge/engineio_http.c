@@ -264,6 +264,7 @@ static struct session_opening opening_of(struct engineio_http *self,
                                          const struct http_request *request,
                                          const struct parameters *parameters)
 {
+    char address[FORWARDED_ADDRESS_SIZE];
     struct slice t = SLICE_EMPTY;
 
     http_query_get(request->query, "t", &self->arena, &t);
@@ -272,12 +273,11 @@ static struct session_opening opening_of(struct engineio_http *self,
         .takes_offsets = client_takes_offsets(http_request_header(request, "User-Agent"), t),
         .wants_base64 = parameters->wants_base64,
         .speaks_msgpack = parameters->speaks_msgpack,
-        .remote_address = trusted_proxies_client(
-            self->settings.trusted_proxies, request->remote_address,
-            http_request_header(request, "X-Forwarded-For"), self->remote_address),
     };
 
-    log_debug("session_opening", "address=%s revision=%d transport=%s", opening.remote_address,
+    log_debug("session_opening", "address=%s revision=%d transport=%s",
+              trusted_proxies_client(self->settings.trusted_proxies, request->remote_address,
+                                     http_request_header(request, "X-Forwarded-For"), address),
               parameters->revision,
               parameters->transport == TRANSPORT_POLLING ? "polling" : "websocket");
 

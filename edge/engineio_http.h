@@ -70,7 +70,6 @@ struct engineio_http {
     struct buffer credentials;            /* of a handshake's headers */
     struct buffer script, coded;          /* an answer on its way out */
     struct compressor *compressor;        /* owns */
-    char remote_address[FORWARDED_ADDRESS_SIZE];
 };
 
 void engineio_http_init(struct engineio_http *self, struct session_table *sessions,

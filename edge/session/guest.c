@@ -109,7 +109,6 @@ static void import(struct session *session, const struct handover *handover)
     session->heartbeat_at = now + (int64_t)handover->heartbeat;
     session->last_life = now - (int64_t)handover->silence;
     session->connect_deadline = handover->connect == 0 ? 0 : now + (int64_t)handover->connect;
-    memcpy(session->remote_address, handover->remote_address.data, handover->remote_address.length);
     if (handover->credentials.length > 0) {
         session->credentials =
             memory_copy_string(handover->credentials.data, handover->credentials.length);
@@ -281,7 +280,6 @@ static void pack(const struct session *session, struct buffer *state)
         .silence = (uint64_t)(table->now - session->last_life),
         .connect =
             session->connect_deadline == 0 ? 0 : time_until(session, session->connect_deadline),
-        .remote_address = slice_of_string(session->remote_address),
         .credentials = session_credentials(session),
     };
 

@@ -6,12 +6,11 @@
 #include "proto/base/error.h"
 #include "proto/base/msgpack.h"
 
-enum { STATE_FIELDS = 9, SOCKET_FIELDS = 3, TIME_MAX = 1 << 30 /* ms: some twelve days */ };
+enum { STATE_FIELDS = 8, SOCKET_FIELDS = 3, TIME_MAX = 1 << 30 /* ms: some twelve days */ };
 
 void handover_write(const struct handover *handover, struct buffer *out)
 {
     assert(handover->socket_count <= HANDOVER_SOCKETS_MAX);
-    assert(handover->remote_address.length <= HANDOVER_ADDRESS_MAX);
     assert(handover->credentials.length <= HANDOVER_CREDENTIALS_MAX);
     msgpack_write_array(out, STATE_FIELDS);
     msgpack_write_unsigned(out, handover->parser);
@@ -20,7 +19,6 @@ void handover_write(const struct handover *handover, struct buffer *out)
     msgpack_write_unsigned(out, handover->heartbeat);
     msgpack_write_unsigned(out, handover->silence);
     msgpack_write_unsigned(out, handover->connect);
-    msgpack_write_text(out, handover->remote_address);
     msgpack_write_binary(out, handover->credentials);
     msgpack_write_array(out, handover->socket_count);
     for (uint32_t i = 0; i < handover->socket_count; i++) {
@@ -70,7 +68,6 @@ int handover_read(struct slice state, struct handover *handover)
         msgpack_read_boolean(&reader, &handover->is_awaiting_pong) &&
         read_time(&reader, &handover->heartbeat) && read_time(&reader, &handover->silence) &&
         read_time(&reader, &handover->connect) &&
-        msgpack_read_text(&reader, HANDOVER_ADDRESS_MAX, &handover->remote_address) &&
         msgpack_read_binary(&reader, HANDOVER_CREDENTIALS_MAX, &handover->credentials) &&
         msgpack_read_array(&reader, &handover->socket_count) &&
         handover->parser <= PARSER_MSGPACK && handover->socket_count <= HANDOVER_SOCKETS_MAX;

@@ -21,7 +21,6 @@
 enum {
     HANDOVER_SOCKETS_MAX = 32,
     HANDOVER_NAMESPACE_MAX = 1024,      /* bytes */
-    HANDOVER_ADDRESS_MAX = 45,          /* bytes: the longest IPv6 address */
     HANDOVER_CREDENTIALS_MAX = 1 << 16, /* bytes: the longest head of a request */
     HANDOVER_BYTES_MAX = 4 << 20,       /* of a whole state: what the bus carries in one message */
 };
@@ -37,10 +36,9 @@ struct handover {
     uint64_t parser; /* enum session_parser */
     bool takes_offsets;
     bool is_awaiting_pong;
-    uint64_t heartbeat; /* until the next ping is due, or the pong is */
-    uint64_t silence;   /* since the client's last packet */
-    uint64_t connect;   /* until a Socket.IO CONNECT has to be there; 0: none is awaited */
-    struct slice remote_address;
+    uint64_t heartbeat;       /* until the next ping is due, or the pong is */
+    uint64_t silence;         /* since the client's last packet */
+    uint64_t connect;         /* until a Socket.IO CONNECT has to be there; 0: none is awaited */
     struct slice credentials; /* what its opening showed, for CONNECTs to come */
     uint32_t socket_count;
     struct handover_socket sockets[HANDOVER_SOCKETS_MAX];

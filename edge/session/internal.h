@@ -32,7 +32,6 @@
 #include "proto/wire/socketio_msgpack.h"
 
 enum {
-    REMOTE_ADDRESS_SIZE = 46,        /* the longest IPv6 address, and NUL */
     SESSION_SOCKETS_MAX = 32,        /* namespaces of one session */
     UPGRADE_NOOP_INTERVAL_MS = 100,  /* a GET parked while upgrading is held no longer than this */
     CLOSING_LINGER_MS = 5000,        /* an ended polling session waits so long for its last GET */
@@ -115,7 +114,6 @@ struct session {
     bool takes_offsets : 1;    /* gets packets with their suffix */
 
     char id[SESSION_ID_LENGTH + 1];
-    char remote_address[REMOTE_ADDRESS_SIZE];
     struct socket first_socket; /* most sessions have one */
     UT_hash_handle hh;
 };

@@ -15,7 +15,6 @@ static struct session *session_new(struct session_table *table,
                                    const struct session_opening *opening, enum session_state state)
 {
     char id[SESSION_ID_LENGTH + 1];
-    size_t address_length = strnlen(opening->remote_address, REMOTE_ADDRESS_SIZE - 1);
     struct session *session;
 
     session_new_id(table, id);
@@ -24,7 +23,6 @@ static struct session *session_new(struct session_table *table,
     session->takes_offsets = opening->takes_offsets && session->socketio->revision >= 5;
     session->parser = opening->speaks_msgpack && !session->socketio->asks_for_main ? PARSER_MSGPACK
                                                                                    : PARSER_UNKNOWN;
-    memcpy(session->remote_address, opening->remote_address, address_length);
     if (opening->credentials.length > 0) {
         session->credentials =
             memory_copy_string(opening->credentials.data, opening->credentials.length);

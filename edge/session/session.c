@@ -40,11 +40,6 @@ const char *session_transport_name(const struct session *session)
     return session->state == SESSION_WEBSOCKET ? "websocket" : "polling";
 }
 
-const char *session_remote_address(const struct session *session)
-{
-    return session->remote_address;
-}
-
 struct slice session_credentials(const struct session *session)
 {
     return slice_of_string(session->credentials);

@@ -116,7 +116,6 @@ struct session_opening {
      */
     struct slice auth;
     struct slice credentials; /* what its headers show, for the application; mostly empty */
-    const char *remote_address;
 };
 /* Is the revision served here? */
 bool session_table_serves(const struct session_table *table, int revision);
@@ -185,8 +184,7 @@ size_t session_table_close_batch(struct session_table *table, size_t most, bool 
 const char *session_id(const struct session *session);
 int session_revision(const struct session *session);               /* of Engine.IO */
 const char *session_transport_name(const struct session *session); /* "polling", "websocket" */
-const char *session_remote_address(const struct session *session);
-struct slice session_credentials(const struct session *session); /* of its opening */
+struct slice session_credentials(const struct session *session);   /* of its opening */
 /* Bytes that wait for a client that does not take them now. */
 size_t session_backlog(const struct session *session);
 bool session_is_over(const struct session *session);      /* its transport is gone, or going */

@@ -58,8 +58,8 @@ static bool take_over(struct connection *connection, int64_t now)
 
 static void open_at_edge(struct connection *connection, int64_t now)
 {
-    const struct session_opening opening = {
-        .revision = 4, .remote_address = "127.0.0.1", .takes_offsets = connection->takes_offsets};
+    const struct session_opening opening = {.revision = 4,
+                                            .takes_offsets = connection->takes_offsets};
     struct actor_edge *edge = connection->edge;
     connection->is_open_at_edge = true;
     bool is_open =

@@ -72,7 +72,6 @@ static void serve(struct request *request, int64_t now)
                                     .sid = slice_of_string(polling->sid),
                                     .body = buffer_slice(&request->body)};
     const struct session_opening opening = {.revision = 4,
-                                            .remote_address = "127.0.0.1",
                                             .takes_offsets = polling->self->takes_offsets};
     if (polling->sid[0] == '\0' && actor_edge_accepts(edge)) {
         session_open_polling(edge->sessions, &opening, &request->exchange, now);

@@ -253,7 +253,7 @@ static inline const struct session_opening *opening(int revision)
 {
     static struct session_opening opening;
 
-    opening = (struct session_opening){.revision = revision, .remote_address = "192.0.2.1"};
+    opening = (struct session_opening){.revision = revision};
     return &opening;
 }
 

@@ -30,8 +30,7 @@ static struct chat_fixture *recovering(void **state)
 /* A client that takes offsets says this. */
 static struct fake_websocket *saying(struct chat_fixture *fixture, const char *connect)
 {
-    static const struct session_opening opening = {
-        .revision = 4, .takes_offsets = true, .remote_address = "192.0.2.1"};
+    static const struct session_opening opening = {.revision = 4, .takes_offsets = true};
     struct fake_websocket *client = fake_websocket_new(&fixture->sessions);
     assert_true(session_open_websocket(fixture->sessions.table, &opening, &client->websocket,
                                        fixture->sessions.now));

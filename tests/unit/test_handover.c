@@ -16,7 +16,6 @@ static struct handover example(void)
         .heartbeat = 1,
         .silence = 2,
         .connect = 3,
-        .remote_address = text("192.0.2.1"),
         .credentials = text("key"),
         .socket_count = 2,
         .sockets = {{text("/"), text(ID_A), text("state")}, {text("/x"), text(ID_B), SLICE_EMPTY}}};
@@ -51,7 +50,6 @@ static void test_what_is_written_is_read(void **state)
     assert_int_equal(read.heartbeat, 1);
     assert_int_equal(read.silence, 2);
     assert_int_equal(read.connect, 3);
-    assert_true(slice_is(read.remote_address, "192.0.2.1"));
     assert_true(slice_is(read.credentials, "key"));
     assert_int_equal(read.socket_count, 2);
     assert_true(slice_is(read.sockets[0].name_space, "/"));
