@@ -10,6 +10,7 @@
 
 enum {
     REOPEN_INTERVAL_MS = 100,
+    CHUNK_INTERVAL_MS = 1,   /* between frames that hold nothing but chunks */
     OFFER_BYTES = 1 << 20,   /* of one OFFER, and the last agent's */
     SCRATCH_KEPT = 64 * 1024 /* bytes of the scratch buffer that outlive their use */
 };
@@ -26,6 +27,8 @@ struct bridge {
     int64_t now;          /* of the entry point that runs */
     int64_t opened_at;    /* last attempt to open the link, or its end */
     int64_t idle_at;      /* since when a draining bridge has had no job */
+    int64_t flushed_at;   /* when what was said last went out */
+    bool is_pressing;     /* more than chunks was said since */
     unsigned unconfirmed; /* REGISTERs of this link without their REGISTERED */
     bool is_registered;
     bool is_draining;
@@ -42,6 +45,7 @@ static void say(void *context, const struct bus_message *message)
     if (bridge->has_overflowed) {
         return;
     }
+    bridge->is_pressing |= message->type != BUS_WORK_CHUNK;
     bus_encode(&bridge->outgoing, message);
     bridge->has_overflowed =
         link_send_encoded(&bridge->link, buffer_slice(&bridge->outgoing)) == ERROR_OVERLOADED;
@@ -253,6 +257,16 @@ static bool has_room(const struct bridge *bridge)
     return link_retained(&bridge->link) <= bridge->settings.link.retained_max / 2;
 }
 
+/*
+ * Each frame wakes eight threads on its way to a client. Of many replies at once the chunks of a
+ * millisecond share one; a chunk that comes alone goes out at once.
+ */
+static bool may_wait(const struct bridge *bridge, int64_t now)
+{
+    return !bridge->is_pressing && bridge->link.open.length > 0 &&
+           now - bridge->flushed_at < CHUNK_INTERVAL_MS;
+}
+
 void bridge_flush(struct bridge *bridge, int64_t now)
 {
     bridge->now = now;
@@ -260,7 +274,11 @@ void bridge_flush(struct bridge *bridge, int64_t now)
     }
     jobs_run_due(bridge->jobs, now);
     settle(bridge);
-    link_flush(&bridge->link, now);
+    if (!may_wait(bridge, now)) {
+        bridge->flushed_at = bridge->link.open.length > 0 ? now : bridge->flushed_at;
+        bridge->is_pressing = false;
+        link_flush(&bridge->link, now);
+    }
 }
 
 bool bridge_notify(struct bridge *bridge, const struct bus_message *message, int64_t now)
@@ -276,7 +294,12 @@ bool bridge_notify(struct bridge *bridge, const struct bus_message *message, int
 
 int64_t bridge_deadline(const struct bridge *bridge)
 {
-    return jobs_deadline(bridge->jobs);
+    int64_t deadline = jobs_deadline(bridge->jobs);
+    int64_t flush_at = bridge->flushed_at + CHUNK_INTERVAL_MS;
+    if (may_wait(bridge, bridge->now) && (deadline < 0 || flush_at < deadline)) {
+        return flush_at;
+    }
+    return deadline;
 }
 
 /* --- reload ----------------------------------------------------------------------------------- */
