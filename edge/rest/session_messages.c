@@ -209,12 +209,12 @@ struct extent {
     bool has_more;
 };
 
-static struct extent extent_of(const struct bus_list *messages, const struct bus_history *asked)
+static struct extent extent_of(const struct bus_list *messages, const struct bus_history *asked,
+                               struct arena *arena)
 {
-    int64_t times[PAGE_MAX + PAGE_SPARE];
+    uint32_t count = messages->count;
+    int64_t *times = arena_allocate(arena, (count + 1) * sizeof(*times));
     bool is_forward = asked->after > 0;
-    uint32_t count =
-        messages->count < PAGE_MAX + PAGE_SPARE ? messages->count : PAGE_MAX + PAGE_SPARE;
     struct msgpack_reader reader = bus_list_read(messages);
     struct bus_stored_message message;
     for (uint32_t i = 0; i < count && bus_list_next(&reader, BUS_ELEMENT_STORED, &message); i++) {
@@ -233,7 +233,8 @@ static void on_messages(void *context, const struct uplink_outcome *outcome)
         return;
     }
     const struct bus_list *messages = &outcome->answer->history_page.messages;
-    struct extent extent = extent_of(messages, &outcome->sent->history);
+    struct extent extent = extent_of(messages, &outcome->sent->history, &wait->rest->arena);
+    arena_reset(&wait->rest->arena);
     struct msgpack_reader reader = bus_list_read(messages);
     struct bus_stored_message message;
     struct buffer *out = &wait->rest->scratch;

@@ -92,29 +92,39 @@ static void receipt_answered(struct router *router, const struct question *quest
     }
 }
 
+/* The messages of a page, newest first, that are sent: from `first` to before `end`. */
+struct span {
+    size_t first, end;
+};
+
 /*
- * Messages of a page, newest first, are dropped at the end from which the caller pages on: the
- * oldest ones, or with `after` the newest. Returns where to begin so that the rest fits.
+ * As many as fit from the end at which the caller begins, the newest ones, or with `after` the
+ * oldest. It goes on by their time, so those of one time stay together if that is possible.
  */
-static size_t first_that_fits(const struct store_page *page, bool is_forward)
+static struct span span_that_fits(const struct store_page *page, bool is_forward)
 {
-    size_t first = is_forward ? page->count : 0;
-    size_t bytes = 0;
-    while (first > 0 &&
-           (bytes == 0 ||
-            bytes + page->messages[first - 1].body.length + STORED_OVERHEAD <= PAGE_BYTES_MAX)) {
-        first--;
-        bytes += page->messages[first].body.length + STORED_OVERHEAD;
+    size_t count = 0, whole = 0, bytes = 0;
+    int64_t time = 0;
+    for (; count < page->count; count++) {
+        const struct message_record *message =
+            &page->messages[is_forward ? page->count - 1 - count : count];
+        bytes += message->body.length + STORED_OVERHEAD;
+        whole = message->created_at != time ? count : whole;
+        time = message->created_at;
+        if (count > 0 && bytes > PAGE_BYTES_MAX) {
+            count = whole > 0 ? whole : count;
+            break;
+        }
     }
-    return first;
+    return is_forward ? (struct span){page->count - count, page->count} : (struct span){0, count};
 }
 
 static void answer_history(struct peer *peer, uint64_t request, uint64_t trace,
                            const struct room *room, const struct store_page *page, bool is_forward)
 {
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    for (size_t i = page == NULL ? 0 : first_that_fits(page, is_forward);
-         page != NULL && i < page->count; i++) {
+    struct span span = page == NULL ? (struct span){0, 0} : span_that_fits(page, is_forward);
+    for (size_t i = span.first; i < span.end; i++) {
         const struct message_record *record = &page->messages[i];
         struct bus_stored_message element = {.id = record->id,
                                              .seq = record->seq,
@@ -124,9 +134,6 @@ static void answer_history(struct peer *peer, uint64_t request, uint64_t trace,
                                              .client_message_id = record->client_message_id,
                                              .in_reply_to = record->in_reply_to,
                                              .body = record->body};
-        if (list.count > 0 && list.bytes.length + record->body.length > PAGE_BYTES_MAX) {
-            break;
-        }
         bus_list_add(&list, BUS_ELEMENT_STORED, &element);
     }
     struct bus_message message = {

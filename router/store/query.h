@@ -17,7 +17,9 @@ enum store_query_type {
     STORE_QUERY_AFTER_TIME,     /* the same, with created_at > after_ms */
     STORE_QUERY_AFTER_POSITION, /* the same, with position > after_seq */
     STORE_QUERY_HISTORY,  /* newest first: created_at < before_ms (0: no bound) and > after_ms (0:
-                             none), at most limit; with after_ms the oldest ones after it */
+                             none), at most limit; with after_ms the oldest ones after it. Whoever
+                             pages by time misses none: up to STORE_TIES_MAX more come with the
+                             last one when they are of its time */
     STORE_QUERY_MESSAGE,  /* the message with that id, in any room */
     STORE_QUERY_ID_TAKEN, /* found: a message or event has that id, shown or not */
     STORE_QUERY_PARTICIPANTS, /* ids of a room's list, in order of being added; limit 0: all */
@@ -45,6 +47,7 @@ enum store_query_type {
  */
 enum {
     STORE_PAGE_BYTES_MAX = 8 * 1024 * 1024,
+    STORE_TIES_MAX = 1000,
     STORE_SEARCH_ROWS_MAX = 20000, /* looked at by one search; complete tells if that was all */
     STORE_RUNS_SEEN_MAX = 2000,    /* jobs of the agent, likewise: `total` counts among them */
     STORE_SEARCH_TEXT_MAX = 512    /* bytes */

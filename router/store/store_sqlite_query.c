@@ -84,8 +84,18 @@ void sqlite_page_add_message(struct store_page *page, const struct message_recor
     own->body = arena_copy(&page->arena, message->body);
 }
 
-/* Steps through a statement of messages until limit, the page's bound in bytes, or the end. */
-static int read_messages(struct sqlite_row *row, size_t limit, struct store_page *page)
+/* Is there no room for one more, of that time? */
+static bool is_full(const struct store_page *page, size_t limit, size_t ties, int64_t created_at)
+{
+    return page->count >= limit && (page->count == 0 || page->count >= limit + ties ||
+                                    page->messages[page->count - 1].created_at != created_at);
+}
+
+/*
+ * Steps through a statement of messages until limit, the page's bound in bytes, or the end. ties:
+ * so many more if they are of the last one's time.
+ */
+static int read_messages(struct sqlite_row *row, size_t limit, size_t ties, struct store_page *page)
 {
     size_t capacity = 0;
     size_t bytes = 0;
@@ -93,13 +103,12 @@ static int read_messages(struct sqlite_row *row, size_t limit, struct store_page
 
     page->complete = true;
     while (sqlite_row_next(row, &rc)) {
-        struct message_record message;
+        struct message_record message = sqlite_row_message(row, true);
 
-        if (page->count == limit || bytes > STORE_PAGE_BYTES_MAX) {
+        if (is_full(page, limit, ties, message.created_at) || bytes > STORE_PAGE_BYTES_MAX) {
             page->complete = false;
             return sqlite_row_stop(row);
         }
-        message = sqlite_row_message(row, true);
         bytes += message.body.length;
         sqlite_page_add_message(page, &message, &capacity);
     }
@@ -135,7 +144,8 @@ static int read_between(struct store_sqlite *self, enum store_sqlite_statement s
     sqlite3_bind_int64(row.statement, 1, (int64_t)query->room);
     sqlite3_bind_int64(row.statement, 2, from > kept ? from : kept);
     sqlite3_bind_int64(row.statement, 3, until);
-    return read_messages(&row, query->limit, page);
+    return read_messages(&row, query->limit,
+                         query->type == STORE_QUERY_HISTORY ? STORE_TIES_MAX : 0, page);
 }
 
 static int read_after(struct store_sqlite *self, const struct store_query *query, int64_t seq,
@@ -218,7 +228,7 @@ static int read_message(struct store_sqlite *self, const struct store_query *que
     int rc;
 
     sqlite_page_bind_id(row.statement, query->id, packed);
-    rc = read_messages(&row, 1, page);
+    rc = read_messages(&row, 1, 0, page);
     if (rc == SQLITE_OK && page->count == 1) {
         int64_t kept = 0;
 

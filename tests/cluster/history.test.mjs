@@ -156,6 +156,30 @@ describe('history', TEST_OPTIONS, () => {
         assert.deepEqual(forward.flatMap((page) => page.reverse()), ids);
     });
 
+    it('of one millisecond is parted by no page', async () => {
+        const burst = randomUUID();
+        const author = await clients.connect({ url: cluster.url, entityId: agentId });
+        await Promise.all(Array.from({ length: 200 }, (_, i) => author.say(burst, `message ${i}`)));
+        const everything = await getMessages(burst, `?limit=${HISTORY_MAX}`);
+        assert.equal(everything.length, 200);
+        assert.ok(new Set(everything.map(({ created_at: at }) => at)).size < 200);
+        for (const limit of [1, 7]) {
+            const found = { before: [], after: [] };
+            let page = await getMessages(burst, `?limit=${limit}`);
+            while (page.length > 0) {
+                found.before.push(...page);
+                page = await getMessages(burst,
+                    `?limit=${limit}&before=${page.at(-1).created_at}`);
+            }
+            page = await getMessages(burst, `?limit=${limit}&after=1`);
+            while (page.length > 0) {
+                found.after.unshift(...page);
+                page = await getMessages(burst, `?limit=${limit}&after=${page[0].created_at}`);
+            }
+            assert.deepEqual(found, { before: everything, after: everything });
+        }
+    });
+
     it('of an unknown channel is empty', async () => {
         assert.deepEqual(await getMessages(randomUUID()), []);
     });

@@ -352,13 +352,25 @@ static size_t after_position(const struct stored_room *room, uint64_t position)
     return at;
 }
 
+static int64_t time_at(const struct stored_room *room, size_t position)
+{
+    return room->messages[position]->record.created_at;
+}
+
 static void history(struct store_page *page, const struct stored_room *room,
                     const struct store_query *query)
 {
     size_t from = query->after_ms == 0 ? 0 : reaches(room, query->after_ms + 1);
     size_t until = query->before_ms == 0 ? room->count : reaches(room, query->before_ms);
+    bool newest_first = query->after_ms == 0;
+    size_t limit = query->limit;
     until = until < from ? from : until;
-    page_of(page, room, from, until, query->limit, query->after_ms == 0);
+    while (limit > 0 && limit < until - from &&
+           time_at(room, newest_first ? until - limit : from + limit - 1) ==
+               time_at(room, newest_first ? until - limit - 1 : from + limit)) {
+        limit++; /* those of one time stay together */
+    }
+    page_of(page, room, from, until, limit, newest_first);
     for (size_t i = 0; query->after_ms != 0 && i < page->count / 2; i++) {
         struct message_record swap = page->messages[i];
         page->messages[i] = page->messages[page->count - 1 - i];
