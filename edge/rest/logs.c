@@ -39,6 +39,29 @@ static void on_lines(void *context, const struct uplink_outcome *outcome)
     buffer_shrink(&rest->scratch, 1 << 16);
 }
 
+/* Lines name agents: whose they are was asked for by its id. The question waits in the list. */
+static void on_agent(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    struct bus_message message;
+    struct bus_logs_get *get = &message.logs_get;
+    bool is_unknown = wait->exchange != NULL && rest_error_of(outcome) == ERROR_NOT_FOUND;
+    if (!is_unknown && rest_is_over(wait, outcome, NULL)) {
+        return;
+    }
+    struct slice name = is_unknown ? SLICE_EMPTY : outcome->answer->agent_state.name;
+    struct msgpack_reader reader = msgpack_reader_of(buffer_slice(&wait->list));
+    if (bus_decode(&reader, &message) != 0) {
+        rest_wait_refuse(wait, ERROR_INTERNAL, NULL);
+        return;
+    }
+    if (is_unknown || (get->agent.length > 0 && !slice_equals(get->agent, name))) {
+        get->limit = 0;
+    }
+    get->agent = name;
+    rest_ask_on(wait, &message, &get->request, on_lines, outcome->now);
+}
+
 static struct slice query_text(const struct rest_call *call, const char *name)
 {
     struct slice value;
@@ -52,6 +75,7 @@ void rest_get_logs(const struct rest_call *call)
     struct bus_message message = {.type = BUS_LOGS_GET};
     struct bus_logs_get *get = &message.logs_get;
     struct slice level = query_text(call, "level"), agent = query_text(call, "agentName");
+    struct slice id = query_text(call, "agentId");
     uint64_t since = 0;
     if (!rest_is_for_operators(call)) {
         return;
@@ -63,17 +87,18 @@ void rest_get_logs(const struct rest_call *call)
         rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Invalid since, limit or level");
         return;
     }
-    if (!slice_is(query_text(call, "agentId"), "all")) {
-        get->limit = 0; /* lines name agents, not ids */
-    }
     get->since = (int64_t)since;
     get->agent = slice_is(agent, "all") ? SLICE_EMPTY : agent;
-    struct rest_wait *wait = rest_ask(call, &message, &get->request, on_lines);
+    struct bus_message whose = {.type = BUS_AGENT_GET, .agent_get = {.id = id}};
+    struct rest_wait *wait = slice_is(id, "all")
+                                 ? rest_ask(call, &message, &get->request, on_lines)
+                                 : rest_ask(call, &whose, &whose.agent_get.request, on_agent);
     if (wait != NULL) {
+        bus_encode(&wait->list, &message);
         buffer_append_char(&wait->note, '{');
         json_write_string_member(&wait->note, "requestedLevel", level);
         json_write_string_member(&wait->note, "agentName", agent);
-        json_write_string_member(&wait->note, "agentId", query_text(call, "agentId"));
+        json_write_string_member(&wait->note, "agentId", id);
     }
 }
 

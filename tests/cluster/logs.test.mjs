@@ -1,6 +1,7 @@
 // What all processes log, as clients may watch it: events with filters, and the page of the newest.
 
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 
 import { Clients } from '../lib/chat.mjs';
@@ -68,6 +69,13 @@ describe('the cluster\'s log', TEST_OPTIONS, () => {
     it('is asked for by level, agent and time', async () => {
         const named = (await page('?agentName=Eliza')).body.logs;
         assert.ok(named.length > 0 && named.every(({ agentName }) => agentName === 'Eliza'));
+        const id = (await agentPath()).split('/').at(-1);
+        const identified = (await page(`?agentId=${id}`)).body;
+        assert.deepEqual(identified.logs, named);
+        assert.equal(identified.agentId, id);
+        assert.deepEqual((await page(`?agentId=${id}&agentName=Eliza`)).body.logs, named);
+        assert.deepEqual((await page(`?agentId=${id}&agentName=Other`)).body.logs, []);
+        assert.deepEqual((await page(`?agentId=${randomUUID()}`)).body.logs, []);
         assert.ok((await page('?level=info')).body.logs.every(({ level }) => level === 30));
         assert.deepEqual((await page('?level=fatal')).body.logs, []);
         assert.deepEqual((await page(`?since=${Date.now() + 60000}`)).body.logs, []);
