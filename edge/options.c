@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/log.h"
 #include "proto/base/options.h"
@@ -118,15 +119,18 @@ static const struct option option_table[] = {
     {"runs-max", OPTION_INTEGER, AT(rest.runs_max), "10000", 1, 1000000, "COUNT",
      "REST callers waiting for an agent at most; beyond: overloaded"},
     {"api-session-timeout", OPTION_DURATION, AT(rest.session.timeout), "30m", 100, 7 * DAY, "TIME",
-     "without activity, then a session of the Sessions API ends"},
+     "without activity, then a session of the Sessions API ends, unless it or its agent wants "
+     "another "
+     "(also, as in ElizaOS, SESSION_DEFAULT_TIMEOUT_MINUTES)"},
     {"api-session-timeout-min", OPTION_DURATION, AT(rest.session.timeout_min), "5m", 100, 7 * DAY,
-     "TIME", "the least that a session may ask for"},
+     "TIME", "the least that a session may ask for (SESSION_MIN_TIMEOUT_MINUTES)"},
     {"api-session-timeout-max", OPTION_DURATION, AT(rest.session.timeout_max), "24h", 100, 7 * DAY,
-     "TIME", "the most that a session may ask for"},
+     "TIME", "the most that a session may ask for (SESSION_MAX_TIMEOUT_MINUTES)"},
     {"api-session-duration", OPTION_DURATION, AT(rest.session.duration), "12h", 100, 14 * DAY,
-     "TIME", "how long a session lasts at most, unless it asks for more"},
+     "TIME",
+     "how long a session lasts at most, unless it asks for more (SESSION_MAX_DURATION_MINUTES)"},
     {"api-session-warning", OPTION_DURATION, AT(rest.session.warning), "5m", 0, 7 * DAY, "TIME",
-     "so long before its end a session is said to be near it"},
+     "so long before its end a session is said to be near it (SESSION_WARNING_THRESHOLD_MINUTES)"},
     {"api-session-kept", OPTION_DURATION, AT(rest.session.kept), "1h", 100, 7 * DAY, "TIME",
      "how long a session that has ended is 410 and not 404"},
     {"http-connections-max", OPTION_INTEGER, AT(http.connections_max), "100000", 1, 10000000,
@@ -157,10 +161,54 @@ static const struct option option_table[] = {
      "SIGTERM: hard stop after this time"},
 };
 
+/* --- ElizaOS's own variables --------------------------------------------------------------------
+ */
+
+/* In minutes. A flag or a variable of ours comes first. */
+static const struct {
+    const char *theirs;
+    const char *ours;
+} session_variables[] = {
+    {"SESSION_DEFAULT_TIMEOUT_MINUTES", "ELIZAMQ_API_SESSION_TIMEOUT"},
+    {"SESSION_MIN_TIMEOUT_MINUTES", "ELIZAMQ_API_SESSION_TIMEOUT_MIN"},
+    {"SESSION_MAX_TIMEOUT_MINUTES", "ELIZAMQ_API_SESSION_TIMEOUT_MAX"},
+    {"SESSION_MAX_DURATION_MINUTES", "ELIZAMQ_API_SESSION_DURATION"},
+    {"SESSION_WARNING_THRESHOLD_MINUTES", "ELIZAMQ_API_SESSION_WARNING"},
+};
+enum { MINUTES_DIGITS_MAX = 9 };
+
+static bool is_set(const char *variable)
+{
+    const char *text = getenv(variable);
+    return text != NULL && *text != '\0';
+}
+
+/* Returns the name of one that is no number, or NULL. */
+static const char *take_session_variables(void)
+{
+    const char *fault = NULL;
+    for (size_t i = 0; i < sizeof(session_variables) / sizeof(session_variables[0]); i++) {
+        const char *theirs = session_variables[i].theirs;
+        char value[MINUTES_DIGITS_MAX + 2];
+        if (!is_set(theirs) || is_set(session_variables[i].ours)) {
+            continue;
+        }
+        size_t length = strlen(getenv(theirs));
+        if (length > MINUTES_DIGITS_MAX || strspn(getenv(theirs), "0123456789") != length) {
+            fault = theirs;
+            continue;
+        }
+        snprintf(value, sizeof(value), "%sm", getenv(theirs));
+        setenv(session_variables[i].ours, value, 1);
+    }
+    return fault;
+}
+
 int edge_options_read(struct edge_options *options, int argc, char **argv, bool *done)
 {
     struct options_common common;
     char reason[512];
+    const char *fault = take_session_variables();
     enum options_result result =
         options_parse(option_table, sizeof(option_table) / sizeof(option_table[0]), "edge",
                       "An edge of an elizamq cluster: speaks Socket.IO, REST and SSE to clients.",
@@ -168,6 +216,10 @@ int edge_options_read(struct edge_options *options, int argc, char **argv, bool 
     *done = result != OPTIONS_RUN;
     if (*done) {
         return result == OPTIONS_EXIT_0 ? 0 : 2;
+    }
+    if (fault != NULL) {
+        *done = true;
+        return options_fail("edge", "%s is not a whole number of minutes", fault);
     }
     const struct agent_session_settings *session = &options->rest.session;
     if (session->timeout < session->timeout_min || session->timeout > session->timeout_max) {

@@ -81,6 +81,42 @@ enum agent_session_fault agent_session_configure(struct agent_session *session,
     return session->timeout == timeout ? AGENT_SESSION_FITS : AGENT_SESSION_OUT_OF_RANGE;
 }
 
+/* What is there, and within these bounds; else as it was. */
+static void take_setting(struct slice value, int64_t least, int64_t most, struct arena *arena,
+                         int64_t *ms)
+{
+    int64_t taken = *ms;
+    if (json_type(value) > JSON_NULL && take_minutes(value, arena, &taken)) {
+        *ms = between(taken, least, most);
+    }
+}
+
+void agent_session_take_settings(struct agent_session *session,
+                                 const struct agent_session_settings *settings,
+                                 struct slice raw_settings, struct arena *arena)
+{
+    struct slice timeout = SLICE_EMPTY, duration = SLICE_EMPTY, warning = SLICE_EMPTY;
+    struct slice renews = SLICE_EMPTY;
+    const struct json_field fields[] = {{"SESSION_TIMEOUT_MINUTES", &timeout},
+                                        {"SESSION_MAX_DURATION_MINUTES", &duration},
+                                        {"SESSION_WARNING_THRESHOLD_MINUTES", &warning},
+                                        {"SESSION_AUTO_RENEW", &renews}};
+    if (json_type(raw_settings) != JSON_OBJECT) {
+        return;
+    }
+    json_collect(raw_settings, fields, sizeof(fields) / sizeof(fields[0]));
+    take_setting(timeout, settings->timeout_min, settings->timeout_max, arena, &session->timeout);
+    take_setting(duration, session->timeout, 2 * settings->timeout_max, arena, &session->duration);
+    take_setting(warning, minute, settings->timeout_max, arena, &session->warning);
+    if (json_type(renews) == JSON_STRING) {
+        renews = json_decode_string(renews, arena);
+        session->renews_itself =
+            slice_is(renews, "true") || (session->renews_itself && !slice_is(renews, "false"));
+    } else {
+        json_to_boolean(renews, &session->renews_itself);
+    }
+}
+
 static int64_t end_of(const struct agent_session *session)
 {
     return session->created_at + session->duration;

@@ -50,6 +50,14 @@ enum agent_session_fault {
 /* Without a time yet: see agent_session_begin(). */
 void agent_session_init(struct agent_session *session,
                         const struct agent_session_settings *settings);
+/*
+ * Takes over what a character says of its sessions in its raw settings: ElizaOS's
+ * SESSION_TIMEOUT_MINUTES, SESSION_MAX_DURATION_MINUTES, SESSION_WARNING_THRESHOLD_MINUTES and
+ * SESSION_AUTO_RENEW. Values out of range are put right, those that are none leave what is there.
+ */
+void agent_session_take_settings(struct agent_session *session,
+                                 const struct agent_session_settings *settings,
+                                 struct slice raw_settings, struct arena *arena);
 /* Takes what a raw timeoutConfig says over; what it leaves out stays. */
 enum agent_session_fault agent_session_configure(struct agent_session *session,
                                                  const struct agent_session_settings *settings,

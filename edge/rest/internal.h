@@ -164,8 +164,6 @@ void rest_wait_answer(struct rest_wait *wait, int status, struct slice json);
 /* {"success":true,"data":… up to the value that the caller appends, and the rest of it. */
 struct buffer *rest_begin_data(struct rest *rest);
 void rest_end_data(struct rest_wait *wait, int status);
-/* Is the agent among those that the router knows? */
-bool rest_has_agent(const struct bus_list *agents, struct slice id);
 /* May whoever waits see this channel? */
 bool rest_may_show(const struct rest_wait *wait, struct slice channel);
 

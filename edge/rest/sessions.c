@@ -151,34 +151,48 @@ static void make_channel(struct rest_wait *wait, const struct agent_session *ses
     buffer_deinit(&list.bytes);
 }
 
-static void on_agents(void *context, const struct uplink_outcome *outcome)
+static void refuse_agent(struct rest_wait *wait, struct slice agent)
 {
-    struct rest_wait *wait = context;
-    struct agent_session session;
-    if (rest_is_session_over(wait, outcome)) {
-        return;
-    }
-    agent_session_read(buffer_slice(&wait->note), &wait->rest->arena, &session);
-    if (rest_has_agent(&outcome->answer->agents_page.agents, session.agent)) {
-        make_channel(wait, &session, outcome->now);
-        return;
-    }
     char message[UUID_TEXT_SIZE + 32];
     snprintf(message, sizeof(message), "Agent with ID '%.*s' not found", UUID_TEXT_LENGTH,
-             session.agent.data);
+             agent.data);
     refuse_wait(wait, 404, "AGENT_NOT_FOUND", message);
 }
 
-/* False: refused. */
-static bool read_session(const struct rest_call *call, struct agent_session *session)
+/* What was asked for comes before what the agent wants, and that before what is usual here. */
+static void on_agent(void *context, const struct uplink_outcome *outcome)
+{
+    struct rest_wait *wait = context;
+    const struct agent_session_settings *settings = &wait->rest->settings.session;
+    struct arena *arena = &wait->rest->arena;
+    struct agent_session session;
+    if (wait->exchange != NULL && rest_error_of(outcome) == ERROR_NOT_FOUND) {
+        refuse_agent(wait, outcome->sent->agent_get.id);
+        return;
+    }
+    if (rest_is_session_over(wait, outcome)) {
+        return;
+    }
+    struct buffer asked = wait->note;
+    wait->note = (struct buffer)BUFFER_EMPTY;
+    agent_session_read(buffer_slice(&asked), arena, &session);
+    agent_session_take_settings(&session, settings,
+                                json_get(outcome->answer->agent_state.details, "settings"), arena);
+    agent_session_configure(&session, settings, buffer_slice(&wait->list), arena);
+    agent_session_write(&session, &wait->note);
+    make_channel(wait, &session, outcome->now);
+    buffer_deinit(&asked);
+}
+
+/* config: the raw timeoutConfig, or empty; it was checked, and is for later. False: refused. */
+static bool read_session(const struct rest_call *call, struct agent_session *session,
+                         struct slice *config)
 {
     struct arena *arena = &call->rest->arena;
     struct slice agent = SLICE_EMPTY, user = SLICE_EMPTY, metadata = SLICE_EMPTY;
-    struct slice config = SLICE_EMPTY;
-    const struct json_field fields[] = {{"agentId", &agent},
-                                        {"userId", &user},
-                                        {"metadata", &metadata},
-                                        {"timeoutConfig", &config}};
+    struct agent_session trial = *session;
+    const struct json_field fields[] = {
+        {"agentId", &agent}, {"userId", &user}, {"metadata", &metadata}, {"timeoutConfig", config}};
     json_collect(call->body, fields, sizeof(fields) / sizeof(fields[0]));
     if (json_type(agent) != JSON_STRING || json_type(user) != JSON_STRING) {
         refuse_call(call, "Missing required fields: agentId, userId",
@@ -196,7 +210,7 @@ static bool read_session(const struct rest_call *call, struct agent_session *ses
                     SLICE_LITERAL("{\"field\":\"userId\",\"expectedFormat\":\"UUID v4\"}"));
     } else if (session->metadata.length > METADATA_MAX) {
         refuse_call(call, LONG_METADATA, SLICE_EMPTY);
-    } else if (agent_session_configure(session, &call->rest->settings.session, config, arena) ==
+    } else if (agent_session_configure(&trial, &call->rest->settings.session, *config, arena) ==
                AGENT_SESSION_NO_CONFIG) {
         refuse_call(call, INVALID_CONFIG, SLICE_EMPTY);
     } else {
@@ -209,19 +223,21 @@ void rest_post_session(const struct rest_call *call)
 {
     struct rest_call named = *call;
     struct agent_session session;
+    struct slice config = SLICE_EMPTY;
     char id[UUID_TEXT_SIZE], channel[UUID_TEXT_SIZE];
     agent_session_init(&session, &call->rest->settings.session);
-    if (!read_session(call, &session)) {
+    if (!read_session(call, &session, &config)) {
         return;
     }
     uuid_random(call->rest->ids, id);
     uuid_random(call->rest->ids, channel);
     named.id = slice_of(id, UUID_TEXT_LENGTH);
     session.channel = slice_of(channel, UUID_TEXT_LENGTH);
-    struct bus_message message = {.type = BUS_AGENTS_GET};
-    struct rest_wait *wait = rest_ask(&named, &message, &message.agents_get.request, on_agents);
+    struct bus_message message = {.type = BUS_AGENT_GET, .agent_get = {.id = session.agent}};
+    struct rest_wait *wait = rest_ask(&named, &message, &message.agent_get.request, on_agent);
     if (wait != NULL) {
         agent_session_write(&session, &wait->note);
+        buffer_append_slice(&wait->list, config);
     }
 }
 

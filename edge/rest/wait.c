@@ -142,18 +142,6 @@ void rest_end_data(struct rest_wait *wait, int status)
     buffer_shrink(&rest->scratch, 1 << 16);
 }
 
-bool rest_has_agent(const struct bus_list *agents, struct slice id)
-{
-    struct msgpack_reader reader = bus_list_read(agents);
-    struct bus_known_agent agent;
-    while (bus_list_next(&reader, BUS_ELEMENT_KNOWN_AGENT, &agent)) {
-        if (slice_equals(agent.id, id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool rest_may_show(const struct rest_wait *wait, struct slice channel)
 {
     return identity_may_enter(wait->identity, channel);

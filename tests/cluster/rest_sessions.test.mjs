@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { startCluster } from '../lib/cluster.mjs';
@@ -181,6 +184,43 @@ describe('a session', TEST_OPTIONS, () => {
         assert.equal(next.body.sessions.length, body.total - 2);
         assert.equal(next.body.next, undefined);
         isInvalid(await calls.get('?limit=x'), 'Invalid limit or before');
+    });
+});
+
+describe('the timeouts of a session', TEST_OPTIONS, () => {
+    let file;
+    let own;
+    before(async () => {
+        file = path.join(os.tmpdir(), `elizamq-agent-${randomUUID()}.json`);
+        fs.writeFileSync(file, JSON.stringify({
+            name: 'Patient', settings: {
+                SESSION_TIMEOUT_MINUTES: '60', SESSION_WARNING_THRESHOLD_MINUTES: 10,
+                SESSION_AUTO_RENEW: 'false',
+            },
+        }));
+        own = await startCluster({
+            edges: 1, args: { bridge: ['--agents', file] },
+            env: { SESSION_MAX_TIMEOUT_MINUTES: '90', SESSION_MAX_DURATION_MINUTES: '100' },
+        });
+    });
+    after(async () => {
+        await own?.stop();
+        fs.rmSync(file, { force: true });
+    });
+
+    it('are its own, else its agent\'s, else those of the edge', async () => {
+        const rest = sessionsOf(own);
+        const agent = await agentOf(rest);
+        const make = async (timeoutConfig) => (
+            await rest.create({ agentId: agent, timeoutConfig })).timeoutConfig;
+        const usual = {
+            timeoutMinutes: 60, autoRenew: false, maxDurationMinutes: 100,
+            warningThresholdMinutes: 10,
+        };
+        assert.deepEqual(await make(), usual);
+        assert.deepEqual(await make({ timeoutMinutes: 7, autoRenew: true }),
+            { ...usual, timeoutMinutes: 7, autoRenew: true });
+        assert.deepEqual(await make({ timeoutMinutes: 1000 }), { ...usual, timeoutMinutes: 90 });
     });
 });
 

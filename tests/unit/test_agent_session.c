@@ -103,6 +103,47 @@ static void what_is_no_configuration_changes_nothing(void **state)
     }
 }
 
+static void an_agent_has_timeouts_of_its_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *settings;
+        int64_t timeout, duration, warning; /* minutes */
+        bool renews_itself;
+    } cases[] = {
+        {"{\"SESSION_TIMEOUT_MINUTES\":\"60\",\"SESSION_MAX_DURATION_MINUTES\":90}", 60, 90, 5,
+         true},
+        {"{\"SESSION_TIMEOUT_MINUTES\":1,\"SESSION_WARNING_THRESHOLD_MINUTES\":0}", 5, 720, 1,
+         true},
+        {"{\"SESSION_TIMEOUT_MINUTES\":1e300,\"SESSION_MAX_DURATION_MINUTES\":1e300,"
+         "\"SESSION_WARNING_THRESHOLD_MINUTES\":1e300}",
+         1440, 2880, 1440, true},
+        {"{\"SESSION_AUTO_RENEW\":\"false\",\"SESSION_TIMEOUT_MINUTES\":\"soon\"}", 30, 720, 5,
+         false},
+        {"{\"SESSION_AUTO_RENEW\":false,\"SESSION_MAX_DURATION_MINUTES\":{}}", 30, 720, 5, false},
+        {"{\"SESSION_AUTO_RENEW\":\"true\",\"SESSION_WARNING_THRESHOLD_MINUTES\":null}", 30, 720, 5,
+         true},
+        {"{\"SESSION_AUTO_RENEW\":7}", 30, 720, 5, true},
+        {"[]", 30, 720, 5, true},
+        {"", 30, 720, 5, true},
+    };
+    struct arena arena;
+    arena_init(&arena);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct agent_session session = session_at(NOW);
+        agent_session_take_settings(&session, &settings, slice_of_string(cases[i].settings),
+                                    &arena);
+        assert_int_equal(session.timeout, cases[i].timeout * MINUTE);
+        assert_int_equal(session.duration, cases[i].duration * MINUTE);
+        assert_int_equal(session.warning, cases[i].warning * MINUTE);
+        assert_int_equal(session.renews_itself, cases[i].renews_itself);
+        assert_int_equal(configure(&session, "{\"timeoutMinutes\":7}"), AGENT_SESSION_FITS);
+        assert_int_equal(session.timeout, 7 * MINUTE); /* whoever makes it wants another */
+        assert_int_equal(session.warning, cases[i].warning * MINUTE);
+    }
+    arena_deinit(&arena);
+}
+
 static void a_record_brings_it_back(void **state)
 {
     (void)state;
@@ -143,6 +184,7 @@ int main(void)
         cmocka_unit_test(its_longest_duration_is_never_passed),
         cmocka_unit_test(timeouts_are_put_into_their_range),
         cmocka_unit_test(what_is_no_configuration_changes_nothing),
+        cmocka_unit_test(an_agent_has_timeouts_of_its_own),
         cmocka_unit_test(a_record_brings_it_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
