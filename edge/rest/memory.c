@@ -12,64 +12,81 @@ enum { MEMORIES_DEFAULT = 50, MEMORIES_MAX = 1000, ROOMS_PAGE = 150 };
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static void copy_member(struct buffer *out, struct slice members, const char *from, const char *to)
+/* What a message's body says, raw. */
+struct memory_view {
+    struct slice text, source, thought, actions, attachments, metadata, sender_name, channel;
+};
+
+/* shown: a buffer that what is seen borrows from. */
+static struct memory_view view_of(struct slice body, struct buffer *shown)
 {
-    struct slice value = json_get(members, from);
+    struct memory_view view;
+    const struct json_field fields[] = {
+        {"text", &view.text},
+        {"source", &view.source},
+        {"thought", &view.thought},
+        {"actions", &view.actions},
+        {"attachments", &view.attachments},
+        {"metadata", &view.metadata},
+        {"senderName", &view.sender_name},
+        {"channelId", &view.channel},
+    };
+    buffer_clear(shown);
+    chat_show_body(body, shown);
+    json_collect(buffer_slice(shown), fields, sizeof(fields) / sizeof(fields[0]));
+    return view;
+}
+
+static void write_raw(struct buffer *out, const char *name, struct slice value)
+{
     if (json_type(value) > JSON_NULL) {
-        json_write_raw_member(out, to, value);
+        json_write_raw_member(out, name, value);
     }
 }
 
-static void write_content(struct buffer *out, struct slice members, struct slice in_reply_to)
+static void write_content(struct buffer *out, const struct memory_view *view,
+                          struct slice in_reply_to)
 {
     json_write_key(out, "content");
     buffer_append_char(out, '{');
-    copy_member(out, members, "text", "text");
-    copy_member(out, members, "source", "source");
-    copy_member(out, members, "thought", "thought");
-    copy_member(out, members, "actions", "actions");
-    copy_member(out, members, "attachments", "attachments");
+    write_raw(out, "text", view->text);
+    write_raw(out, "source", view->source);
+    write_raw(out, "thought", view->thought);
+    write_raw(out, "actions", view->actions);
+    write_raw(out, "attachments", view->attachments);
     if (in_reply_to.length > 0) {
         json_write_string_member(out, "inReplyTo", in_reply_to);
     }
     buffer_append_char(out, '}');
 }
 
-static void write_metadata(struct buffer *out, const struct bus_stored_message *message,
-                           struct slice members)
+static void write_metadata(struct buffer *out, const struct memory_view *view, int64_t created_at)
 {
     static const char *const own[] = {"type", "timestamp", "entityName", NULL};
-    struct slice metadata = json_get(members, "metadata");
     json_write_key(out, "metadata");
     buffer_append_string(out, "{\"type\":\"message\"");
-    json_write_signed_member(out, "timestamp", message->created_at);
-    copy_member(out, members, "senderName", "entityName");
-    if (json_type(metadata) == JSON_OBJECT) {
-        rest_copy_members(out, metadata, own);
+    json_write_signed_member(out, "timestamp", created_at);
+    write_raw(out, "entityName", view->sender_name);
+    if (json_type(view->metadata) == JSON_OBJECT) {
+        rest_copy_members(out, view->metadata, own);
     }
     buffer_append_char(out, '}');
 }
 
 static void write_memory(struct buffer *out, const struct bus_stored_message *message,
-                         struct slice agent, struct slice room)
+                         const struct memory_view *view, struct slice agent, struct slice room)
 {
-    struct buffer braced = BUFFER_EMPTY;
-    buffer_append_char(&braced, '{');
-    buffer_append_slice(&braced, chat_body_members(message->body));
-    buffer_append_char(&braced, '}');
-    struct slice members = buffer_slice(&braced);
     buffer_append_char(out, '{');
     json_write_string_member(out, "id", message->id);
     json_write_string_member(out, "type", SLICE_LITERAL("messages"));
     json_write_signed_member(out, "createdAt", message->created_at);
-    write_content(out, members, message->in_reply_to);
+    write_content(out, view, message->in_reply_to);
     json_write_string_member(out, "entityId", message->sender);
     json_write_string_member(out, "agentId", agent);
     json_write_string_member(out, "roomId", room);
     json_write_boolean_member(out, "unique", true);
-    write_metadata(out, message, members);
+    write_metadata(out, view, message->created_at);
     buffer_append_char(out, '}');
-    buffer_deinit(&braced);
 }
 
 /* --- GET …/memories --------------------------------------------------------------------------- */
@@ -84,20 +101,21 @@ static void on_memories(void *context, const struct uplink_outcome *outcome)
     }
     struct msgpack_reader reader = bus_list_read(&outcome->answer->history_page.messages);
     struct bus_stored_message message;
+    struct buffer shown = BUFFER_EMPTY;
     struct buffer *out = rest_begin_data(wait->rest);
     buffer_append_string(out, "{\"memories\":[");
     while (bus_list_next(&reader, BUS_ELEMENT_STORED, &message)) {
+        struct memory_view view = view_of(message.body, &shown);
         struct slice room = wait->channel[0] != '\0' ? slice_of_string(wait->channel)
-                                                     : rest_channel_of(message.body, arena);
+                                                     : json_decode_string(view.channel, arena);
         if (!rest_may_show(wait, room)) {
             continue;
         }
-        if (out->data[out->length - 1] != '[') {
-            buffer_append_char(out, ',');
-        }
-        write_memory(out, &message, slice_of_string(wait->id), room);
+        rest_begin_element(out);
+        write_memory(out, &message, &view, slice_of_string(wait->id), room);
     }
     arena_reset(arena);
+    buffer_deinit(&shown);
     buffer_append_string(out, "]}");
     rest_end_data(wait, 200);
 }
