@@ -84,31 +84,18 @@ static struct slice render(struct http_exchange *exchange, int status, const cha
     return buffer_slice(&common->rendered);
 }
 
-static void respond(struct http_exchange *exchange, int status, const char *content_type,
-                    struct slice body, struct packet *packet)
-{
-    struct http_connection *connection = http_connection_of(exchange);
-    struct slice head =
-        render(exchange, status, content_type,
-               http_status_has_no_body(status) ? HTTP_BODY_NONE : HTTP_BODY_LENGTH, body.length);
-
-    if (exchange->is_head || http_status_has_no_body(status)) {
-        body = SLICE_EMPTY;
-    }
-    int error = http_output_send(&connection->output, connection->descriptor, head, body, packet);
-    http_connection_answered(connection, error);
-}
-
 void http_respond(struct http_exchange *exchange, int status, const char *content_type,
                   struct slice body)
 {
-    respond(exchange, status, content_type, content_type == NULL ? SLICE_EMPTY : body, NULL);
-}
+    struct http_connection *connection = http_connection_of(exchange);
+    bool has_body = content_type != NULL && !http_status_has_no_body(status);
+    struct slice head = render(exchange, status, content_type,
+                               http_status_has_no_body(status) ? HTTP_BODY_NONE : HTTP_BODY_LENGTH,
+                               content_type == NULL ? 0 : body.length);
+    int error = http_output_send(&connection->output, connection->descriptor, head,
+                                 has_body && !exchange->is_head ? body : SLICE_EMPTY);
 
-void http_respond_packet(struct http_exchange *exchange, int status, const char *content_type,
-                         struct packet *packet)
-{
-    respond(exchange, status, content_type, packet_payload(packet), packet);
+    http_connection_answered(connection, error);
 }
 
 void http_respond_file(struct http_exchange *exchange, int status, const char *content_type,
@@ -120,8 +107,7 @@ void http_respond_file(struct http_exchange *exchange, int status, const char *c
 
     if (exchange->is_head) {
         close(descriptor);
-        error =
-            http_output_send(&connection->output, connection->descriptor, head, SLICE_EMPTY, NULL);
+        error = http_output_send(&connection->output, connection->descriptor, head, SLICE_EMPTY);
     } else {
         error = http_output_send_file(&connection->output, connection->descriptor, head, descriptor,
                                       (off_t)offset, length);

@@ -12,7 +12,6 @@
 #include <stdint.h>
 #include "proto/base/arena.h"
 #include "proto/base/buffer.h"
-#include "proto/base/packet.h"
 #include "proto/base/slice.h"
 
 enum http_method {
@@ -107,10 +106,6 @@ void http_add_header(struct http_exchange *exchange, const char *name, struct sl
 /* The whole answer. HEAD requests get the headers only. content_type NULL: no body. */
 void http_respond(struct http_exchange *exchange, int status, const char *content_type,
                   struct slice body);
-/* The same with a packet's payload as the body: what does not go out at once is shared, not copied.
- */
-void http_respond_packet(struct http_exchange *exchange, int status, const char *content_type,
-                         struct packet *packet);
 /*
  * The same with `length` bytes of a regular file from `offset` on, read piece by piece as the
  * client takes them. Takes the descriptor over. A file that shrinks meanwhile ends the connection.

@@ -44,7 +44,7 @@ void http_intake_refuse(struct http_connection *connection, int status)
     connection->exchange.keeps_alive = false;
     http_intake_drop(connection);
     int error = http_output_send(&connection->output, connection->descriptor,
-                                 buffer_slice(&common->rendered), body, NULL);
+                                 buffer_slice(&common->rendered), body);
     http_connection_answered(connection, error);
 }
 
@@ -153,7 +153,7 @@ static void send_continue(struct http_connection *connection)
 {
     http_connection_note_progress(connection);
     if (http_output_send(&connection->output, connection->descriptor,
-                         SLICE_LITERAL("HTTP/1.1 100 Continue\r\n\r\n"), SLICE_EMPTY, NULL) != 0) {
+                         SLICE_LITERAL("HTTP/1.1 100 Continue\r\n\r\n"), SLICE_EMPTY) != 0) {
         http_connection_abort(connection);
     }
 }

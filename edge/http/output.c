@@ -26,15 +26,12 @@ void http_output_deinit(struct http_output *output)
 {
     buffer_deinit(&output->bytes);
     output->bytes_sent = 0;
-    if (output->packet != NULL) {
-        packet_release(&output->packet);
-    }
     drop_file(output);
 }
 
 bool http_output_is_empty(const struct http_output *output)
 {
-    return output->bytes.length == 0 && output->packet == NULL && output->file < 0;
+    return output->bytes.length == 0 && output->file < 0;
 }
 
 static struct slice waiting_bytes(const struct http_output *output)
@@ -46,18 +43,9 @@ static struct slice waiting_bytes(const struct http_output *output)
                     output->bytes.length - output->bytes_sent);
 }
 
-static struct slice waiting_packet(const struct http_output *output)
-{
-    if (output->packet == NULL) {
-        return SLICE_EMPTY;
-    }
-    struct slice payload = packet_payload(output->packet);
-    return slice_of(payload.data + output->packet_sent, payload.length - output->packet_sent);
-}
-
 size_t http_output_backlog(const struct http_output *output)
 {
-    return waiting_bytes(output).length + waiting_packet(output).length;
+    return waiting_bytes(output).length;
 }
 
 /* One system call for two runs of bytes. How many were taken, 0 when choked, or ERROR_CLOSED. */
@@ -83,7 +71,7 @@ static ssize_t send_both(int descriptor, struct slice first, struct slice second
 
 void http_output_append(struct http_output *output, struct slice bytes)
 {
-    assert(output->packet == NULL && output->file < 0);
+    assert(output->file < 0);
     if (output->bytes_sent > 0 && output->bytes_sent * 2 > output->bytes.length) {
         buffer_consume(&output->bytes, output->bytes_sent);
         output->bytes_sent = 0;
@@ -92,7 +80,7 @@ void http_output_append(struct http_output *output, struct slice bytes)
 }
 
 int http_output_send(struct http_output *output, int descriptor, struct slice head,
-                     struct slice body, struct packet *packet)
+                     struct slice body)
 {
     size_t sent = 0;
 
@@ -109,13 +97,7 @@ int http_output_send(struct http_output *output, int descriptor, struct slice he
         sent = head.length;
     }
     size_t body_sent = sent - head.length;
-    if (body_sent == body.length) {
-        return 0;
-    }
-    if (packet != NULL) {
-        output->packet = packet_share(packet);
-        output->packet_sent = body_sent;
-    } else {
+    if (body_sent < body.length) {
         http_output_append(output, slice_of(body.data + body_sent, body.length - body_sent));
     }
     return 0;
@@ -154,13 +136,13 @@ int http_output_send_file(struct http_output *output, int descriptor, struct sli
     bool waits = !http_output_is_empty(output);
     ssize_t sent = 0;
 
-    assert(output->packet == NULL && output->file < 0);
+    assert(output->file < 0);
     output->file = file;
     output->file_offset = offset;
     output->file_left = length;
     if (length == 0) {
         drop_file(output);
-        return http_output_send(output, descriptor, head, SLICE_EMPTY, NULL);
+        return http_output_send(output, descriptor, head, SLICE_EMPTY);
     }
     if (!waits) {
         sent = send_piece(output, descriptor, head);
@@ -174,22 +156,12 @@ int http_output_send_file(struct http_output *output, int descriptor, struct sli
     return 0;
 }
 
-/* Accounts for what the socket took of the bytes and the packet. */
 static void mark_sent(struct http_output *output, size_t sent)
 {
-    size_t bytes = waiting_bytes(output).length;
-    size_t of_bytes = sent < bytes ? sent : bytes;
-
-    output->bytes_sent += of_bytes;
-    if (output->bytes.length > 0 && output->bytes_sent == output->bytes.length) {
+    output->bytes_sent += sent;
+    if (output->bytes_sent == output->bytes.length) {
         buffer_deinit(&output->bytes);
         output->bytes_sent = 0;
-    }
-    if (output->packet != NULL) {
-        output->packet_sent += sent - of_bytes;
-        if (waiting_packet(output).length == 0) {
-            packet_release(&output->packet);
-        }
     }
 }
 
@@ -198,7 +170,7 @@ ssize_t http_output_flush(struct http_output *output, int descriptor)
     ssize_t total = 0;
 
     if (http_output_backlog(output) > 0) {
-        ssize_t sent = send_both(descriptor, waiting_bytes(output), waiting_packet(output));
+        ssize_t sent = send_both(descriptor, waiting_bytes(output), SLICE_EMPTY);
 
         if (sent < 0) {
             return sent;

@@ -1,6 +1,6 @@
 /*
  * Whatever the socket takes at a time, what was queued arrives whole and in order: bytes, then a
- * shared packet or a piece of a file.
+ * piece of a file.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -81,9 +81,9 @@ static void test_a_small_answer_leaves_at_once(void **state)
 {
     struct pair *pair = *state;
 
-    assert_int_equal(http_output_send(&pair->output, pair->near, SLICE_LITERAL("head "),
-                                      SLICE_LITERAL("body"), NULL),
-                     0);
+    assert_int_equal(
+        http_output_send(&pair->output, pair->near, SLICE_LITERAL("head "), SLICE_LITERAL("body")),
+        0);
     assert_true(http_output_is_empty(&pair->output));
     assert_arrives(pair, "head body", 0, 0);
 }
@@ -93,27 +93,11 @@ static void test_the_rest_of_a_large_body_is_kept(void **state)
     struct pair *pair = *state;
 
     assert_int_equal(http_output_send(&pair->output, pair->near, SLICE_LITERAL("head "),
-                                      slice_of(pair->large, LARGE), NULL),
+                                      slice_of(pair->large, LARGE)),
                      0);
     assert_false(http_output_is_empty(&pair->output));
     assert_true(http_output_backlog(&pair->output) > LARGE / 2);
     assert_arrives(pair, "head ", 0, LARGE);
-}
-
-static void test_the_rest_of_a_packet_is_shared(void **state)
-{
-    struct pair *pair = *state;
-    struct slice part = slice_of(pair->large, LARGE);
-    struct packet *packet = packet_new(PACKET_TEXT, &part, 1);
-
-    assert_int_equal(http_output_send(&pair->output, pair->near, SLICE_LITERAL("head "),
-                                      packet_payload(packet), packet),
-                     0);
-    assert_int_equal(packet->references, 2);
-    assert_int_equal(pair->output.bytes.capacity, 0);
-    assert_arrives(pair, "head ", 0, LARGE);
-    assert_int_equal(packet->references, 1);
-    packet_release(&packet);
 }
 
 static void test_appended_bytes_keep_their_order(void **state)
@@ -124,7 +108,7 @@ static void test_appended_bytes_keep_their_order(void **state)
     http_output_append(&pair->output, SLICE_LITERAL("two "));
     assert_int_equal(http_output_backlog(&pair->output), 8);
     assert_int_equal(http_output_send(&pair->output, pair->near, SLICE_LITERAL("three "),
-                                      slice_of(pair->large, 1000), NULL),
+                                      slice_of(pair->large, 1000)),
                      0);
     assert_arrives(pair, "one two three ", 0, 1000);
 }
@@ -185,7 +169,7 @@ static void test_a_closed_peer_is_an_error_and_no_signal(void **state)
 
     shutdown(pair->far, SHUT_RDWR);
     assert_int_equal(
-        http_output_send(&pair->output, pair->near, SLICE_LITERAL("head"), SLICE_EMPTY, NULL),
+        http_output_send(&pair->output, pair->near, SLICE_LITERAL("head"), SLICE_EMPTY),
         ERROR_CLOSED);
     assert_int_equal(http_output_send_file(&pair->output, pair->near, SLICE_LITERAL("head "),
                                            file_of(pair), 0, 1000),
@@ -197,7 +181,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_small_answer_leaves_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_rest_of_a_large_body_is_kept, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_rest_of_a_packet_is_shared, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_appended_bytes_keep_their_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_is_read_as_it_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_may_have_to_wait, set_up, tear_down),

@@ -141,28 +141,24 @@ test('a thousand slow heads cost what was sent, and end', () =>
 
 test('a client that does not read its answer is cut', () =>
     withServer({ write_deadline: 300 }, async (server) => {
-        for (const target of ['/bytes?n=20000000', '/bytes?n=20000000&packet=1']) {
-            const client = await server.connect();
-            client.socket.pause();
-            client.write(get(target));
-            await until(async () => (await server.state()).connections === 1, 'the cut');
-            client.destroy();
-        }
-        assert.equal((await server.state()).deadlines, 2);
+        const client = await server.connect();
+        client.socket.pause();
+        client.write(get('/bytes?n=20000000'));
+        await until(async () => (await server.state()).connections === 1, 'the cut');
+        client.destroy();
+        assert.equal((await server.state()).deadlines, 1);
     }));
 
 test('a client that reads slowly gets the whole answer', () =>
     withServer({ write_deadline: 2000, idle_timeout: 300 }, async (server) => {
-        for (const target of ['/bytes?n=20000000', '/bytes?n=20000000&packet=1']) {
-            const client = await server.connect();
-            client.socket.pause();
-            client.write(get(target) + get('/hello'));
-            await pause(500);
-            client.socket.resume();
-            assert.equal((await client.answer()).body.length, 20000000);
-            assert.equal((await client.answer()).body, 'hello');
-            client.destroy();
-        }
+        const client = await server.connect();
+        client.socket.pause();
+        client.write(get('/bytes?n=20000000') + get('/hello'));
+        await pause(500);
+        client.socket.resume();
+        assert.equal((await client.answer()).body.length, 20000000);
+        assert.equal((await client.answer()).body, 'hello');
+        client.destroy();
     }));
 
 test('a flood of requests whose answers are not read is bounded', () =>

@@ -22,7 +22,6 @@
 #include "edge/http/static.h"
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
-#include "proto/base/packet.h"
 
 enum { WAITING_MAX = 20000, ADOPTED_BYTES = 4096 };
 
@@ -141,17 +140,9 @@ static void get_bytes(struct test_server *server, struct http_exchange *exchange
 {
     size_t length = (size_t)number_of(server, request, "n");
     char *bytes = memory_allocate(length + 1);
-    struct slice part = slice_of(bytes, length);
 
     memset(bytes, 'x', length);
-    if (number_of(server, request, "packet") == 0) {
-        http_respond(exchange, 200, "text/plain", part);
-    } else {
-        struct packet *packet = packet_new(PACKET_TEXT, &part, 1);
-
-        http_respond_packet(exchange, 200, "text/plain", packet);
-        packet_release(&packet);
-    }
+    http_respond(exchange, 200, "text/plain", slice_of(bytes, length));
     free(bytes);
 }
 
