@@ -442,11 +442,6 @@ struct http_exchange *http_client_ask(struct http_client *client,
     return exchange;
 }
 
-size_t http_client_count(const struct http_client *client)
-{
-    return client->count;
-}
-
 struct http_client *http_client_new(struct uv_loop_s *loop,
                                     const struct http_client_settings *settings)
 {

@@ -80,6 +80,4 @@ void http_exchange_cancel(struct http_exchange *exchange);
 /* Its owner wants to hear no more of it; it goes on for a little, to keep its connection. */
 void http_exchange_release(struct http_exchange *exchange);
 
-size_t http_client_count(const struct http_client *client); /* exchanges under way */
-
 #endif

@@ -83,17 +83,6 @@ size_t units_find(const struct units *units, const struct units *needle, size_t 
     return UNITS_NONE;
 }
 
-bool units_are_equal(const struct units *units, const char *ascii)
-{
-    size_t length = strlen(ascii);
-    for (size_t i = 0; i < length && length == units->length; i++) {
-        if (units->data[i] != (unsigned char)ascii[i]) {
-            return false;
-        }
-    }
-    return length == units->length;
-}
-
 bool unit_is_space(uint16_t unit)
 {
     return (unit >= 0x09 && unit <= 0x0d) || unit == 0x20 || unit == 0xa0 || unit == 0x1680 ||

@@ -31,7 +31,6 @@ void units_consume(struct units *units, size_t length); /* drop from the front *
 
 /* Where `needle`, which is not empty, begins at or after `from`; UNITS_NONE: nowhere. */
 size_t units_find(const struct units *units, const struct units *needle, size_t from);
-bool units_are_equal(const struct units *units, const char *ascii);
 
 static inline bool unit_is_high_surrogate(uint16_t unit)
 {

@@ -1,7 +1,8 @@
 #include "edge/chat/internal.h"
 
-void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
-                    struct slice except_entity)
+/* To every socket of the room but those of that entity; empty: to all. */
+static void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
+                           struct slice except_entity)
 {
     for (uint32_t i = 0; i < room->count; i++) {
         struct chat_member *member = room->members[i];

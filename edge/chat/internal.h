@@ -274,9 +274,6 @@ void logs_synchronise(struct chat *chat); /* the router is new: it is told again
 void logs_deliver(struct chat *chat, const struct bus_log_lines *lines);
 
 /* deliver.c */
-/* To every socket of the room but those of `except` (a NULL filter: to all). */
-void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
-                    struct slice except_entity);
 /* userJoined or userLeft, to all but the sockets of that entity. */
 void room_announce(struct chat *chat, struct chat_room *room, const struct bus_presence *presence);
 /* One reference. */

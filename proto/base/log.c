@@ -22,8 +22,6 @@ static struct {
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
-static const char *const format_names[] = {"logfmt", "json"};
-
 void log_configure(const char *program, enum log_level level, enum log_format format)
 {
     settings.program = program;
@@ -36,39 +34,6 @@ void log_set_tap(void (*tap)(void *context, const struct log_record *record), vo
     settings.tap = tap;
     settings.tap_context = context;
     settings.tap_thread = pthread_self();
-}
-
-static bool parse_name(const char *text, const char *const *names, int count, int *out)
-{
-    for (int i = 0; i < count; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *out = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-bool log_level_parse(const char *text, enum log_level *out)
-{
-    int level;
-
-    if (!parse_name(text, level_names, LOG_LEVEL_DEBUG + 1, &level)) {
-        return false;
-    }
-    *out = (enum log_level)level;
-    return true;
-}
-
-bool log_format_parse(const char *text, enum log_format *out)
-{
-    int format;
-
-    if (!parse_name(text, format_names, LOG_FORMAT_JSON + 1, &format)) {
-        return false;
-    }
-    *out = (enum log_format)format;
-    return true;
 }
 
 static void line_begin(struct log_line *line, enum log_level level, const char *event)

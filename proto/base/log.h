@@ -40,8 +40,6 @@ struct log_record {
  * nobody does.
  */
 void log_set_tap(void (*tap)(void *context, const struct log_record *record), void *context);
-bool log_level_parse(const char *text, enum log_level *out);
-bool log_format_parse(const char *text, enum log_format *out);
 
 /*
  * log_event("edge", "listening", "address=%s port=%d", …): the format is a list of key=value

@@ -196,6 +196,25 @@ static void answer_reset(struct router *router, enum router_side side, struct sl
     buffer_deinit(&bytes);
 }
 
+static void announce(struct router *router)
+{
+    struct bus_list_builder list = {BUFFER_EMPTY, 0};
+    struct peer *peer, *next;
+    HASH_ITER (hh, router->peers, peer, next) {
+        if (peer->side == ROUTER_SIDE_EDGES && peer->address.length > 0) {
+            struct bus_peer element = {text_slice(&peer->incarnation), text_slice(&peer->address)};
+            bus_list_add(&list, BUS_ELEMENT_PEER, &element);
+        }
+    }
+    struct bus_message message = {.type = BUS_PEERS, .peers = {bus_list_of(&list)}};
+    HASH_ITER (hh, router->peers, peer, next) {
+        if (peer->side == ROUTER_SIDE_EDGES) {
+            peer_send(peer, &message);
+        }
+    }
+    buffer_deinit(&list.bytes);
+}
+
 static void receive_hello(struct router *router, enum router_side side, struct slice routing_id,
                           const struct link_header *header, struct msgpack_reader *body)
 {
@@ -230,7 +249,7 @@ static void receive_hello(struct router *router, enum router_side side, struct s
         sessions_greet(peer);
     }
     if (side == ROUTER_SIDE_EDGES) {
-        peers_announce(router);
+        announce(router);
     }
 }
 
@@ -331,25 +350,6 @@ void peers_reap(struct router *router)
         free(peer);
     }
     if (edges_changed) {
-        peers_announce(router);
+        announce(router);
     }
-}
-
-void peers_announce(struct router *router)
-{
-    struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    struct peer *peer, *next;
-    HASH_ITER (hh, router->peers, peer, next) {
-        if (peer->side == ROUTER_SIDE_EDGES && peer->address.length > 0) {
-            struct bus_peer element = {text_slice(&peer->incarnation), text_slice(&peer->address)};
-            bus_list_add(&list, BUS_ELEMENT_PEER, &element);
-        }
-    }
-    struct bus_message message = {.type = BUS_PEERS, .peers = {bus_list_of(&list)}};
-    HASH_ITER (hh, router->peers, peer, next) {
-        if (peer->side == ROUTER_SIDE_EDGES) {
-            peer_send(peer, &message);
-        }
-    }
-    buffer_deinit(&list.bytes);
 }

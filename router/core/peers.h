@@ -54,6 +54,5 @@ void peer_send(struct peer *peer, const struct bus_message *message);
 void peer_drop(struct peer *peer, const char *why); /* its members enter their grace period */
 void peer_count_link(const struct peer *peer, struct router_counters *counters); /* adds it up */
 void peers_reap(struct router *router);
-void peers_announce(struct router *router); /* PEERS to all edges */
 
 #endif

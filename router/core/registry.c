@@ -9,7 +9,7 @@
 #include "router/core/peers.h"
 #include "router/core/work.h"
 
-size_t registry_count_bridges(const struct agent *agent)
+static size_t count_bridges(const struct agent *agent)
 {
     size_t count = 0;
     for (const struct offer *offer = agent->offers; offer != NULL; offer = offer->next) {
@@ -53,7 +53,7 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
         struct bus_known_agent element = {.id = text_slice(&agent->id),
                                           .name = text_slice(&agent->name),
                                           .bio = text_slice(&agent->bio),
-                                          .bridges = registry_count_bridges(agent),
+                                          .bridges = count_bridges(agent),
                                           .is_stopped = agent->is_stopped,
                                           .created_at = agent->created_at,
                                           .updated_at = agent->updated_at};
@@ -83,7 +83,7 @@ void registry_answer(struct peer *peer, uint64_t request, uint64_t trace, int er
         answer.agent_state = (struct bus_agent_state){.request = request,
                                                       .id = text_slice(&agent->id),
                                                       .name = text_slice(&agent->name),
-                                                      .bridges = registry_count_bridges(agent),
+                                                      .bridges = count_bridges(agent),
                                                       .is_stopped = agent->is_stopped,
                                                       .created_at = agent->created_at,
                                                       .updated_at = agent->updated_at,

@@ -6,7 +6,6 @@
 #define ROUTER_CORE_REGISTRY_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include "proto/base/slice.h"
 
@@ -20,7 +19,6 @@ struct router;
 bool registry_receive(struct peer *peer, const struct bus_message *message);
 void registry_answer(struct peer *peer, uint64_t request, uint64_t trace, int error,
                      const struct agent *agent, struct slice reason);
-size_t registry_count_bridges(const struct agent *agent);
 /* Its row is gone for everybody, until a bridge offers it again. */
 void registry_delete(struct router *router, struct agent *agent);
 void registry_stored(struct router *router, const struct pending *pending, int result);

@@ -147,7 +147,8 @@ static void show(struct router *router, struct job *job)
     run_publish(router, job, &message);
 }
 
-void run_show(struct router *router, struct job *job)
+/* Viewers get what they do not have yet, unless an earlier answer is still to come. */
+static void show_in_turn(struct router *router, struct job *job)
 {
     if (!is_hidden(job)) {
         show(router, job);
@@ -157,7 +158,7 @@ void run_show(struct router *router, struct job *job)
 void run_reveal(struct router *router, struct work_queue *queue)
 {
     if (queue->active != NULL && queue->active->phase != JOB_PHASE_READING) {
-        run_show(router, queue->active);
+        show_in_turn(router, queue->active);
     }
 }
 
@@ -168,7 +169,7 @@ void run_begin(struct router *router, struct job *job)
     job->shown = 0;
     job->chunks = 0;
     buffer_clear(&job->text);
-    run_show(router, job);
+    show_in_turn(router, job);
 }
 
 void run_append(struct router *router, struct job *job, struct slice text)
@@ -189,7 +190,7 @@ void run_flush(struct router *router)
     struct job *job, *next;
     DL_FOREACH_SAFE2(router->streaming, job, next, streaming_next)
     {
-        run_show(router, job);
+        show_in_turn(router, job);
         stop_streaming(router, job); /* what is hidden comes with its reveal */
     }
 }

@@ -29,9 +29,8 @@ uint64_t run_also_tell(struct router *router, const struct dedupe_entry *questio
 void run_tell(struct job *job, const struct peer *edge); /* this edge follows the job */
 void run_begin(struct router *router, struct job *job);  /* a new attempt */
 void run_append(struct router *router, struct job *job, struct slice text);
-/* Viewers get what they do not have yet, unless an earlier answer is still to come. */
-void run_show(struct router *router, struct job *job);
-void run_reveal(struct router *router, struct work_queue *queue); /* that answer has come */
+/* The answer to the question before has come: viewers get what they do not have yet. */
+void run_reveal(struct router *router, struct work_queue *queue);
 void run_flush(struct router *router);                   /* once per loop turn: one chunk per job */
 void run_finish(struct router *router, struct job *job); /* the end follows */
 void run_end(struct router *router, struct job *job);    /* the run is over without a reply */

@@ -218,21 +218,6 @@ static void a_site_has_a_burst_per_second(void **state)
     assert_non_null(strstr(capture.text, "event=storm n=99\n"));
 }
 
-static void names_of_levels_and_formats(void **state)
-{
-    enum log_level level;
-    enum log_format format;
-
-    (void)state;
-    assert_true(log_level_parse("error", &level) && level == LOG_LEVEL_ERROR);
-    assert_true(log_level_parse("debug", &level) && level == LOG_LEVEL_DEBUG);
-    assert_false(log_level_parse("DEBUG", &level));
-    assert_false(log_level_parse("", &level));
-    assert_true(log_format_parse("json", &format) && format == LOG_FORMAT_JSON);
-    assert_true(log_format_parse("logfmt", &format) && format == LOG_FORMAT_LOGFMT);
-    assert_false(log_format_parse("xml", &format));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,7 +229,6 @@ int main(void)
         cmocka_unit_test(random_values_stay_one_valid_line),
         cmocka_unit_test(levels_above_the_configured_are_silent),
         cmocka_unit_test(a_site_has_a_burst_per_second),
-        cmocka_unit_test(names_of_levels_and_formats),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
