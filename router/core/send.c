@@ -34,20 +34,10 @@ static void refuse(struct peer *peer, const struct bus_message *question, int er
                                   .retry_after = error_is_retryable(error) ? RETRY_AFTER_MS : 0});
 }
 
-/* The first send of this messageId decides; a repeat gets the same answer when it has one. */
-void send_answer_duplicate(struct peer *peer, uint64_t request, uint64_t trace,
-                           const struct dedupe_entry *entry)
+/* As the first one was answered. */
+static void answer_repeat(struct peer *peer, uint64_t request, uint64_t trace,
+                          const struct dedupe_entry *entry)
 {
-    struct router *router = peer->router;
-    router->counters.duplicates++;
-    if (!entry->is_committed) {
-        struct pending *pending = router_pend(router, PENDING_DUPLICATE);
-        pending->origin = text_copy(text_slice(&peer->incarnation));
-        pending->request = request;
-        pending->trace = trace;
-        pending->key = entry->key;
-        return;
-    }
     answer(peer, request, trace,
            (struct bus_send_done){.message_id = slice_of(entry->id, UUID_TEXT_LENGTH),
                                   .seq = entry->seq,
@@ -55,8 +45,25 @@ void send_answer_duplicate(struct peer *peer, uint64_t request, uint64_t trace,
                                   .created_at = entry->created_at,
                                   .is_duplicate = true,
                                   .no_agent = entry->no_agent,
-                                  .jobs = run_also_tell(router, entry, peer)});
-    run_catch_up_repeat(router, entry, peer);
+                                  .jobs = run_also_tell(peer->router, entry, peer)});
+    run_catch_up_repeat(peer->router, entry, peer);
+}
+
+/* The first send of this messageId decides; a repeat gets the same answer when it has one. */
+void send_answer_duplicate(struct peer *peer, uint64_t request, uint64_t trace,
+                           const struct dedupe_entry *entry)
+{
+    struct router *router = peer->router;
+    router->counters.duplicates++;
+    if (entry->is_committed) {
+        answer_repeat(peer, request, trace, entry);
+        return;
+    }
+    struct pending *pending = router_pend(router, PENDING_DUPLICATE);
+    pending->origin = text_copy(text_slice(&peer->incarnation));
+    pending->request = request;
+    pending->trace = trace;
+    pending->key = entry->key;
 }
 
 const struct message_record *send_append(struct router *router, struct room *room,
@@ -78,31 +85,12 @@ static bool is_overloaded(struct router *router, const struct bus_send *send)
            (send->asks_agent && HASH_COUNT(router->jobs) >= (size_t)router->settings.jobs_max);
 }
 
-void send_receive(struct peer *peer, const struct bus_message *message)
+/* A message that was not there before: its place, its jobs, and what waits for its commit. */
+static void accept_message(struct peer *peer, const struct bus_message *message, struct room *room,
+                           struct dedupe_key key)
 {
     const struct bus_send *send = &message->send;
     struct router *router = peer->router;
-    if (send->room.length == 0 || send->message_id.length == 0 || send->body.length == 0) {
-        refuse(peer, message, ERROR_MALFORMED);
-        return;
-    }
-    if (is_overloaded(router, send)) {
-        refuse(peer, message, ERROR_OVERLOADED);
-        return;
-    }
-    struct room *room = room_obtain(router, send->room, send->server_id, send->channel_type,
-                                    send->channel_metadata);
-    if (room == NULL) {
-        refuse(peer, message, ERROR_LIMIT);
-        return;
-    }
-    struct dedupe_key key =
-        dedupe_key_of(router->dedupe, room->number, send->sender, send->message_id);
-    const struct dedupe_entry *known = dedupe_find(router->dedupe, key);
-    if (known != NULL) {
-        send_answer_duplicate(peer, send->request, message->trace, known);
-        return;
-    }
     struct asking asking = {.room = room,
                             .sender = send->sender,
                             .body = send->body,
@@ -148,6 +136,34 @@ void send_receive(struct peer *peer, const struct bus_message *message)
     pending->trace = message->trace;
     pending->no_agent = (uint8_t)answering;
     pending->key = key;
+}
+
+void send_receive(struct peer *peer, const struct bus_message *message)
+{
+    const struct bus_send *send = &message->send;
+    struct router *router = peer->router;
+    if (send->room.length == 0 || send->message_id.length == 0 || send->body.length == 0) {
+        refuse(peer, message, ERROR_MALFORMED);
+        return;
+    }
+    if (is_overloaded(router, send)) {
+        refuse(peer, message, ERROR_OVERLOADED);
+        return;
+    }
+    struct room *room = room_obtain(router, send->room, send->server_id, send->channel_type,
+                                    send->channel_metadata);
+    if (room == NULL) {
+        refuse(peer, message, ERROR_LIMIT);
+        return;
+    }
+    struct dedupe_key key =
+        dedupe_key_of(router->dedupe, room->number, send->sender, send->message_id);
+    const struct dedupe_entry *known = dedupe_find(router->dedupe, key);
+    if (known != NULL) {
+        send_answer_duplicate(peer, send->request, message->trace, known);
+        return;
+    }
+    accept_message(peer, message, room, key);
 }
 
 void send_reply(struct router *router, struct job *job, struct slice body)
@@ -247,63 +263,65 @@ static void settle_jobs(struct router *router, const struct pending *pending, in
     }
 }
 
+static void answer_later(struct peer *origin, const struct pending *pending)
+{
+    answer(origin, pending->request, pending->trace,
+           (struct bus_send_done){.error = ERROR_OVERLOADED, .retry_after = RETRY_AFTER_MS});
+}
+
+/* The batch of the first one is over. */
+static void duplicate_due(struct router *router, const struct pending *pending, struct peer *origin)
+{
+    const struct dedupe_entry *entry = dedupe_find(router->dedupe, pending->key);
+    if (origin == NULL) {
+        return;
+    }
+    if (entry != NULL && entry->is_committed) {
+        answer_repeat(origin, pending->request, pending->trace, entry);
+    } else {
+        answer_later(origin, pending); /* it failed; or was sent anew, and is not committed yet */
+    }
+}
+
+static void note_committed(struct router *router, const struct pending *pending, int result)
+{
+    struct dedupe_entry *entry = dedupe_find(router->dedupe, pending->key);
+    if (result != 0) {
+        dedupe_remove(router->dedupe, pending->key);
+    } else if (entry != NULL) { /* else forgotten: the dedupe limit is smaller than one batch */
+        entry->is_committed = true;
+    }
+}
+
 void send_committed(struct router *router, struct pending *pending, int result)
 {
     struct peer *origin = peer_by_incarnation(router, text_slice(&pending->origin));
-    struct dedupe_entry *entry = NULL;
-    if (pending->kind == PENDING_MESSAGE && result == 0) {
+    if (pending->kind == PENDING_DUPLICATE) {
+        duplicate_due(router, pending, origin);
+        return;
+    }
+    if (result == 0) {
         publish(router, pending, origin);
     }
-    if (pending->kind == PENDING_MESSAGE && pending->job != 0) {
+    if (pending->job != 0) {
         settle_jobs(router, pending, result);
         work_job_ended(router, pending, result);
         return;
     }
-    if (pending->kind == PENDING_MESSAGE) {
-        if (result == 0) {
-            entry = dedupe_find(router->dedupe, pending->key);
-            if (entry != NULL) {
-                entry->is_committed = true;
-            }
-        } else {
-            dedupe_remove(router->dedupe, pending->key);
-        }
-        settle_jobs(router, pending, result);
-    }
+    note_committed(router, pending, result);
+    settle_jobs(router, pending, result);
     if (origin == NULL) {
         return; /* that edge is gone; its clients repeat and get `duplicate` */
     }
-    struct bus_message message = {
-        .type = BUS_SEND_DONE,
-        .trace = pending->trace,
-        .send_done = {.request = pending->request, .error = result == 0 ? 0 : ERROR_OVERLOADED}};
-    struct bus_send_done *done = &message.send_done;
-    if (pending->kind == PENDING_DUPLICATE) {
-        /* The first one failed; if it was sent anew meanwhile, that one is not committed yet. */
-        entry = dedupe_find(router->dedupe, pending->key);
-        done->is_duplicate = entry != NULL && entry->is_committed;
-        done->error = done->is_duplicate ? 0 : ERROR_OVERLOADED;
+    if (result != 0) {
+        answer_later(origin, pending);
+        return;
     }
-    if (done->error != 0) {
-        done->retry_after = RETRY_AFTER_MS;
-    } else if (entry != NULL) {
-        done->message_id = slice_of(entry->id, UUID_TEXT_LENGTH);
-        done->seq = entry->seq;
-        done->epoch = entry->epoch;
-        done->created_at = entry->created_at;
-        done->no_agent = entry->no_agent;
-        done->jobs = done->is_duplicate ? run_also_tell(router, entry, origin) : pending->jobs;
-    } else {
-        /* Forgotten already: the dedupe limit is smaller than one batch. */
-        done->message_id = pending->message->id;
-        done->seq = pending->message->seq;
-        done->epoch = pending->room->epoch;
-        done->created_at = pending->message->created_at;
-        done->no_agent = pending->no_agent;
-        done->jobs = pending->jobs;
-    }
-    peer_send(origin, &message);
-    if (done->is_duplicate && entry != NULL) {
-        run_catch_up_repeat(router, entry, origin);
-    }
+    answer(origin, pending->request, pending->trace,
+           (struct bus_send_done){.message_id = pending->message->id,
+                                  .seq = pending->message->seq,
+                                  .epoch = pending->room->epoch,
+                                  .created_at = pending->message->created_at,
+                                  .no_agent = pending->no_agent,
+                                  .jobs = pending->jobs});
 }
