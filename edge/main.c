@@ -382,7 +382,11 @@ static void tear_down(struct application *application)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-enum { FLUSH_HEAVY_US = 2000, FLUSH_PAUSE_MAX_US = 5000 };
+enum {
+    FLUSH_CROWD = 400, /* sockets; writing to fewer is followed by no pause */
+    FLUSH_HEAVY_US = 2000,
+    FLUSH_PAUSE_MAX_US = 5000
+};
 
 static void finish(struct application *application)
 {
@@ -457,9 +461,9 @@ static void on_flush_due(uv_timer_t *timer)
 }
 
 /*
- * Writes to clients once per loop turn. When writing takes long (a large room), the next time waits
- * about as long as it took, at most FLUSH_PAUSE_MAX_US: what arrives meanwhile shares its system
- * calls, and reading gets its turn. At moderate load no flush takes FLUSH_HEAVY_US, and none waits.
+ * Writes to clients once per loop turn. When writing to many takes long (a large room), the next
+ * time waits about as long as it took, at most FLUSH_PAUSE_MAX_US: what arrives meanwhile shares
+ * its system calls, and reading gets its turn. At moderate load none waits.
  */
 static void flush_clients(struct application *application)
 {
@@ -472,10 +476,10 @@ static void flush_clients(struct application *application)
         uv_timer_start(&application->flush_timer, on_flush_due, wait, 0);
         return;
     }
-    session_table_flush(application->sessions, start / 1000);
+    size_t flushed = session_table_flush(application->sessions, start / 1000);
     int64_t end = clock_monotonic_us();
     int64_t cost = end - start;
-    int64_t pause = cost < FLUSH_HEAVY_US ? 0 : cost;
+    int64_t pause = flushed < FLUSH_CROWD || cost < FLUSH_HEAVY_US ? 0 : cost;
     application->next_flush_us = end + (pause > FLUSH_PAUSE_MAX_US ? FLUSH_PAUSE_MAX_US : pause);
 }
 

@@ -163,8 +163,11 @@ void session_close(struct session_table *table, struct session *session,
 
 /* Runs timers; call every WHEEL_TICK_MS. */
 void session_table_tick(struct session_table *table, int64_t now);
-/* Writes out what is queued; call once per loop turn, after all events of the turn. */
-void session_table_flush(struct session_table *table, int64_t now);
+/*
+ * Writes out what is queued; call once per loop turn, after all events of the turn. Returns how
+ * many sessions had something.
+ */
+size_t session_table_flush(struct session_table *table, int64_t now);
 bool session_table_is_dirty(const struct session_table *table);
 size_t session_table_count(const struct session_table *table);
 /* From now on no session is opened here: the table counts as full. */

@@ -182,8 +182,10 @@ static void reap(struct session_table *table)
     }
 }
 
-void session_table_flush(struct session_table *table, int64_t now)
+size_t session_table_flush(struct session_table *table, int64_t now)
 {
+    size_t flushed = 0;
+
     assert(!table->is_flushing);
     table->is_flushing = true;
     table->now = now;
@@ -196,10 +198,12 @@ void session_table_flush(struct session_table *table, int64_t now)
         }
         session->is_dirty = false;
         flush(session);
+        flushed++;
     }
     reap(table); /* now that no list and no caller knows them any more */
     table->turn++;
     table->is_flushing = false;
+    return flushed;
 }
 
 /* --- draining --------------------------------------------------------------------------------- */
