@@ -15,15 +15,16 @@ static void join_wait_destroy(struct join_wait *wait)
     free(wait);
 }
 
-static void say_leave(struct chat *chat, struct slice room, struct slice entity, bool is_explicit,
-                      int64_t silence)
+/* That a member leaves; it is still in the room. */
+static void say_leave(const struct chat_member *member, bool is_explicit, int64_t silence)
 {
     struct bus_message message = {.type = BUS_LEAVE,
-                                  .leave = {.room = room,
-                                            .entity = entity,
+                                  .leave = {.room = chat_text(member->room->id),
+                                            .entity = chat_text(member->entity),
                                             .is_explicit = is_explicit,
-                                            .silence = (uint64_t)silence}};
-    uplink_notify(chat->uplink, &message);
+                                            .silence = (uint64_t)silence,
+                                            .is_last = member->room->count == 1}};
+    uplink_notify(member->owner->chat->uplink, &message);
 }
 
 /*
@@ -32,9 +33,11 @@ static void say_leave(struct chat *chat, struct slice room, struct slice entity,
  */
 static void take_back(struct chat *chat, const struct bus_join *join, uint64_t request)
 {
-    struct bus_message message = {
-        .type = BUS_LEAVE,
-        .leave = {.room = join->room, .entity = join->entity, .request = request}};
+    struct bus_message message = {.type = BUS_LEAVE,
+                                  .leave = {.room = join->room,
+                                            .entity = join->entity,
+                                            .request = request,
+                                            .is_last = room_lookup(chat, join->room) == NULL}};
     uplink_notify(chat->uplink, &message);
 }
 
@@ -43,8 +46,7 @@ void chat_leave_all(struct chat_socket *socket, bool is_explicit, int64_t silenc
     (void)now;
     while (socket->memberships != NULL) {
         struct chat_member *member = socket->memberships;
-        say_leave(socket->chat, chat_text(member->room->id), chat_text(member->entity), is_explicit,
-                  silence);
+        say_leave(member, is_explicit, silence);
         member_remove(member);
     }
 }
@@ -298,7 +300,7 @@ static uint64_t record_membership(const struct join_wait *wait, const struct bus
     member->is_sampled = is_sampled(joined);
     if (former != NULL) {
         /* The same socket as somebody else: the former one has left. */
-        say_leave(wait->chat, joined->room, chat_text(former->entity), true, 0);
+        say_leave(former, true, 0);
         member_remove(former);
     }
     return joined->last_seq;

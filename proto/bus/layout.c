@@ -57,9 +57,9 @@ static const struct field join_fields[] = {
     NAME(bus_join, name),   ID(bus_join, server_id),  U(bus_join, since),
     U(bus_join, since_seq), U(bus_join, since_epoch), I(bus_join, since_time),
     ID(bus_join, since_id), ID(bus_join, socket),     B(bus_join, begins)};
-static const struct field leave_fields[] = {ID(bus_leave, room), ID(bus_leave, entity),
+static const struct field leave_fields[] = {ID(bus_leave, room),       ID(bus_leave, entity),
                                             B(bus_leave, is_explicit), U(bus_leave, silence),
-                                            U(bus_leave, request)};
+                                            U(bus_leave, request),     B(bus_leave, is_last)};
 static const struct field members_fields[] = {U(bus_members, request), ID(bus_members, room),
                                               U(bus_members, offset), U(bus_members, limit)};
 static const struct field joined_fields[] = {

@@ -414,6 +414,8 @@ void presence_receive_leave(struct peer *peer, const struct bus_leave *leave)
     }
     if (attachment->presences == NULL) {
         room_detach(attachment); /* first: it has nobody to tell of what follows */
+    } else if (leave->is_last) {
+        run_catch_up(room, peer); /* to whose join it has not heard the answer yet */
     }
     member_lived(member, router->time.now - (int64_t)(leave->silence & INT32_MAX));
     if (connections_of(member) == 0) {

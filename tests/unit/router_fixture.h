@@ -342,6 +342,15 @@ static inline void leave(struct fixture *fixture, struct fake_peer *edge, const 
     say(fixture, edge, &message);
 }
 
+/* The same of the last member that its edge knows of. */
+static inline void leave_last(struct fixture *fixture, struct fake_peer *edge, const char *room,
+                              const char *entity)
+{
+    struct bus_message message = {
+        .type = BUS_LEAVE, .leave = {.room = text(room), .entity = text(entity), .is_last = true}};
+    say(fixture, edge, &message);
+}
+
 /* One part of an edge's synchronisation: one member. */
 static inline void sync_room(struct fixture *fixture, struct fake_peer *edge, const char *room,
                              uint64_t epoch, uint64_t last_seq, const char *entity)

@@ -272,6 +272,23 @@ static void test_a_lost_connection_says_how_long_it_had_been_silent(void **state
     assert_in_range(last_heard(&fixture->router, BUS_LEAVE)->leave.silence, 38750, 46000);
 }
 
+static void test_the_last_one_of_a_room_is_said_to_be(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *ann = client_new(fixture, "ann"), *bob = client_new(fixture, "bob");
+    be_in(fixture, ann, "r", 0, "ann");
+    be_in(fixture, bob, "r", 0, "ann,bob");
+    client_lost(fixture, ann);
+    assert_false(last_heard(&fixture->router, BUS_LEAVE)->leave.is_last);
+    client_lost(fixture, bob);
+    assert_true(last_heard(&fixture->router, BUS_LEAVE)->leave.is_last);
+    struct fake_websocket *cat = client_new(fixture, "cat");
+    client_says(fixture, cat, JOIN("{\"roomId\":\"r\"}"));
+    client_lost(fixture, cat);
+    router_joins(fixture, last_heard(&fixture->router, BUS_JOIN)->join.request, "r", 0, "cat");
+    assert_true(last_heard(&fixture->router, BUS_LEAVE)->leave.is_last);
+}
+
 static void test_a_socket_that_goes_while_it_joins_is_taken_out_again(void **state)
 {
     struct chat_fixture *fixture = *state;
@@ -402,6 +419,7 @@ int main(void)
         CHAT_TEST(test_a_socket_is_in_two_rooms_under_two_names),
         CHAT_TEST(test_who_means_to_go_is_gone_at_once),
         CHAT_TEST(test_a_lost_connection_says_how_long_it_had_been_silent),
+        CHAT_TEST(test_the_last_one_of_a_room_is_said_to_be),
         CHAT_TEST(test_a_socket_that_goes_while_it_joins_is_taken_out_again),
         CHAT_TEST(test_a_socket_that_goes_while_the_router_is_silent_is_taken_out_at_the_deadline),
         CHAT_TEST(test_since_goes_to_the_router_as_what_it_is),

@@ -331,6 +331,24 @@ static void test_an_edge_that_comes_later_gets_the_text_so_far(void **state)
     assert_int_equal(last_of(late, BUS_CHUNK)->chunk.offset, 8);
 }
 
+static void test_an_edge_that_forgot_a_room_amid_a_join_gets_the_text_so_far_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    ask(fixture, cast.edge, 2, "r", "ann", "q");
+    chunk(fixture, cast.bridge, 1, 1, "How ");
+    hear_nothing_yet(fixture);
+    join(fixture, cast.edge, 3, "r", "bob"); /* answered, but not heard yet */
+    leave_last(fixture, cast.edge, "r", "ann");
+    chunk(fixture, cast.bridge, 1, 1, "are you");
+    assert_peer_heard(cast.edge, "presence r +bob count=2\n"
+                                 "joined #3 r last=1 count=2 members=ann,bob\n"
+                                 "run r started eliza\nchunk r 0 reset=1 How \n"
+                                 "chunk r 1 are you\n");
+    leave_last(fixture, cast.edge, "r", "bob"); /* nobody is left to be told */
+    assert_peer_heard(cast.edge, "");
+}
+
 static void ask_runs(struct fixture *fixture, struct fake_peer *edge)
 {
     struct bus_message message = {.type = BUS_RUNS_WANTED, .runs_wanted = {SLICE_LITERAL("r")}};
@@ -750,6 +768,7 @@ int main(void)
         ROUTER_TEST(test_a_bridge_that_leaves_costs_no_attempt),
         ROUTER_TEST(test_a_question_that_waits_too_long_fails),
         ROUTER_TEST(test_an_edge_that_comes_later_gets_the_text_so_far),
+        ROUTER_TEST(test_an_edge_that_forgot_a_room_amid_a_join_gets_the_text_so_far_again),
         ROUTER_TEST(test_an_edge_that_was_away_hears_what_is_running_and_what_not),
         ROUTER_TEST(test_an_asker_who_comes_back_may_write_again),
         ROUTER_TEST(test_after_a_restart_it_is_known_whose_questions_are_open),

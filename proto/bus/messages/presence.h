@@ -58,6 +58,7 @@ struct bus_leave {
     bool is_explicit; /* the user meant it: no grace period */
     uint64_t silence; /* ms since the last sign of life of the socket */
     uint64_t request; /* of a join whose answer nobody waits for any more; 0: of a member */
+    bool is_last; /* its edge keeps nothing of the room any more, what is written there neither */
 };
 struct bus_members {
     uint64_t request;
