@@ -32,6 +32,7 @@
 
 struct chat_room;
 struct chat_member;
+struct join_wait;
 struct stream;
 struct lag;
 
@@ -44,6 +45,7 @@ struct chat_socket {
     uint32_t membership_count;
     bool is_kept;                  /* the router keeps what is needed to recover it */
     bool is_named;                 /* its client said who it is */
+    struct join_wait *joins;       /* its own that are not answered yet, see join.c */
     struct follow *follows;        /* questions asked in rooms it is not in */
     struct lag *lags;              /* owns: streams that it is behind with */
     uint32_t arriving;             /* rooms that its former edge serves still, see handover.c */
@@ -193,6 +195,8 @@ void chat_handle_join(const struct chat_call *call);
 void chat_leave_all(struct chat_socket *socket, bool is_explicit, int64_t silence, int64_t now);
 /* False: nobody waits for it any more, and it was taken back. */
 bool join_is_awaited(struct chat *chat, const struct uplink_outcome *outcome);
+/* Has its client asked to be there, and has not been answered? */
+bool join_is_under_way(const struct chat_socket *from, struct slice room);
 /* The socket is in the room from now on. */
 struct chat_member *join_record(struct chat_socket *from, const struct bus_joined *joined,
                                 const struct bus_join *join);
@@ -245,6 +249,9 @@ struct slice offset_of_event(struct chat *chat);
 /* Tells the router, or keeps it in mind while there is none. */
 void session_ended(struct chat *chat, struct slice socket_id, bool is_explicit, int64_t now);
 void sessions_say_lost(struct chat *chat);
+/* Its join there was given up, and may be recorded nevertheless: it is not to be recovered there.
+ */
+void session_leave(struct chat_socket *from, struct slice room, int64_t now);
 void recovered_remember(struct chat_socket *from); /* its id is not that of its session */
 struct chat_socket *recovered_find(struct chat *chat, struct slice id);
 void recovered_forget(struct chat_socket *from);

@@ -4,15 +4,30 @@
 struct join_wait {
     struct chat *chat;
     struct chat_socket *from; /* invalid once forgotten */
+    char *room;               /* owns */
+    bool is_doubtful;         /* another one for the room was given up while this one waited */
     bool has_ack_id;
     uint64_t ack_id;
-    char *agent_id; /* owns; NULL: none given */
+    char *agent_id;                /* owns; NULL: none given */
+    struct join_wait *prev, *next; /* from->joins */
 };
 
 static void join_wait_destroy(struct join_wait *wait)
 {
+    free(wait->room);
     free(wait->agent_id);
     free(wait);
+}
+
+bool join_is_under_way(const struct chat_socket *from, struct slice room)
+{
+    const struct join_wait *wait;
+    DL_FOREACH (from->joins, wait) {
+        if (slice_is(room, wait->room)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* That a member leaves; it is still in the room. */
@@ -321,6 +336,27 @@ bool join_is_awaited(struct chat *chat, const struct uplink_outcome *outcome)
     return !outcome->is_forgotten;
 }
 
+/*
+ * The router may have recorded a join that was given up: then a client that goes on as this socket
+ * would be in a room that it was refused. Another join for the room, if there is one, decides.
+ */
+static void give_up(struct join_wait *wait, const struct uplink_outcome *outcome)
+{
+    struct chat_socket *from = wait->from;
+    struct slice room = outcome->sent->join.room;
+    bool is_doubtful = wait->is_doubtful || outcome->answer == NULL;
+    bool is_decided = !is_doubtful || member_of(from, room) != NULL;
+    struct join_wait *other;
+    DL_FOREACH (from->joins, other) {
+        if (!is_decided && slice_is(room, other->room)) {
+            other->is_doubtful = is_decided = true;
+        }
+    }
+    if (!is_decided) {
+        session_leave(from, room, outcome->now);
+    }
+}
+
 static void on_joined(void *context, const struct uplink_outcome *outcome)
 {
     struct join_wait *wait = context;
@@ -331,7 +367,9 @@ static void on_joined(void *context, const struct uplink_outcome *outcome)
         join_wait_destroy(wait);
         return;
     }
+    DL_DELETE(wait->from->joins, wait);
     if (error != 0) {
+        give_up(wait, outcome);
         struct chat_call call = {.chat = wait->chat,
                                  .from = wait->from,
                                  .has_ack_id = wait->has_ack_id,
@@ -387,6 +425,9 @@ static int ask_to_join(struct join_wait *wait, const struct bus_join *join, int6
                                &from->requests, now);
     if (error != 0) {
         join_wait_destroy(wait);
+    } else {
+        wait->room = memory_copy_string(join->room.data, join->room.length);
+        DL_APPEND(from->joins, wait);
     }
     return error;
 }

@@ -29,6 +29,36 @@ void sessions_say_lost(struct chat *chat)
     buffer_deinit(&chat->lost);
 }
 
+/* --- rooms that it was not let into ------------------------------------------------------------
+ */
+
+static void on_left(void *context, const struct uplink_outcome *outcome)
+{
+    struct chat_socket *from = context;
+    bool is_done = outcome->answer != NULL && outcome->answer->done.error == 0;
+    if (is_done || outcome->is_forgotten) {
+        return;
+    }
+    struct slice room = outcome->sent->session_leave.room;
+    if (member_of(from, room) == NULL && !join_is_under_way(from, room)) {
+        session_leave(from, room, outcome->now); /* whose end decides about it, else */
+    }
+}
+
+void session_leave(struct chat_socket *from, struct slice room, int64_t now)
+{
+    struct chat *chat = from->chat;
+    struct slice id = slice_of_string(socket_id(from->socket));
+    struct bus_message message = {.type = BUS_SESSION_LEAVE,
+                                  .trace = id_random_u64(chat->ids),
+                                  .session_leave = {.socket = id, .room = room}};
+    if (from->is_kept && uplink_request(chat->uplink, &message, &message.session_leave.request,
+                                        on_left, from, &from->requests, now) != 0) {
+        session_ended(chat, id, true, now); /* rather nothing than what is not so */
+        from->is_kept = false;
+    }
+}
+
 /* --- sockets that have another's id ----------------------------------------------------------- */
 
 void recovered_remember(struct chat_socket *from)

@@ -151,6 +151,8 @@ static const struct field session_open_fields[] = {ID(bus_session_open, socket),
                                                    ID(bus_session_open, entity)};
 static const struct field session_end_fields[] = {ID(bus_session_end, socket),
                                                   B(bus_session_end, is_explicit)};
+static const struct field session_leave_fields[] = {
+    U(bus_session_leave, request), ID(bus_session_leave, socket), ID(bus_session_leave, room)};
 static const struct field recover_fields[] = {U(bus_recover, request), ID(bus_recover, socket),
                                               ID(bus_recover, subject)};
 static const struct field rejoin_fields[] = {U(bus_rejoin, request), ID(bus_rejoin, entity)};

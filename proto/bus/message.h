@@ -59,6 +59,7 @@ struct bus_done {
     X(SESSION_END, session_end, 21)                                                                \
     X(RECOVER, recover, 22)                                                                        \
     X(REJOIN, rejoin, 23)                                                                          \
+    X(SESSION_LEAVE, session_leave, 24)                                                            \
     X(RECORD_PUT, record_put, 32)                                                                  \
     X(RECORD_GET, record_get, 33)                                                                  \
     X(RECORD_LIST, record_list, 34)                                                                \

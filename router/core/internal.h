@@ -62,6 +62,7 @@ enum pending_kind {
     PENDING_HISTORY,
     PENDING_JOIN,  /* of a socket that can be recovered: its row */
     PENDING_CLAIM, /* of a session that is to be recovered */
+    PENDING_LEAVE, /* of a socket from what is kept of it */
     PENDING_RECORD,
     PENDING_RECORD_GONE,
     PENDING_AGENT,
@@ -84,7 +85,7 @@ struct pending {
     uint64_t job;                        /* JOB_END, and a MESSAGE that is a reply */
     uint64_t room_number;                /* HISTORY */
     uint64_t limit;                      /* HISTORY */
-    uint64_t link_id;                    /* JOIN, CLAIM: of the edge that asked */
+    uint64_t link_id;                    /* JOIN, CLAIM, LEAVE: of the edge that asked */
     struct buffer asked;                 /* JOIN: the message; CLAIM: the socket, the subject */
     struct unanswered_join *unanswered;  /* owns; JOIN */
     bool is_cancelled;                   /* JOIN */

@@ -285,6 +285,7 @@ void router_committed(struct router *router, struct store_batch *batch, int resu
             break;
         case PENDING_JOIN:
         case PENDING_CLAIM:
+        case PENDING_LEAVE:
             sessions_committed(router, pending, result);
             break;
         }

@@ -183,6 +183,34 @@ void sessions_keep_join(struct peer *peer, struct room *room, const struct bus_m
     room->joining++;
 }
 
+static void answer_leave(struct peer *peer, uint64_t request)
+{
+    struct bus_message message = {.type = BUS_DONE, .done = {.request = request}};
+    peer_send(peer, &message);
+}
+
+static void receive_leave(struct peer *peer, const struct bus_session_leave *leave)
+{
+    struct router *router = peer->router;
+    if (!sessions_are_kept(router) || leave->socket.length == 0 || leave->room.length == 0) {
+        answer_leave(peer, leave->request); /* nothing is kept */
+        return;
+    }
+    store_batch_drop_membership(router_batch(router), leave->socket, text_slice(&peer->incarnation),
+                                leave->room);
+    struct pending *pending = router_pend(router, PENDING_LEAVE);
+    pending->link_id = peer->link_id;
+    pending->request = leave->request;
+}
+
+static void leave_committed(struct router *router, const struct pending *pending, int result)
+{
+    struct peer *peer = peer_by_link(router, pending->link_id);
+    if (peer != NULL && result == 0) {
+        answer_leave(peer, pending->request); /* else its edge asks again */
+    }
+}
+
 static bool cancel_join_of(const struct open_batch *batch, const struct peer *peer,
                            uint64_t request)
 {
@@ -416,6 +444,9 @@ bool sessions_receive(struct peer *peer, const struct bus_message *message)
             end_session(peer, &message->session_end);
         }
         return true;
+    case BUS_SESSION_LEAVE:
+        receive_leave(peer, &message->session_leave);
+        return true;
     case BUS_RECOVER:
         receive_recover(peer, &message->recover);
         return true;
@@ -429,9 +460,15 @@ bool sessions_receive(struct peer *peer, const struct bus_message *message)
 
 void sessions_committed(struct router *router, struct pending *pending, int result)
 {
-    if (pending->kind == PENDING_JOIN) {
+    switch (pending->kind) {
+    case PENDING_JOIN:
         join_committed(router, pending, result);
-    } else {
+        break;
+    case PENDING_CLAIM:
         claim_committed(router, pending, result);
+        break;
+    default:
+        leave_committed(router, pending, result);
+        break;
     }
 }

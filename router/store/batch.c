@@ -164,8 +164,10 @@ void store_batch_put_secret(struct store_batch *batch, struct slice secret)
     copy(batch, own);
 }
 
-static void add_session(struct store_batch *batch, enum store_operation_type type,
-                        const struct session_record *session, int64_t oldest, size_t limit)
+static struct store_operation *add_session(struct store_batch *batch,
+                                           enum store_operation_type type,
+                                           const struct session_record *session, int64_t oldest,
+                                           size_t limit)
 {
     struct store_operation *operation = add(batch, type);
 
@@ -176,6 +178,7 @@ static void add_session(struct store_batch *batch, enum store_operation_type typ
     copy(batch, &operation->session.entity);
     copy(batch, &operation->session.edge);
     copy(batch, &operation->session.former);
+    return operation;
 }
 
 void store_batch_open_session(struct store_batch *batch, const struct session_record *session)
@@ -195,6 +198,16 @@ void store_batch_add_membership(struct store_batch *batch,
     copy(batch, &own->room);
     copy(batch, &own->entity);
     copy(batch, &own->name);
+}
+
+void store_batch_drop_membership(struct store_batch *batch, struct slice id, struct slice edge,
+                                 struct slice room)
+{
+    struct session_record session = {.id = id, .edge = edge};
+    struct store_operation *operation = add_session(batch, STORE_DROP_MEMBERSHIP, &session, 0, 0);
+
+    operation->left = room;
+    copy(batch, &operation->left);
 }
 
 void store_batch_end_session(struct store_batch *batch, struct slice id, struct slice edge,

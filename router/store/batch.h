@@ -24,6 +24,7 @@ enum store_operation_type {
     STORE_PUT_SECRET,      /* the cluster's, once */
     STORE_OPEN_SESSION,    /* insert, or take over for its edge */
     STORE_ADD_MEMBERSHIP,  /* insert, or replace entity and name */
+    STORE_DROP_MEMBERSHIP, /* of a session of that edge */
     STORE_END_SESSION,     /* of that edge: lost at ended_at */
     STORE_DROP_SESSION,    /* of that edge, or of any if it is empty: with its memberships */
     STORE_CLAIM_SESSION,   /* for another edge; not if it ended before `oldest`, or is of
@@ -66,6 +67,7 @@ struct store_operation {
             struct session_record session;
             int64_t oldest;
             size_t limit;
+            struct slice left; /* DROP_MEMBERSHIP: the room */
         };
         struct {
             struct named_record record;
@@ -129,6 +131,8 @@ void store_batch_put_secret(struct store_batch *batch, struct slice secret);
 void store_batch_open_session(struct store_batch *batch, const struct session_record *session);
 void store_batch_add_membership(struct store_batch *batch,
                                 const struct membership_record *membership);
+void store_batch_drop_membership(struct store_batch *batch, struct slice id, struct slice edge,
+                                 struct slice room);
 void store_batch_end_session(struct store_batch *batch, struct slice id, struct slice edge,
                              int64_t ended_at);
 void store_batch_drop_session(struct store_batch *batch, struct slice id, struct slice edge);

@@ -74,6 +74,8 @@ enum {
       "INSERT INTO membership (session, room, entity, name, position, stamp, was_replayed)"        \
       " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM session WHERE id = ?1)"      \
       " ON CONFLICT (session, room) DO UPDATE SET entity = excluded.entity, name = excluded.name") \
+    X(DROP_MEMBERSHIP, "DELETE FROM membership WHERE session = ?1 AND room = ?2"                   \
+                       " AND EXISTS (SELECT 1 FROM session WHERE id = ?1 AND edge = ?3)")          \
     X(END_SESSION, "UPDATE session SET ended_at = ?, is_lost = 0"                                  \
                    " WHERE id = ? AND edge = ? AND (ended_at = 0 OR is_lost)")                     \
     X(DROP_SESSION, "DELETE FROM session WHERE id = ?1 AND (?2 IS NULL OR edge = ?2)")             \

@@ -164,6 +164,17 @@ static int add_membership(struct store_sqlite *self, const struct membership_rec
     return bind_run(&binder);
 }
 
+static int drop_membership(struct store_sqlite *self, const struct store_operation *operation)
+{
+    struct binder binder;
+
+    bind_begin(&binder, self, STATEMENT_DROP_MEMBERSHIP);
+    bind_text(&binder, operation->session.id);
+    bind_id(&binder, operation->left);
+    bind_text(&binder, operation->session.edge);
+    return bind_run(&binder);
+}
+
 static int end_session(struct store_sqlite *self, const struct session_record *session)
 {
     struct binder binder;
@@ -317,6 +328,8 @@ static int apply(struct store_sqlite *self, const struct store_operation *operat
         return open_session(self, &operation->session);
     case STORE_ADD_MEMBERSHIP:
         return add_membership(self, &operation->membership);
+    case STORE_DROP_MEMBERSHIP:
+        return drop_membership(self, operation);
     case STORE_END_SESSION:
         return end_session(self, &operation->session);
     case STORE_DROP_SESSION:

@@ -117,11 +117,14 @@ static void forget_rooms(struct client *client, bool is_explicit)
             oracle_left_early(client->oracle, room, client->entity);
         }
         if (client->state == CLIENT_CONNECTED) {
-            attendance->former = attendance->may_be_in ? ATTENDANCE_ASKED : attendance->state;
+            /* What it was refused may have come to pass without its edge: then it is told so. */
+            bool has_asked = attendance->may_be_in ||
+                             (attendance->was_refused && attendance->state == ATTENDANCE_OUT);
+            attendance->former = has_asked ? ATTENDANCE_ASKED : attendance->state;
             attendance->was_amid_replay = attendance->replay_left > 0;
         }
         attendance->state = ATTENDANCE_OUT;
-        attendance->may_be_in = false;
+        attendance->may_be_in = attendance->was_refused = false;
         attendance->replay_left = 0;
         attendance->join_at = 0;
         client_forget_assemblies(attendance);

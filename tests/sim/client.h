@@ -54,6 +54,7 @@ struct attendance {
     struct assembly *assemblies;  /* owns */
     enum attendance_state former; /* on the last connection, for the socket that may go on */
     bool was_amid_replay;         /* likewise */
+    bool was_refused;             /* on this connection, the last time that it asked */
     bool may_be_in;               /* recovered: it had asked, and nobody has told it yet */
     bool is_input_disabled;       /* controlMessage said so last, on whatever connection */
 };
@@ -158,7 +159,6 @@ void client_act(struct client *client);
 void client_say_connect(struct client *client);
 void client_connected(struct client *client, struct slice auth); /* CONNECT was answered */
 bool client_keeps_for_later(struct client *client, struct slice data);
-void client_forget_socket(struct client *client);
 void client_note_offset(struct client *client, struct slice last);
 void client_receive_message(struct client *client, struct slice data);
 void client_join(struct client *client, unsigned room);

@@ -147,8 +147,6 @@ static void on_message_error(struct client *client, struct slice object)
     if (letter != NULL) {
         count_answer(client, letter);
         letter->send_at = client->world->now + 200 + (int64_t)number_of(object, "retryAfterMs");
-    } else {
-        client_forget_socket(client); /* it may have been a join's */
     }
 }
 
@@ -236,7 +234,7 @@ static void join_answered(struct client *client, const struct wait *wait, bool h
     struct attendance *attendance = &client->rooms[wait->room];
     if (!has_succeeded && attendance->state == ATTENDANCE_ASKED) {
         attendance->state = ATTENDANCE_OUT;
-        client_forget_socket(client);
+        attendance->was_refused = true;
         attendance->join_at = client->world->now + 1000;
     } else if (has_succeeded && attendance->state != ATTENDANCE_IN) {
         world_fail(client->world, "answered", "%s: the ack of a join without its room_joined",

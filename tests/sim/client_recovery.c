@@ -98,12 +98,6 @@ void client_connected(struct client *client, struct slice auth)
     snprintf(client->pid, sizeof(client->pid), "%.*s", (int)pid.length, pid.data);
 }
 
-/* A join was refused, and may have come to pass nevertheless: it begins anew next time. */
-void client_forget_socket(struct client *client)
-{
-    client->pid[0] = client->offset[0] = '\0';
-}
-
 /* The last argument of an event, if it is text, says how far this client has come. */
 void client_note_offset(struct client *client, struct slice last)
 {

@@ -93,6 +93,22 @@ static bool is_of(const struct stored_session *session, struct slice edge)
     return slice_equals(session->record.edge, edge);
 }
 
+static void drop_membership(const struct memory_sessions *sessions,
+                            const struct store_operation *operation)
+{
+    struct stored_session *session = find(sessions, operation->session.id);
+    struct stored_membership *membership, *next;
+    if (session == NULL || !is_of(session, operation->session.edge)) {
+        return;
+    }
+    LL_FOREACH_SAFE (session->memberships, membership, next) {
+        if (slice_equals(membership->record.room, operation->left)) {
+            LL_DELETE(session->memberships, membership);
+            free(membership);
+        }
+    }
+}
+
 static void end_session(struct memory_sessions *sessions, const struct session_record *record)
 {
     struct stored_session *session = find(sessions, record->id);
@@ -172,6 +188,9 @@ bool memory_sessions_apply(struct memory_sessions *sessions,
         return true;
     case STORE_ADD_MEMBERSHIP:
         add_membership(sessions, &operation->membership);
+        return true;
+    case STORE_DROP_MEMBERSHIP:
+        drop_membership(sessions, operation);
         return true;
     case STORE_END_SESSION:
         end_session(sessions, &operation->session);

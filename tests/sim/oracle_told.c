@@ -163,8 +163,9 @@ void oracle_told(struct oracle *oracle, struct client *client, unsigned room,
     if (attendance->may_be_in && !attendance->has_cursor && client->is_catching_up) {
         oracle_begin_at(client, room, message);
     }
-    bool is_in =
-        attendance->state == ATTENDANCE_IN || (attendance->may_be_in && attendance->has_cursor);
+    /* That it is in a room for which it had asked it is told behind what it has missed. */
+    bool is_in = attendance->state == ATTENDANCE_IN ||
+                 (attendance->may_be_in && attendance->has_cursor && client->is_catching_up);
     bool was_held = attendance->state == ATTENDANCE_IN && attendance->replay_left == 0 &&
                     told->seq <= attendance->floor;
     if (!is_in || (was_held && told->in_reply_to.length > 0)) {

@@ -311,6 +311,10 @@ static inline void write_from_edge(struct buffer *out, const struct bus_message 
     case BUS_SESSION_END:
         buffer_append_string(out, m->session_end.is_explicit ? " explicit" : "");
         break;
+    case BUS_SESSION_LEAVE:
+        buffer_append_format(out, " #%" PRIu64, m->session_leave.request);
+        write_slice(out, " ", m->session_leave.room);
+        break;
     case BUS_REJOIN:
         buffer_append_format(out, " #%" PRIu64, m->rejoin.request);
         write_slice(out, " ", m->rejoin.entity);

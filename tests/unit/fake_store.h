@@ -172,6 +172,21 @@ static inline void fake_store_add_membership(struct fake_store *store,
     membership->name = fake_store_keep(store, record->name);
 }
 
+static inline void fake_store_drop_membership(struct fake_store *store,
+                                              const struct store_operation *operation)
+{
+    const struct session_record *session = fake_store_session(store, operation->session.id);
+    for (size_t i = 0; session != NULL && i < store->membership_count; i++) {
+        const struct membership_record *known = &store->memberships[i];
+        if (slice_equals(session->edge, operation->session.edge) &&
+            slice_equals(known->session, session->id) &&
+            slice_equals(known->room, operation->left)) {
+            store->memberships[i] = store->memberships[--store->membership_count];
+            return;
+        }
+    }
+}
+
 /* The operations that find sessions and change them. */
 static inline void fake_store_change_sessions(struct fake_store *store,
                                               const struct store_operation *operation)
@@ -362,6 +377,9 @@ static inline void fake_store_apply(struct fake_store *store, const struct store
             break;
         case STORE_ADD_MEMBERSHIP:
             fake_store_add_membership(store, &at->membership);
+            break;
+        case STORE_DROP_MEMBERSHIP:
+            fake_store_drop_membership(store, at);
             break;
         case STORE_END_SESSION:
         case STORE_DROP_SESSION:

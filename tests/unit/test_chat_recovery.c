@@ -3,6 +3,7 @@
 #include "tests/unit/chat_fixture.h"
 
 #define SECRET SLICE_LITERAL("01234567890123456789012345678901")
+#define JOIN_R "42[\"message\",{\"type\":1,\"payload\":{\"roomId\":\"r\"}}]"
 #define FORMER "edgeXXabcdefghijklmnopqr"
 
 static void say_cluster(struct chat_fixture *fixture)
@@ -214,6 +215,63 @@ static void leaving_ends_it_for_good(void **state)
     assert_heard(&fixture->router, "session_open ann\n");
     client_says(fixture, client, "41");
     assert_heard(&fixture->router, "session_end explicit\n");
+}
+
+static void router_has_done(struct chat_fixture *fixture, uint64_t request, int error)
+{
+    struct bus_message message = {.type = BUS_DONE, .done = {.request = request, .error = error}};
+    router_says(fixture, &message);
+}
+
+static void a_join_that_is_given_up_is_not_to_be_kept(void **state)
+{
+    struct chat_fixture *fixture = recovering(state);
+    struct fake_websocket *client = saying(fixture, "40{\"entityId\":\"ann\"}");
+    client_says(fixture, client, JOIN_R);
+    buffer_clear(&fixture->router.lines);
+    wait_for(fixture, 5000);
+    assert_heard(&fixture->router, "leave r ann #1\nsession_leave #2 r\n");
+    wait_for(fixture, 5000); /* until it is known */
+    assert_heard(&fixture->router, "session_leave #3 r\n");
+    router_has_done(fixture, 3, ERROR_STORE);
+    assert_heard(&fixture->router, "session_leave #4 r\n");
+    router_has_done(fixture, 4, 0);
+    wait_for(fixture, 6000);
+    assert_heard(&fixture->router, "");
+}
+
+static void a_join_that_is_asked_for_again_decides_what_is_kept(void **state)
+{
+    struct chat_fixture *fixture = recovering(state);
+    struct fake_websocket *client = saying(fixture, "40{\"entityId\":\"ann\"}");
+    client_says(fixture, client, JOIN_R);
+    wait_for(fixture, 3000);
+    client_says(fixture, client, JOIN_R);
+    buffer_clear(&fixture->router.lines);
+    wait_for(fixture, 2000);
+    assert_heard(&fixture->router, "leave r ann #1\n");
+    struct bus_message refused = {
+        .type = BUS_JOINED, .joined = {.request = 2, .room = text("r"), .error = ERROR_OVERLOADED}};
+    router_says(fixture, &refused); /* of the first one nothing is known */
+    assert_heard(&fixture->router, "session_leave #3 r\n");
+    client_says(fixture, client, JOIN_R);
+    wait_for(fixture, 4900);
+    router_joins(fixture, 4, "r", 0, "ann");
+    buffer_clear(&fixture->router.lines);
+    wait_for(fixture, 6000); /* it is there: nothing is asked any more */
+    assert_heard(&fixture->router, "");
+}
+
+static void what_the_router_refuses_is_not_kept_anyway(void **state)
+{
+    struct chat_fixture *fixture = recovering(state);
+    struct fake_websocket *client = saying(fixture, "40{\"entityId\":\"ann\"}");
+    client_says(fixture, client, JOIN_R);
+    buffer_clear(&fixture->router.lines);
+    struct bus_message refused = {
+        .type = BUS_JOINED, .joined = {.request = 1, .room = text("r"), .error = ERROR_LIMIT}};
+    router_says(fixture, &refused);
+    assert_heard(&fixture->router, "");
 }
 
 static void while_it_catches_up_messages_prove_nothing_and_the_rest_says_nothing(void **state)
@@ -566,6 +624,9 @@ int main(void)
         CHAT_TEST(a_new_socket_gets_a_private_id_and_offsets),
         CHAT_TEST(a_client_that_cannot_take_offsets_gets_none),
         CHAT_TEST(leaving_ends_it_for_good),
+        CHAT_TEST(a_join_that_is_given_up_is_not_to_be_kept),
+        CHAT_TEST(a_join_that_is_asked_for_again_decides_what_is_kept),
+        CHAT_TEST(what_the_router_refuses_is_not_kept_anyway),
         CHAT_TEST(while_it_catches_up_messages_prove_nothing_and_the_rest_says_nothing),
         CHAT_TEST(what_ends_without_a_router_is_said_later),
         CHAT_TEST(all_rooms_are_complete_before_anything_is_told),

@@ -113,6 +113,38 @@ static void a_join_whose_socket_is_gone_before_its_row_enters_nobody(void **stat
     assert_int_equal(counted(fixture)->rooms, 0);
 }
 
+static void say_left(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
+                     const char *socket, const char *room)
+{
+    struct bus_message message = {
+        .type = BUS_SESSION_LEAVE,
+        .session_leave = {.request = request, .socket = text(socket), .room = text(room)}};
+    say(fixture, edge, &message);
+}
+
+static void a_join_that_was_given_up_is_not_kept(void **state)
+{
+    struct fixture *fixture = recovering(state);
+    struct fake_peer *edge = edge_new(fixture, "edge01"), *other = edge_new(fixture, "edge02");
+    keep(fixture, edge, 1, "r", SOCKET);
+    keep(fixture, edge, 2, "s", SOCKET);
+    assert_int_equal(fixture->store.membership_count, 2);
+    hear_nothing_yet(fixture);
+    say_left(fixture, other, 3, SOCKET, "r"); /* not its own */
+    assert_peer_heard(other, "done #3\n");
+    assert_int_equal(fixture->store.membership_count, 2);
+    fixture->store_waits = true;
+    say_left(fixture, edge, 3, SOCKET, "r");
+    fail_commit(fixture);
+    assert_peer_heard(edge, ""); /* the edge asks again */
+    say_left(fixture, edge, 4, SOCKET, "r");
+    assert_peer_heard(edge, "");
+    commit(fixture);
+    assert_peer_heard(edge, "done #4\n");
+    assert_int_equal(fixture->store.membership_count, 1);
+    assert_true(slice_is(fixture->store.memberships[0].room, "s"));
+}
+
 static void no_stamp_is_told_that_a_join_under_way_has_passed(void **state)
 {
     struct fixture *fixture = recovering(state);
@@ -418,6 +450,7 @@ int main(void)
         ROUTER_TEST(the_secret_stays_over_restarts),
         ROUTER_TEST(a_kept_join_is_answered_when_its_row_is_committed),
         ROUTER_TEST(a_join_whose_socket_is_gone_before_its_row_enters_nobody),
+        ROUTER_TEST(a_join_that_was_given_up_is_not_kept),
         ROUTER_TEST(no_stamp_is_told_that_a_join_under_way_has_passed),
         ROUTER_TEST(a_lost_socket_is_handed_over_once),
         ROUTER_TEST(another_subject_cannot_even_disturb_it),

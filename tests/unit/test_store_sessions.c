@@ -84,6 +84,34 @@ static void a_session_has_its_rooms_in_order(void **state)
     store_close(&store);
 }
 
+static void a_session_is_without_a_room_that_its_own_edge_names(void **state)
+{
+    struct store *store = fixture_open(*state);
+    struct store_page *page;
+
+    open_session(store, "s1", "edge01");
+    open_session(store, "s2", "edge01");
+    enter(store, "s1", "r", 1);
+    enter(store, "s1", "018f0000-0000-7000-8000-0000000000ab", 2);
+    enter(store, "s2", "r", 3);
+    COMMIT(store_batch_drop_membership(batch, TEXT("s1"), TEXT("edge02"), TEXT("r")));
+    COMMIT(store_batch_drop_membership(batch, TEXT("s1"), TEXT("edge01"),
+                                       TEXT("018f0000-0000-7000-8000-0000000000ab")));
+    page = session(store, "s1");
+    assert_int_equal(page->membership_count, 1);
+    assert_slice(page->memberships[0].room, "r");
+    store_page_destroy(&page);
+    COMMIT(store_batch_drop_membership(batch, TEXT("s1"), TEXT("edge01"), TEXT("r")));
+    page = session(store, "s1");
+    assert_true(page->found);
+    assert_int_equal(page->membership_count, 0);
+    store_page_destroy(&page);
+    page = session(store, "s2");
+    assert_int_equal(page->membership_count, 1);
+    store_page_destroy(&page);
+    store_close(&store);
+}
+
 static void a_session_ends_and_goes(void **state)
 {
     struct store *store = fixture_open(*state);
@@ -264,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
         TEST(a_session_has_its_rooms_in_order),
+        TEST(a_session_is_without_a_room_that_its_own_edge_names),
         TEST(a_session_ends_and_goes),
         TEST(a_claim_is_for_one_and_not_too_late),
         TEST(a_claim_is_for_its_own_entity),

@@ -31,6 +31,12 @@ struct bus_session_end {
     struct slice socket;
     bool is_explicit;
 };
+/* Its join there was given up: what is kept of it is to be without that room. */
+struct bus_session_leave {
+    uint64_t request;
+    struct slice socket;
+    struct slice room;
+};
 /* A client wants to go on as that socket. */
 struct bus_recover {
     uint64_t request;
