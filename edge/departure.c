@@ -164,6 +164,7 @@ static void try_to_hold(struct departure *departure, int64_t now)
     if (session_rest(departure->websocket.session) == SESSION_BUSY) {
         enter_state(departure, DEPARTURE_PIPING, now + MOVE_RETRY_MS);
     } else if (say_hold(departure, true)) {
+        session_hold_back(departure->websocket.session, true, now);
         enter_state(departure, DEPARTURE_HOLDING, now + MOVE_DEADLINE_MS);
     } else {
         fail(departure, MOVE_EDGE_GONE, now);
@@ -172,6 +173,7 @@ static void try_to_hold(struct departure *departure, int64_t now)
 
 static void release(struct departure *departure, int64_t retry_at, int64_t now)
 {
+    session_hold_back(departure->websocket.session, false, now);
     if (say_hold(departure, false)) {
         enter_state(departure, DEPARTURE_PIPING, retry_at);
     } else {
@@ -246,6 +248,7 @@ void departure_receive(struct moves *moves, struct slice routing_id,
         if (message->move_hold.is_on) {
             enter_state(departure, DEPARTURE_HELD, now + MOVE_REST_MS);
         } else {
+            session_hold_back(departure->websocket.session, false, now);
             enter_state(departure, DEPARTURE_PIPING, now + MOVE_RETRY_MS);
         }
     } else {

@@ -261,6 +261,19 @@ enum session_rest session_rest(const struct session *session)
     return is_waiting ? SESSION_RESTS_SOON : SESSION_AT_REST;
 }
 
+void session_hold_back(struct session *session, bool is_on, int64_t now)
+{
+    struct session_table *table = session->table;
+    bool is_expected = session->is_awaiting_pong || !session->engineio->server_pings;
+
+    table->now = now;
+    if (session->is_held_back && !is_on && is_expected) {
+        session->heartbeat_at = now + table->settings.ping_timeout;
+        heartbeat_schedule(session);
+    }
+    session->is_held_back = is_on;
+}
+
 static uint64_t time_until(const struct session *session, int64_t deadline)
 {
     int64_t left = deadline - session->table->now;
@@ -308,10 +321,10 @@ bool session_hand_over(struct session *session, struct buffer *state, int64_t no
     if (state->length > HANDOVER_BYTES_MAX) {
         return false;
     }
-    /* From here on the other edge's heart beats; ours would only find out that it is late. */
+    /* From here on the other edge's heart beats. */
     session->is_awaiting_pong = true;
+    session->is_held_back = true;
     session->connect_deadline = 0;
-    expect_life(session);
     return true;
 }
 

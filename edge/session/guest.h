@@ -74,6 +74,11 @@ enum session_rest {
 /* Is it on a WebSocket? */
 bool session_is_upgraded(const struct session *session);
 enum session_rest session_rest(const struct session *session);
+/*
+ * What its client says waits at the other edge, for as long as that and the owner agree on: nothing
+ * is to be concluded from its silence. Afterwards a pong, or the client's ping, has a full term.
+ */
+void session_hold_back(struct session *session, bool is_on, int64_t now);
 /* Appends its state and rests its heartbeat. False: it is more than the bus carries. */
 bool session_hand_over(struct session *session, struct buffer *state, int64_t now);
 /* Sends what waits, all of it; appends the state as it is now. False: it cannot go any more. */

@@ -104,12 +104,14 @@ static bool is_due(const struct session *session, int64_t deadline)
 static void beat(struct session *session)
 {
     struct session_table *table = session->table;
+    bool is_client_next = session->is_awaiting_pong || !session->engineio->server_pings;
 
-    if (session->guest != NULL && session->guest->is_taken_over) {
-        session->heartbeat_at = table->now + 1; /* due as soon as it is settled */
+    if ((session->is_held_back && is_client_next) ||
+        (session->guest != NULL && session->guest->is_taken_over)) {
+        session->heartbeat_at = table->now + 1; /* due as soon as it is let go, or settled */
         return;
     }
-    if (session->is_awaiting_pong || !session->engineio->server_pings || session->guest != NULL) {
+    if (is_client_next || session->guest != NULL) {
         session_end(session, SESSION_CLOSE_PING_TIMEOUT);
         return;
     }

@@ -112,6 +112,7 @@ struct session {
     bool is_post_begun : 1;    /* head of a POST seen, body on its way */
     bool wants_base64 : 1;     /* binary data goes out as text */
     bool takes_offsets : 1;    /* gets packets with their suffix */
+    bool is_held_back : 1;     /* what its client says waits at another edge */
 
     char id[SESSION_ID_LENGTH + 1];
     struct socket first_socket; /* most sessions have one */

@@ -1,3 +1,4 @@
+#include "edge/session/internal.h"
 #include "tests/unit/move_fixture.h"
 
 static void test_a_session_moves(void **state)
@@ -193,6 +194,52 @@ static void test_a_request_is_answered_before_the_session_moves(void **state)
     assert_heard(&pair->b.edge->router, "join #1 r ann\nmark #2 edgeAB\n");
 }
 
+static void test_a_held_client_is_not_taken_for_silent(void **state)
+{
+    struct pair *pair = *state;
+    struct session_settings *settings = &pair->a.edge->sessions.table->settings;
+    settings->ping_interval = 2000;
+    settings->ping_timeout = 1000;
+    open_session(pair, "r", 5);
+    client_posts(pair, "421[\"message\",{\"type\":3,\"payload\":{\"roomId\":\"r\",\"message\":"
+                       "\"hi\",\"messageId\":\"m\"}}]");
+    begin(pair);
+    client_sends(pair, "2probe");
+    client_sends(pair, "5");
+    buffer_clear(&pair->client->sent);
+    pass_time(pair, 2100);
+    assert_sent(pair->client, "2|/");
+    client_sends(pair, "3"); /* waits at the other edge, as the router is not done yet */
+    pass_time(pair, 2000);
+    assert_false(pair->client->is_closed);
+    router_accepts(pair->a.edge, last_heard(&pair->a.edge->router, BUS_SEND)->send.request, "r", 6,
+                   "ann", 0);
+    exchange(pair);
+    assert_heard(&pair->b.edge->router, "join #1 r ann\nmark #2 edgeAB\n");
+    pass_time(pair, 1500); /* given away, and not taken yet */
+    assert_false(pair->client->is_closed);
+}
+
+static void test_a_held_client_that_is_let_go_has_a_full_term_for_its_pong(void **state)
+{
+    struct pair *pair = *state;
+    struct session_settings *settings = &pair->a.edge->sessions.table->settings;
+    settings->ping_interval = 2000;
+    settings->ping_timeout = 1000;
+    open_session(pair, "r", 5);
+    client_posts(pair, "421[\"message\",{\"type\":3,\"payload\":{\"roomId\":\"r\",\"message\":"
+                       "\"hi\",\"messageId\":\"m\"}}]");
+    begin(pair);
+    client_sends(pair, "2probe");
+    client_sends(pair, "5");
+    pass_time(pair, 3500);
+    unsettle(&pair->a); /* it cannot be given away now */
+    pass_time(pair, 900);
+    assert_false(pair->client->is_closed);
+    pass_time(pair, 300);
+    assert_true(pair->client->is_closed);
+}
+
 static void test_a_busy_session_is_served_through_the_pipe(void **state)
 {
     struct pair *pair = *state;
@@ -267,6 +314,8 @@ int main(void)
         MOVE_TEST(test_edges_that_lose_the_router_while_a_session_moves_let_go_of_it),
         MOVE_TEST(test_the_end_may_come_before_the_joins),
         MOVE_TEST(test_a_request_is_answered_before_the_session_moves),
+        MOVE_TEST(test_a_held_client_is_not_taken_for_silent),
+        MOVE_TEST(test_a_held_client_that_is_let_go_has_a_full_term_for_its_pong),
         MOVE_TEST(test_a_busy_session_is_served_through_the_pipe),
         MOVE_TEST(test_a_client_without_a_socket_moves),
         MOVE_TEST(test_the_heart_beats_on),
