@@ -378,9 +378,11 @@ void client_leave(struct client *client, bool politely)
     world_tell(client->world, "%s leaves%s", client->name, politely ? "" : ", without a word");
     connection_send(client->connection, politely ? SLICE_LITERAL("41") : SLICE_LITERAL("1"));
     /* As far as the edge can know: what is posted last may find nobody. */
-    client->may_have_left = politely;
-    client->has_left = politely && client->state == CLIENT_CONNECTED && !client->is_severed &&
-                       client->connection->polling == NULL;
+    bool was_welcome = client->state == CLIENT_CONNECTED; /* else it is who it was before */
+    client->may_have_left = politely || (!was_welcome && client->may_have_left);
+    client->has_left = was_welcome
+                           ? politely && !client->is_severed && client->connection->polling == NULL
+                           : client->has_left;
     forget_rooms(client, true);
     client->state = CLIENT_OFFLINE;
     connection_close(client->connection);
