@@ -167,7 +167,7 @@ void sessions_keep_join(struct peer *peer, struct room *room, const struct bus_m
                                            .room = join->room,
                                            .entity = join->entity,
                                            .name = join->name,
-                                           .position = router->published_position,
+                                           .position = router->last_position,
                                            .stamp = unanswered->stamp,
                                            .was_replayed = join->since != BUS_SINCE_NOTHING};
     if (join->begins) {

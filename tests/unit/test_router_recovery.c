@@ -113,6 +113,26 @@ static void a_join_whose_socket_is_gone_before_its_row_enters_nobody(void **stat
     assert_int_equal(counted(fixture)->rooms, 0);
 }
 
+static void a_kept_join_begins_behind_what_was_said_before_it(void **state)
+{
+    struct fixture *fixture = recovering(state);
+    struct fake_peer *edge = edge_new(fixture, "edge01");
+    join(fixture, edge, 1, "r", "bob");
+    fixture->store_waits = true;
+    send(fixture, edge, 2, "r", "bob", "with the store");
+    send(fixture, edge, 3, "r", "bob", "in the open batch");
+    keep(fixture, edge, 4, "r", SOCKET);
+    send(fixture, edge, 5, "r", "bob", "later");
+    commit(fixture);
+    commit(fixture);
+    assert_int_equal(last_of(edge, BUS_JOINED)->joined.last_seq, 2);
+    uint64_t later = last_of(edge, BUS_ROOM_MESSAGE)->room_message.position;
+    uint64_t kept = fixture->store.memberships[0].position;
+    assert_int_equal(last_of(edge, BUS_ROOM_MESSAGE)->room_message.seq, 3);
+    assert_true(kept < later);
+    assert_true(kept >= last_of(edge, BUS_JOINED)->joined.position);
+}
+
 static void say_left(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
                      const char *socket, const char *room)
 {
@@ -450,6 +470,7 @@ int main(void)
         ROUTER_TEST(the_secret_stays_over_restarts),
         ROUTER_TEST(a_kept_join_is_answered_when_its_row_is_committed),
         ROUTER_TEST(a_join_whose_socket_is_gone_before_its_row_enters_nobody),
+        ROUTER_TEST(a_kept_join_begins_behind_what_was_said_before_it),
         ROUTER_TEST(a_join_that_was_given_up_is_not_kept),
         ROUTER_TEST(no_stamp_is_told_that_a_join_under_way_has_passed),
         ROUTER_TEST(a_lost_socket_is_handed_over_once),
