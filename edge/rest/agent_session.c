@@ -158,7 +158,7 @@ static void write_minutes(struct buffer *out, const char *name, int64_t ms)
     json_write_double(out, (double)ms / (double)minute);
 }
 
-static void write_config(const struct agent_session *session, struct buffer *out)
+void agent_session_write_config(const struct agent_session *session, struct buffer *out)
 {
     json_write_key(out, "timeoutConfig");
     buffer_append_char(out, '{');
@@ -181,7 +181,7 @@ void agent_session_write(const struct agent_session *session, struct buffer *out
     json_write_string_member(out, "agentId", session->agent);
     json_write_string_member(out, "userId", session->user);
     json_write_raw_member(out, "metadata", metadata_of(session));
-    write_config(session, out);
+    agent_session_write_config(session, out);
     json_write_signed_member(out, "createdAt", session->created_at);
     json_write_signed_member(out, "lastActivity", session->last_activity);
     json_write_signed_member(out, "expiresAt", session->expires_at);
@@ -244,7 +244,7 @@ void agent_session_write_info(const struct agent_session *session, struct slice 
     write_time(out, "lastActivity", session->last_activity);
     json_write_raw_member(out, "metadata", metadata_of(session));
     write_time(out, "expiresAt", session->expires_at);
-    write_config(session, out);
+    agent_session_write_config(session, out);
     json_write_signed_member(out, "renewalCount", session->renewals);
     json_write_signed_member(out, "timeRemaining", left > 0 ? left : 0);
     json_write_boolean_member(out, "isNearExpiration", agent_session_is_near_end(session, now));

@@ -76,6 +76,8 @@ bool agent_session_read(struct slice body, struct arena *arena, struct agent_ses
 /* The members of a session's JSON object, without the braces. */
 void agent_session_write_info(const struct agent_session *session, struct slice id, int64_t now,
                               struct buffer *out);
+/* The member timeoutConfig of such an object. */
+void agent_session_write_config(const struct agent_session *session, struct buffer *out);
 /* {expiresAt, renewalCount, wasRenewed, isNearExpiration} */
 void agent_session_write_status(const struct agent_session *session, bool was_renewed, int64_t now,
                                 struct buffer *out);

@@ -14,7 +14,8 @@
  *   events.c    the events of a stream        attach.c    following and stopping a run by its id
  *   uploads.c   files to edge/media
  *   agents.c    agents                        runs.c      what they did
- *   memory.c    what they were told, by room  worlds.c    message servers as worlds
+ *   memory.c    what they were told, by room  agent_rooms.c where they are
+ *   worlds.c    message servers as worlds
  *   server.c    health, and what is asked of a server     system.c  versions and environment
  *   logs.c      what the cluster's processes log
  */
@@ -80,6 +81,7 @@ enum rest_step {
     REST_STEP_REMOVE,
     REST_STEP_EDIT,
     REST_STEP_ACTION,
+    REST_STEP_MEMORY,
     REST_STEP_OLD, /* in the words of ElizaOS before 1.6 */
     REST_STEP_SEND,
     REST_STEP_MESSAGES,
@@ -111,6 +113,7 @@ struct rest_wait {
 };
 
 #define REST_SERVERS "server" /* the collection of message servers */
+#define REST_DEFAULT_SERVER "Default Server"
 #define REST_SESSIONS "session"
 #define REST_JOBS "job"
 #define REST_API_VERSION "1.7.2" /* of ElizaOS, whose API this is */
@@ -203,9 +206,15 @@ void rest_write_answering(struct buffer *out, const struct bus_send_done *done);
 const char *rest_answering_text(const struct bus_send_done *done);
 void rest_write_user_message(struct buffer *out, const struct bus_send *send,
                              const struct bus_send_done *done);
+/* Where a message stands, as far as it is known. */
+struct rest_place {
+    struct slice channel;
+    struct slice channel_type; /* or empty */
+    uint64_t epoch;            /* or 0 */
+};
 /* A message as history shows it. */
 void rest_write_message(struct buffer *out, const struct bus_stored_message *message,
-                        struct slice channel, uint64_t epoch);
+                        struct rest_place place);
 void rest_write_agent_response(struct buffer *out, struct slice reply_id, struct slice question,
                                struct slice body);
 
@@ -268,8 +277,9 @@ void rest_delete_message(const struct rest_call *call);
 void rest_clear_messages(const struct rest_call *call);
 /* Tells the room of wait->channel that it is cleared; false: the wait is over. */
 bool rest_tell_cleared(struct rest_wait *wait, uplink_answered *answered, int64_t now);
-/* Deletes the message of call->id, wherever it is. */
-void rest_delete_message_anywhere(const struct rest_call *call);
+/* The message of call->id, in whichever channel, as an agent's memory. */
+void rest_patch_remembered(const struct rest_call *call);
+void rest_delete_remembered(const struct rest_call *call);
 void rest_delete_channel(const struct rest_call *call);
 void rest_search_messages(const struct rest_call *call);
 bool rest_first_message(const struct uplink_outcome *outcome, struct bus_stored_message *message);
@@ -357,6 +367,8 @@ void rest_delete_memory(const struct rest_call *call);
 void rest_clear_memories(const struct rest_call *call);
 void rest_clear_room_memories(const struct rest_call *call);
 void rest_clear_world_memories(const struct rest_call *call);
+
+/* agent_rooms.c */
 void rest_get_agent_rooms(const struct rest_call *call);
 void rest_get_agent_room(const struct rest_call *call);
 void rest_post_agent_room(const struct rest_call *call);

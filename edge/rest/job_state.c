@@ -220,7 +220,7 @@ static void find(struct rest *rest, const struct bus_list *messages, const struc
     struct bus_stored_message message;
     while (bus_list_next(&reader, BUS_ELEMENT_STORED, &message)) { /* newest first */
         struct buffer shown = BUFFER_EMPTY;
-        rest_write_message(&shown, &message, SLICE_EMPTY, 0);
+        rest_write_message(&shown, &message, (struct rest_place){.epoch = 0});
         struct slice text =
             json_decode_string(json_get(buffer_slice(&shown), "content"), &rest->arena);
         struct buffer *found = slice_equals(message.id, job->question)          ? &findings->prompt

@@ -14,7 +14,8 @@ enum { MEMORIES_DEFAULT = 50, MEMORIES_MAX = 1000, ROOMS_PAGE = 150 };
 
 /* What a message's body says, raw. */
 struct memory_view {
-    struct slice text, source, thought, actions, attachments, metadata, sender_name, channel;
+    struct slice text, source, thought, actions, attachments, metadata, raw_message;
+    struct slice sender_name, channel;
 };
 
 /* shown: a buffer that what is seen borrows from. */
@@ -28,6 +29,7 @@ static struct memory_view view_of(struct slice body, struct buffer *shown)
         {"actions", &view.actions},
         {"attachments", &view.attachments},
         {"metadata", &view.metadata},
+        {"rawMessage", &view.raw_message},
         {"senderName", &view.sender_name},
         {"channelId", &view.channel},
     };
@@ -44,8 +46,8 @@ static void write_raw(struct buffer *out, const char *name, struct slice value)
     }
 }
 
-static void write_content(struct buffer *out, const struct memory_view *view,
-                          struct slice in_reply_to)
+static void write_content(struct buffer *out, const struct bus_stored_message *message,
+                          const struct memory_view *view)
 {
     json_write_key(out, "content");
     buffer_append_char(out, '{');
@@ -54,19 +56,42 @@ static void write_content(struct buffer *out, const struct memory_view *view,
     write_raw(out, "thought", view->thought);
     write_raw(out, "actions", view->actions);
     write_raw(out, "attachments", view->attachments);
-    if (in_reply_to.length > 0) {
-        json_write_string_member(out, "inReplyTo", in_reply_to);
+    if (message->in_reply_to.length > 0) { /* it is an agent's */
+        json_write_string_member(out, "inReplyTo", message->in_reply_to);
+        json_write_string_member(out, "responseId", message->id);
+        json_write_raw_member(out, "providers", SLICE_LITERAL("[]"));
+        json_write_boolean_member(out, "simple", true);
     }
     buffer_append_char(out, '}');
 }
 
-static void write_metadata(struct buffer *out, const struct memory_view *view, int64_t created_at)
+/* The message as it came, and who said it. */
+static void write_origin(struct buffer *out, const struct bus_stored_message *message,
+                         const struct memory_view *view)
 {
-    static const char *const own[] = {"type", "timestamp", "entityName", NULL};
+    static const char *const own[] = {"senderId", "senderName", NULL};
+    json_write_key(out, "raw");
+    buffer_append_char(out, '{');
+    json_write_string_member(out, "senderId", message->sender);
+    write_raw(out, "senderName", view->sender_name);
+    if (json_type(view->raw_message) == JSON_OBJECT) {
+        rest_copy_members(out, view->raw_message, own);
+    }
+    buffer_append_char(out, '}');
+}
+
+static void write_metadata(struct buffer *out, const struct bus_stored_message *message,
+                           const struct memory_view *view)
+{
+    static const char *const own[] = {"type",     "timestamp", "entityName", "source",
+                                      "sourceId", "raw",       NULL};
     json_write_key(out, "metadata");
     buffer_append_string(out, "{\"type\":\"message\"");
-    json_write_signed_member(out, "timestamp", created_at);
+    json_write_signed_member(out, "timestamp", message->created_at);
     write_raw(out, "entityName", view->sender_name);
+    write_raw(out, "source", view->source);
+    json_write_string_member(out, "sourceId", message->id);
+    write_origin(out, message, view);
     if (json_type(view->metadata) == JSON_OBJECT) {
         rest_copy_members(out, view->metadata, own);
     }
@@ -80,12 +105,12 @@ static void write_memory(struct buffer *out, const struct bus_stored_message *me
     json_write_string_member(out, "id", message->id);
     json_write_string_member(out, "type", SLICE_LITERAL("messages"));
     json_write_signed_member(out, "createdAt", message->created_at);
-    write_content(out, view, message->in_reply_to);
+    write_content(out, message, view);
     json_write_string_member(out, "entityId", message->sender);
     json_write_string_member(out, "agentId", agent);
     json_write_string_member(out, "roomId", room);
     json_write_boolean_member(out, "unique", true);
-    write_metadata(out, view, message->created_at);
+    write_metadata(out, message, view);
     buffer_append_char(out, '}');
 }
 
@@ -198,7 +223,7 @@ void rest_patch_memory(const struct rest_call *call)
     }
     buffer_append_char(&body, '}');
     message.body = buffer_slice(&body);
-    rest_patch_message(&message);
+    rest_patch_remembered(&message);
     buffer_deinit(&body);
 }
 
@@ -206,7 +231,7 @@ void rest_delete_memory(const struct rest_call *call)
 {
     struct rest_call message;
     if (name_message(call, &message)) {
-        rest_delete_message_anywhere(&message);
+        rest_delete_remembered(&message);
     }
 }
 
@@ -233,6 +258,17 @@ static void on_room_cleared(void *context, const struct uplink_outcome *outcome)
     }
 }
 
+static void answer_cleared(struct rest_wait *wait)
+{
+    if (wait->step == REST_STEP_MEMORY) {
+        rest_wait_answer(wait, 200,
+                         SLICE_LITERAL("{\"success\":true,\"data\":{\"message\":\"All agent "
+                                       "memories cleared successfully\"}}"));
+    } else {
+        rest_wait_answer(wait, 204, SLICE_EMPTY);
+    }
+}
+
 static void clear_next(struct rest_wait *wait, int64_t now)
 {
     struct bus_message kept;
@@ -247,7 +283,7 @@ static void clear_next(struct rest_wait *wait, int64_t now)
         if (!bus_list_next(&reader, BUS_ELEMENT_CHANNEL, &room)) {
             wait->done = 0;
             if (kept.channels_page.next == 0) {
-                rest_wait_answer(wait, 204, SLICE_EMPTY);
+                answer_cleared(wait);
             } else {
                 ask_for_rooms(wait, kept.channels_page.next, now);
             }
@@ -296,150 +332,10 @@ static void clear_all(const struct rest_call *call, enum rest_step step)
 
 void rest_clear_memories(const struct rest_call *call)
 {
-    clear_all(call, REST_STEP_FIRST);
+    clear_all(call, REST_STEP_MEMORY);
 }
 
 void rest_clear_world_memories(const struct rest_call *call)
 {
     clear_all(call, REST_STEP_REMOVE);
-}
-
-/* --- rooms ------------------------------------------------------------------------------------ */
-
-struct room_view {
-    struct slice id, name, server_id, type, source_type, metadata;
-    int64_t created_at, updated_at;
-};
-
-static void write_room(struct buffer *out, const struct room_view *room, struct slice agent)
-{
-    char created[CLOCK_ISO_SIZE], updated[CLOCK_ISO_SIZE];
-    clock_format_iso(room->created_at, created);
-    clock_format_iso(room->updated_at, updated);
-    buffer_append_char(out, '{');
-    json_write_string_member(out, "id", room->id);
-    json_write_string_member(out, "name", room->name);
-    json_write_string_member(out, "channelId", room->id);
-    json_write_string_member(out, "agentId", agent);
-    json_write_string_member(out, "messageServerId", room->server_id);
-    json_write_string_member(out, "worldId", room->server_id);
-    json_write_string_member(out, "type", room->type);
-    json_write_string_member(out, "source", room->source_type);
-    json_write_raw_member(out, "metadata",
-                          room->metadata.length > 0 ? room->metadata : SLICE_LITERAL("{}"));
-    json_write_string_member(out, "createdAt", slice_of_string(created));
-    json_write_string_member(out, "updatedAt", slice_of_string(updated));
-    buffer_append_char(out, '}');
-}
-
-static void on_rooms(void *context, const struct uplink_outcome *outcome)
-{
-    struct rest_wait *wait = context;
-    if (rest_is_over(wait, outcome, NULL)) {
-        return;
-    }
-    const struct bus_channels_page *page = &outcome->answer->channels_page;
-    struct msgpack_reader reader = bus_list_read(&page->channels);
-    struct bus_channel_row row;
-    struct buffer *out = rest_begin_data(wait->rest);
-    buffer_append_string(out, "{\"rooms\":[");
-    while (bus_list_next(&reader, BUS_ELEMENT_CHANNEL, &row)) {
-        struct room_view room = {row.id,          row.name,     row.server_id,  row.type,
-                                 row.source_type, row.metadata, row.created_at, row.updated_at};
-        if (!rest_may_show(wait, row.id)) {
-            continue;
-        }
-        if (out->data[out->length - 1] != '[') {
-            buffer_append_char(out, ',');
-        }
-        write_room(out, &room, slice_of_string(wait->id));
-    }
-    buffer_append_char(out, ']');
-    if (page->next != 0) {
-        json_write_unsigned_member(out, "next", page->next);
-    }
-    buffer_append_char(out, '}');
-    rest_end_data(wait, 200);
-}
-
-/* `next` of one page is `before` of the following one. */
-void rest_get_agent_rooms(const struct rest_call *call)
-{
-    struct bus_message message = {.type = BUS_ROOMS_OF, .rooms_of = {.participant = call->id}};
-    struct bus_rooms_of *of = &message.rooms_of;
-    if (!rest_has_agent_id(call)) {
-        return;
-    }
-    if (!rest_take_count(call, "limit", ROOMS_PAGE, ROOMS_PAGE, &of->limit) ||
-        !rest_take_count(call, "before", 0, INT64_MAX, &of->before)) {
-        rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Invalid limit or before");
-        return;
-    }
-    rest_ask(call, &message, &of->request, on_rooms);
-}
-
-static void answer_room(struct rest_wait *wait, const struct bus_channel *channel, int status)
-{
-    struct room_view room = {channel->id,         channel->name,        channel->server_id,
-                             channel->type,       channel->source_type, channel->metadata,
-                             channel->created_at, channel->updated_at};
-    write_room(rest_begin_data(wait->rest), &room, slice_of_string(wait->id));
-    rest_end_data(wait, status);
-}
-
-static void on_room(void *context, const struct uplink_outcome *outcome)
-{
-    struct rest_wait *wait = context;
-    if (!rest_is_over(wait, outcome, "Room not found")) {
-        answer_room(wait, &outcome->answer->channel, 200);
-    }
-}
-
-void rest_get_agent_room(const struct rest_call *call)
-{
-    struct bus_message message = {.type = BUS_CHANNEL_GET, .channel_get = {.room = call->channel}};
-    if (rest_has_agent_id(call)) {
-        rest_ask(call, &message, &message.channel_get.request, on_room);
-    }
-}
-
-static void on_room_made(void *context, const struct uplink_outcome *outcome)
-{
-    struct rest_wait *wait = context;
-    if (!rest_is_over(wait, outcome, NULL)) {
-        answer_room(wait, &outcome->answer->channel, 201);
-    }
-}
-
-/* A channel with the agent in it. */
-void rest_post_agent_room(const struct rest_call *call)
-{
-    struct arena *arena = &call->rest->arena;
-    struct slice name, type, metadata = rest_object_of(json_get(call->body, "metadata"));
-    struct bus_list_builder list = {BUFFER_EMPTY, 0};
-    struct bus_text agent = {call->id};
-    char id[UUID_TEXT_SIZE];
-    if (!rest_has_agent_id(call)) {
-        return;
-    }
-    if (!rest_take_text(json_get(call->body, "name"), CHAT_NAME_MAX, arena, &name) ||
-        name.length == 0 ||
-        !rest_take_text(json_get(call->body, "type"), CHAT_NAME_MAX, arena, &type) ||
-        metadata.length > REST_METADATA_MAX) {
-        rest_refuse_as(call->rest, call->exchange, 400, "INVALID_REQUEST",
-                       "Required: name. Optional: type, metadata");
-        return;
-    }
-    uuid_random(call->rest->ids, id);
-    bus_list_add(&list, BUS_ELEMENT_TEXT, &agent);
-    struct bus_message message = {
-        .type = BUS_CHANNEL_PUT,
-        .channel_put = {.id = slice_of(id, UUID_TEXT_LENGTH),
-                        .server_id = SLICE_LITERAL(NIL_UUID),
-                        .name = name,
-                        .type = type.length > 0 ? type : SLICE_LITERAL("DM"),
-                        .metadata = metadata.length > 0 ? metadata : SLICE_LITERAL("{}"),
-                        .participants = bus_list_of(&list)}};
-    rest_ask(call, &message, &message.channel_put.request, on_room_made);
-    buffer_deinit(&list.bytes);
 }

@@ -65,8 +65,9 @@ static void on_message(void *context, const struct uplink_outcome *outcome)
     struct bus_stored_message message;
     struct slice channel;
     if (find(wait, outcome, &message, &channel)) {
-        rest_write_message(rest_begin_data(wait->rest), &message, channel,
-                           outcome->answer->history_page.epoch);
+        const struct bus_history_page *page = &outcome->answer->history_page;
+        rest_write_message(rest_begin_data(wait->rest), &message,
+                           (struct rest_place){channel, page->channel_type, page->epoch});
         rest_end_data(wait, 200);
     }
 }
@@ -131,8 +132,16 @@ static void on_edited(void *context, const struct uplink_outcome *outcome)
         return;
     }
     message.body = outcome->sent->room_event.body;
-    rest_write_message(rest_begin_data(wait->rest), &message, outcome->sent->room_event.room,
-                       kept.history_page.epoch);
+    struct buffer *out = rest_begin_data(wait->rest);
+    rest_write_message(out, &message,
+                       (struct rest_place){outcome->sent->room_event.room,
+                                           kept.history_page.channel_type,
+                                           kept.history_page.epoch});
+    if (wait->step == REST_STEP_MEMORY) {
+        out->length--;
+        json_write_string_member(out, "message", SLICE_LITERAL("Memory updated successfully"));
+        buffer_append_char(out, '}');
+    }
     rest_end_data(wait, 200);
 }
 
@@ -197,14 +206,24 @@ static void begin_edit(const struct rest_call *call, struct slice text, enum res
     buffer_append_char(&wait->note, '}');
 }
 
-void rest_patch_message(const struct rest_call *call)
+static void patch_text(const struct rest_call *call, enum rest_step step)
 {
     struct slice text;
     if (!rest_take_content(rest_field(call->body, rest_content_names), &call->rest->arena, &text)) {
         rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Missing required field: content");
         return;
     }
-    begin_edit(call, text, REST_STEP_EDIT);
+    begin_edit(call, text, step);
+}
+
+void rest_patch_message(const struct rest_call *call)
+{
+    patch_text(call, REST_STEP_EDIT);
+}
+
+void rest_patch_remembered(const struct rest_call *call)
+{
+    patch_text(call, REST_STEP_MEMORY);
 }
 
 void rest_patch_action(const struct rest_call *call)
@@ -227,7 +246,14 @@ void rest_patch_action(const struct rest_call *call)
 static void on_gone(void *context, const struct uplink_outcome *outcome)
 {
     struct rest_wait *wait = context;
-    if (rest_error_of(outcome) == ERROR_NOT_FOUND || !rest_is_over(wait, outcome, NULL)) {
+    if (rest_error_of(outcome) != ERROR_NOT_FOUND && rest_is_over(wait, outcome, NULL)) {
+        return;
+    }
+    if (wait->step == REST_STEP_MEMORY) {
+        rest_wait_answer(wait, 200,
+                         SLICE_LITERAL("{\"success\":true,\"data\":{\"message\":"
+                                       "\"Memory deleted successfully\"}}"));
+    } else {
         rest_wait_answer(wait, 204, SLICE_EMPTY);
     }
 }
@@ -325,9 +351,12 @@ static void on_message_of_some_channel(void *context, const struct uplink_outcom
     arena_reset(&wait->rest->arena);
 }
 
-void rest_delete_message_anywhere(const struct rest_call *call)
+void rest_delete_remembered(const struct rest_call *call)
 {
-    ask_for_message(call, on_message_of_some_channel);
+    struct rest_wait *wait = ask_for_message(call, on_message_of_some_channel);
+    if (wait != NULL) {
+        wait->step = REST_STEP_MEMORY;
+    }
 }
 
 void rest_clear_messages(const struct rest_call *call)
@@ -359,7 +388,7 @@ static void on_found(void *context, const struct uplink_outcome *outcome)
             if (out->data[out->length - 1] != '[') {
                 buffer_append_char(out, ',');
             }
-            rest_write_message(out, &message, channel, 0);
+            rest_write_message(out, &message, (struct rest_place){.channel = channel});
         }
     }
     arena_reset(&wait->rest->arena);

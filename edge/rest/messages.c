@@ -272,8 +272,30 @@ static void write_raw_message(struct buffer *out, const struct body_view *view)
     buffer_append_char(out, '}');
 }
 
+/* What ElizaOS notes of its agents' messages. */
+static void write_agent_metadata(struct buffer *out, const struct body_view *view,
+                                 struct slice channel_type)
+{
+    if (json_get(view->metadata, "agent_id").length == 0) {
+        write_raw(out, "agent_id", view->sender);
+    }
+    if (json_get(view->metadata, "thought").length == 0) {
+        write_raw(out, "thought", view->thought);
+    }
+    if (json_get(view->metadata, "actions").length == 0) {
+        write_raw(out, "actions", view->actions);
+    }
+    if (channel_type.length > 0 && json_get(view->metadata, "channelType").length == 0) {
+        json_write_string_member(out, "channelType", channel_type);
+    }
+    if (channel_type.length > 0 && json_get(view->metadata, "isDm").length == 0) {
+        json_write_boolean_member(out, "isDm", slice_is(channel_type, "DM"));
+    }
+}
+
 /* The sender's metadata, with the names that the reference and its page look for. */
-static void write_metadata(struct buffer *out, const struct body_view *view, bool is_agent)
+static void write_metadata(struct buffer *out, const struct body_view *view, bool is_agent,
+                           struct slice channel_type)
 {
     struct json_iterator members = json_iterate(view->metadata);
     struct slice key, value;
@@ -286,11 +308,8 @@ static void write_metadata(struct buffer *out, const struct body_view *view, boo
     if (json_get(view->metadata, is_agent ? "agentName" : "user_display_name").length == 0) {
         write_raw(out, is_agent ? "agentName" : "user_display_name", view->sender_name);
     }
-    if (is_agent && json_get(view->metadata, "thought").length == 0) {
-        write_raw(out, "thought", view->thought);
-    }
-    if (is_agent && json_get(view->metadata, "actions").length == 0) {
-        write_raw(out, "actions", view->actions);
+    if (is_agent) {
+        write_agent_metadata(out, view, channel_type);
     }
     if (json_get(view->metadata, "attachments").length == 0) {
         write_raw(out, "attachments", view->attachments);
@@ -299,7 +318,7 @@ static void write_metadata(struct buffer *out, const struct body_view *view, boo
 }
 
 void rest_write_message(struct buffer *out, const struct bus_stored_message *message,
-                        struct slice channel, uint64_t epoch)
+                        struct rest_place place)
 {
     struct buffer braced = BUFFER_EMPTY;
     struct body_view view = view_of(message->body, &braced);
@@ -310,8 +329,8 @@ void rest_write_message(struct buffer *out, const struct bus_stored_message *mes
     clock_format_iso(updated_at, updated);
     buffer_append_char(out, '{');
     json_write_string_member(out, "id", message->id);
-    json_write_string_member(out, "channelId", channel);
-    json_write_string_member(out, "roomId", channel);
+    json_write_string_member(out, "channelId", place.channel);
+    json_write_string_member(out, "roomId", place.channel);
     json_write_string_member(out, "authorId", message->sender);
     write_raw(out, "senderName", view.sender_name);
     write_raw(out, "content", view.text);
@@ -322,7 +341,7 @@ void rest_write_message(struct buffer *out, const struct bus_stored_message *mes
         json_write_string_member(out, "sourceId", message->client_message_id);
     }
     write_raw(out, "messageServerId", view.server_id);
-    write_metadata(out, &view, message->in_reply_to.length > 0);
+    write_metadata(out, &view, message->in_reply_to.length > 0, place.channel_type);
     if (message->in_reply_to.length > 0) {
         json_write_string_member(out, "inReplyToRootMessageId", message->in_reply_to);
     } else {
@@ -333,8 +352,8 @@ void rest_write_message(struct buffer *out, const struct bus_stored_message *mes
     json_write_signed_member(out, "created_at", message->created_at);
     json_write_signed_member(out, "updated_at", updated_at);
     json_write_unsigned_member(out, "seq", message->seq);
-    if (epoch != 0) {
-        json_write_unsigned_member(out, "epoch", epoch);
+    if (place.epoch != 0) {
+        json_write_unsigned_member(out, "epoch", place.epoch);
     }
     buffer_append_char(out, '}');
     buffer_deinit(&braced);
@@ -359,7 +378,9 @@ static void on_history(void *context, const struct uplink_outcome *outcome)
             if (out->data[out->length - 1] != '[') {
                 buffer_append_char(out, ',');
             }
-            rest_write_message(out, &message, outcome->sent->history.room, page->epoch);
+            rest_write_message(
+                out, &message,
+                (struct rest_place){outcome->sent->history.room, page->channel_type, page->epoch});
         }
         buffer_append_string(out, "]}}");
         rest_answer(rest, wait->exchange, 200, buffer_slice(out));

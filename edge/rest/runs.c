@@ -19,6 +19,7 @@ enum { RUN_OPEN, RUN_DONE, RUN_FAILED, RUN_CANCELLED };
 
 #define RUN_ID_PREFIX "00000000-0000-8000-8000-"
 #define LOG_TYPE "run_event"
+#define RUN_SOURCE "messageHandler" /* ElizaOS's name for what runs an agent */
 
 static void format_id(uint64_t job, char out[UUID_TEXT_SIZE])
 {
@@ -211,6 +212,7 @@ static void write_event(struct buffer *out, const struct bus_run_record *run, bo
     buffer_append_char(out, '{');
     json_write_string_member(out, "runId", slice_of_string(id));
     json_write_string_member(out, "status", is_end ? status_of(run) : SLICE_LITERAL("started"));
+    json_write_string_member(out, "source", SLICE_LITERAL(RUN_SOURCE));
     write_id(out, "messageId", run->question);
     write_id(out, "roomId", run->room);
     write_id(out, "entityId", run->asker);
@@ -279,6 +281,7 @@ static void write_log(struct buffer *out, const struct bus_run_record *run)
     buffer_append_char(out, '{');
     json_write_string_member(out, "runId", slice_of_string(id));
     json_write_string_member(out, "status", status_of(run));
+    json_write_string_member(out, "source", SLICE_LITERAL(RUN_SOURCE));
     write_id(out, "messageId", run->question);
     write_id(out, "roomId", run->room);
     write_id(out, "entityId", run->asker);

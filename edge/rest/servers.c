@@ -55,8 +55,8 @@ static void make_default(struct rest_wait *wait, int64_t now)
         .type = BUS_RECORD_PUT,
         .record_put = {.collection = SLICE_LITERAL(REST_SERVERS),
                        .id = SLICE_LITERAL(NIL_UUID),
-                       .body = SLICE_LITERAL(
-                           "{\"name\":\"Default Server\",\"sourceType\":\"eliza_default\"}")}};
+                       .body = SLICE_LITERAL("{\"name\":\"" REST_DEFAULT_SERVER
+                                             "\",\"sourceType\":\"eliza_default\"}")}};
     rest_ask_on(wait, &message, &message.record_put.request, on_default_made, now);
 }
 
@@ -213,8 +213,7 @@ static void on_server_deleted(void *context, const struct uplink_outcome *outcom
 {
     struct rest_wait *wait = context;
     if (!rest_is_over(wait, outcome, "Message server not found")) {
-        buffer_append_string(rest_begin_data(wait->rest), "{\"success\":true}");
-        rest_end_data(wait, 200);
+        rest_wait_answer(wait, 204, SLICE_EMPTY);
     }
 }
 

@@ -62,6 +62,7 @@ void rest_write_session_metadata(struct buffer *out, const struct agent_session 
     json_write_string_member(&own, "sessionId", id);
     json_write_string_member(&own, "agentId", session->agent);
     json_write_string_member(&own, "userId", session->user);
+    agent_session_write_config(session, &own);
     buffer_append_char(&own, '}');
     buffer_append_char(&all, '{');
     rest_copy_members(&all, given, nothing);
@@ -164,11 +165,11 @@ struct rest_wait *rest_session_page(const struct rest_call *call)
 }
 
 static void write_item(struct buffer *out, const struct bus_stored_message *message,
-                       struct slice agent)
+                       struct slice channel_type, struct slice agent)
 {
     char created[CLOCK_ISO_SIZE];
     struct buffer shown = BUFFER_EMPTY;
-    rest_write_message(&shown, message, SLICE_EMPTY, 0);
+    rest_write_message(&shown, message, (struct rest_place){.channel_type = channel_type});
     clock_format_iso(message->created_at, created);
     buffer_append_char(out, '{');
     json_write_string_member(out, "id", message->id);
@@ -251,7 +252,8 @@ static void on_messages(void *context, const struct uplink_outcome *outcome)
         }
         newest = i == extent.first ? message.created_at : newest;
         oldest = message.created_at;
-        write_item(out, &message, buffer_slice(&wait->note));
+        write_item(out, &message, outcome->answer->history_page.channel_type,
+                   buffer_slice(&wait->note));
     }
     buffer_append_char(out, ']');
     json_write_boolean_member(out, "hasMore", extent.has_more);

@@ -36,9 +36,25 @@ void rest_refuse_session(struct rest *rest, struct http_exchange *exchange, int 
     buffer_deinit(&out);
 }
 
+/* details: raw JSON, or empty: what stands behind the colon is the reason. */
+static void refuse_request(struct rest *rest, struct http_exchange *exchange, const char *message,
+                           struct slice details)
+{
+    const char *reason = strstr(message, ": ");
+    struct buffer own = BUFFER_EMPTY;
+    if (details.length == 0 && reason != NULL) {
+        buffer_append_char(&own, '{');
+        json_write_string_member(&own, "reason", slice_of_string(reason + 2));
+        buffer_append_char(&own, '}');
+        details = buffer_slice(&own);
+    }
+    rest_refuse_session(rest, exchange, 400, "VALIDATION_ERROR", message, details);
+    buffer_deinit(&own);
+}
+
 static void refuse_call(const struct rest_call *call, const char *message, struct slice details)
 {
-    rest_refuse_session(call->rest, call->exchange, 400, "VALIDATION_ERROR", message, details);
+    refuse_request(call->rest, call->exchange, message, details);
 }
 
 static void refuse_wait(struct rest_wait *wait, int status, const char *code, const char *message)
@@ -347,7 +363,8 @@ static bool is_refused(struct rest_wait *wait, const struct agent_session *sessi
     } else if (wait->step != REST_STEP_REMOVE && agent_session_is_expired(session, wall)) {
         refuse_expired(wait, session);
     } else if (wait->fault != NULL) {
-        refuse_wait(wait, 400, "VALIDATION_ERROR", wait->fault);
+        refuse_request(wait->rest, wait->exchange, wait->fault, SLICE_EMPTY);
+        rest_wait_destroy(wait);
     } else {
         return false;
     }

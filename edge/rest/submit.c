@@ -72,7 +72,8 @@ static void on_submitted(void *context, const struct uplink_outcome *outcome)
                                          .sender = submit->sender,
                                          .in_reply_to = submit->in_reply_to,
                                          .body = submit->body};
-    rest_write_message(rest_begin_data(wait->rest), &message, submit->room, done->epoch);
+    rest_write_message(rest_begin_data(wait->rest), &message,
+                       (struct rest_place){.channel = submit->room, .epoch = done->epoch});
     rest_end_data(wait, 201);
 }
 

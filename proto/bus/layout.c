@@ -139,8 +139,9 @@ static const struct field receipt_note_fields[] = {
     ID(bus_receipt_note, room), ID(bus_receipt_note, message_id), ID(bus_receipt_note, author),
     ID(bus_receipt_note, user), NAME(bus_receipt_note, status)};
 static const struct field history_page_fields[] = {
-    U(bus_history_page, request), I(bus_history_page, error), U(bus_history_page, epoch),
-    ID(bus_history_page, server_id), LIST(bus_history_page, messages, BUS_ELEMENT_STORED)};
+    U(bus_history_page, request),         I(bus_history_page, error),
+    U(bus_history_page, epoch),           ID(bus_history_page, server_id),
+    NAME(bus_history_page, channel_type), LIST(bus_history_page, messages, BUS_ELEMENT_STORED)};
 
 /* --- messages/sessions.h ---------------------------------------------------------------------- */
 

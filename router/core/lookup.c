@@ -143,6 +143,7 @@ static void answer_history(struct peer *peer, uint64_t request, uint64_t trace,
                          .error = page == NULL ? 0 : page->error,
                          .epoch = room == NULL ? 0 : room->epoch,
                          .server_id = room == NULL ? SLICE_EMPTY : text_slice(&room->server_id),
+                         .channel_type = room == NULL ? SLICE_EMPTY : text_slice(&room->type),
                          .messages = bus_list_of(&list)}};
     peer_send(peer, &message);
     buffer_deinit(&list.bytes);

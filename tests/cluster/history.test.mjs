@@ -78,7 +78,10 @@ describe('history', TEST_OPTIONS, () => {
         assertShape(reply, {
             ...shared, authorId: agentId, senderName: 'Eliza', content: text, text,
             rawMessage: { text, thought, actions: ['REPLY'] }, sourceType: 'agent_response',
-            metadata: { agentName: 'Eliza', thought, actions: ['REPLY'] },
+            metadata: {
+                agentName: 'Eliza', agent_id: agentId, thought, actions: ['REPLY'],
+                channelType: 'GROUP', isDm: false,
+            },
             inReplyToRootMessageId: question.id,
         });
         assert.equal(Date.parse(reply.createdAt), reply.created_at);

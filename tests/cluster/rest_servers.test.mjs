@@ -61,7 +61,7 @@ describe('message servers', TEST_OPTIONS, () => {
         const full = await del(`/message-servers/${server.id}`);
         assert.equal(full.status, 409);
         await del(`/channels/${id}`);
-        assert.equal((await del(`/message-servers/${server.id}`)).status, 200);
+        assert.equal((await del(`/message-servers/${server.id}`)).status, 204);
         assert.equal((await del(`/message-servers/${server.id}`)).status, 404);
         assert.equal((await del(`/message-servers/${NIL_UUID}`)).status, 403);
     });

@@ -240,7 +240,7 @@ describe('what is said in a session', TEST_OPTIONS, () => {
             id: isUuid, channel_id: channelId, message_server_id: isUuid, author_id: userId,
             content: 'Hello', text: 'Hello', created_at: isPositive, source_type: 'user',
             author_display_name: 'User', attachments, raw_message: { content: 'Hello', attachments },
-            metadata: { sessionId, agentId, userId, a: 1, b: 2 },
+            metadata: { sessionId, agentId, userId, timeoutConfig: TIMEOUTS, a: 1, b: 2 },
             seq: isPositive, epoch: isPositive,
         });
         assertShape(body.sessionStatus, {
@@ -294,7 +294,9 @@ describe('what is said in a session', TEST_OPTIONS, () => {
         const send = (body) => calls.post(`/${sessionId}/messages`, body);
         isInvalid(await send({}), 'Invalid content: Invalid message request format');
         isInvalid(await send({ content: 1 }), 'Invalid content: Invalid message request format');
-        isInvalid(await send({ content: '' }), 'Invalid content: Content cannot be empty');
+        const empty = await send({ content: '' });
+        isInvalid(empty, 'Invalid content: Content cannot be empty');
+        assert.deepEqual(empty.body.error.details, { reason: 'Content cannot be empty' });
         isInvalid(await send({ content: 'x'.repeat(4001) }),
             'Invalid content: Content exceeds maximum length of 4000 characters');
         isInvalid(await send({ content: 'x', transport: 'pigeon' }),

@@ -176,7 +176,7 @@ static const struct message_form forms[] = {
     {48,
      "history_page",
      {U(history_page, request), I(history_page, error), U(history_page, epoch),
-      T(history_page, server_id), L('S', history_page, messages)}},
+      T(history_page, server_id), N(history_page, channel_type), L('S', history_page, messages)}},
     {49,
      "members_page",
      {U(members_page, request), I(members_page, error), U(members_page, total),

@@ -174,7 +174,8 @@ static void test_history_is_asked_with_its_bounds_and_answered_in_both_dialects(
         "{\"success\":true,\"data\":{\"messages\":[{\"id\":\"" REPLY
         "\",\"channelId\":\"r\",\"roomId\":\"r\",\"authorId\":\"eliza\",\"senderName\":\"Eliza\","
         "\"content\":\"why?\",\"text\":\"why?\",\"rawMessage\":{\"text\":\"why?\",\"thought\":"
-        "\"hm\",\"actions\":[\"REPLY\"]},\"metadata\":{\"agentName\":\"Eliza\",\"thought\":"
+        "\"hm\",\"actions\":[\"REPLY\"]},\"metadata\":{\"agentName\":\"Eliza\",\"agent_id\":"
+        "\"eliza\",\"thought\":"
         "\"hm\",\"actions\":[\"REPLY\"]},\"inReplyToRootMessageId\":\"" QUESTION
         "\",\"createdAt\":\"1970-01-01T00:00:00.006Z\",\"updatedAt\":\"1970-01-01T00:00:00.006Z\","
         "\"created_at\":6,\"updated_at\":6,\"seq\":2,\"epoch\":7}]}}");

@@ -140,7 +140,8 @@ struct bus_history_page {
     int64_t error;
     uint64_t epoch;
     struct slice server_id;
-    struct bus_list messages; /* bus_stored_message, newest first */
+    struct slice channel_type; /* empty: of no room in particular */
+    struct bus_list messages;  /* bus_stored_message, newest first */
 };
 
 #endif

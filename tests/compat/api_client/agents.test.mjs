@@ -114,6 +114,7 @@ const table = {
         const [log, ...more] = await one.agents.getAgentLogs(agentId, { roomId: channel });
         assert.deepEqual(more, []);
         assert.equal(log.type, 'run_event');
+        assert.equal(log.body.source, 'messageHandler');
         assert.equal(log.roomId, channel);
         assert.equal(log.body.messageId, question);
         assert.deepEqual(await one.agents.deleteAgentLog(agentId, log.id), done);
@@ -134,6 +135,12 @@ const table = {
             assert.equal(asked.entityId, user);
             assert.equal(asked.roomId, channel);
             assert.equal(answer.content.inReplyTo, question);
+            assert.equal(answer.content.responseId, reply);
+            assert.deepEqual(asked.metadata, {
+                type: 'message', timestamp: asked.createdAt, entityName: 'User',
+                source: 'eliza_gui', sourceId: question,
+                raw: { senderId: user, senderName: 'User' },
+            });
             assert.equal(answer.entityId, agentId);
         }
         assert.deepEqual(await one.memory.getAgentMemories(agentId, { tableName: 'facts' }),
@@ -144,7 +151,10 @@ const table = {
         const { question } = await ask(channel);
         const text = async () => (await other.memory.getRoomMemories(agentId, channel)).memories
             .find(({ id }) => id === question).content.text;
-        await one.memory.updateMemory(agentId, question, { content: { text: 'Changed' } });
+        const changed = await one.memory.updateMemory(agentId, question,
+            { content: { text: 'Changed' } });
+        assert.equal(changed.id, question);
+        assert.equal(changed.message, 'Memory updated successfully');
         assert.equal(await text(), 'Changed');
         await one.memory.updateAgentInternalMemory(agentId, question, { content: 'Again' });
         assert.equal(await text(), 'Again');
@@ -154,8 +164,9 @@ const table = {
         const channel = randomUUID();
         const { question, reply } = await ask(channel);
         const last = await ask(channel, 'Forget me');
-        assert.deepEqual(await one.memory.deleteMemory(agentId, question), done);
-        assert.deepEqual(await one.memory.deleteAgentInternalMemory(agentId, reply), done);
+        const deleted = { message: 'Memory deleted successfully' };
+        assert.deepEqual(await one.memory.deleteMemory(agentId, question), deleted);
+        assert.deepEqual(await one.memory.deleteAgentInternalMemory(agentId, reply), deleted);
         assert.deepEqual(await one.memory.deleteGroupMemory(channel, last.reply), done);
         const { memories } = await other.memory.getRoomMemories(agentId, channel);
         assert.deepEqual(memories.map(({ id }) => id), [last.question]);
@@ -177,7 +188,8 @@ const table = {
     'memory.clearAgentMemories': async () => {
         const channels = [randomUUID(), randomUUID()];
         for (const channel of channels) await ask(channel);
-        assert.deepEqual(await one.memory.clearAgentMemories(agentId), done);
+        assert.deepEqual(await one.memory.clearAgentMemories(agentId),
+            { message: 'All agent memories cleared successfully' });
         assert.deepEqual((await other.memory.getAgentMemories(agentId)).memories, []);
         for (const channel of channels) {
             assert.deepEqual((await one.memory.getRoomMemories(agentId, channel)).memories, []);
@@ -193,7 +205,10 @@ const table = {
         const made = await one.memory.createRoom(agentId, { name: 'Den', metadata: { a: 1 } });
         assert.equal(made.name, 'Den');
         assert.deepEqual(made.metadata, { a: 1 });
-        assert.deepEqual(await other.memory.getRoom(agentId, made.id), made);
+        assert.equal(made.source, 'client');
+        assert.ok(Number.isSafeInteger(made.createdAt));
+        assert.deepEqual(await other.memory.getRoom(agentId, made.id),
+            { ...made, worldName: 'Default Server' });
         const { rooms } = await other.memory.listAgentRooms(agentId);
         assert.deepEqual(rooms[0], made);
         await throws(one.memory.getRoom(agentId, randomUUID()), 404);
