@@ -2,24 +2,20 @@
 // not among the default kinds: `tests/run test elizaos`.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 
 import { Clients } from '../../lib/chat.mjs';
-import { buildDir, startCluster } from '../../lib/cluster.mjs';
+import { startCluster } from '../../lib/cluster.mjs';
 import { freePort } from '../../lib/ports.mjs';
-import { until } from '../../lib/until.mjs';
 import { parseEvents, restOf } from '../../cluster/rest.mjs';
+import { TEXT, startReal } from './real.mjs';
 
-const START_DEADLINE_MS = 120000;
-const TEXT = 'Hello from a model that always says exactly this much and not a word more. \u{1f600}';
 const KEY = 'the-token-of-the-tests';
-const reference = path.join(buildDir, 'elizaos-reference');
 
-describe('a real ElizaOS 1.7.2 as the runtime', { timeout: 300000 }, () => {
+describe('a real ElizaOS 1.7.2 as the runtime', { timeout: 900000 }, () => {
     const dir = fs.mkdtempSync('/tmp/elizamq-elizaos-');
     const clients = new Clients();
     let port;
@@ -28,28 +24,11 @@ describe('a real ElizaOS 1.7.2 as the runtime', { timeout: 300000 }, () => {
     let rest;
 
     const start = async () => {
-        const bun = path.join(reference, 'node_modules/@oven');
-        const [platform] = fs.readdirSync(bun);
-        server = spawn(path.join(bun, platform, 'bin/bun'), ['server.mjs'], {
-            cwd: reference, stdio: ['ignore', 'pipe', 'ignore'],
-            env: {
-                ...process.env, SERVER_PORT: port, SERVER_HOST: '127.0.0.1', LOG_LEVEL: 'fatal',
-                PGLITE_DATA_DIR: path.join(dir, 'data'), ELIZA_SERVER_AUTH_TOKEN: KEY,
-                ELIZA_UI_ENABLE: 'false', STUB_TEXT: TEXT, STUB_DELAY: '50',
-            },
-        });
-        let output = '';
-        server.stdout.on('data', (data) => { output += data; });
-        await until(() => output.includes('LISTENING'), 'ElizaOS listens', START_DEADLINE_MS);
+        server = await startReal({ port, dir, env: { ELIZA_SERVER_AUTH_TOKEN: KEY } });
     };
 
-    const kill = () => new Promise((resolve) => {
-        server.once('exit', resolve);
-        server.kill('SIGKILL');
-    });
-
     before(async () => {
-        port = `${await freePort()}`;
+        port = await freePort();
         await start();
         const keyFile = path.join(dir, 'key');
         fs.writeFileSync(keyFile, KEY);
@@ -66,7 +45,7 @@ describe('a real ElizaOS 1.7.2 as the runtime', { timeout: 300000 }, () => {
     after(async () => {
         clients.stop();
         await cluster?.stop();
-        if (server) await kill();
+        await server?.kill();
         fs.rmSync(dir, { recursive: true, force: true });
     });
     afterEach(clients.stop);
@@ -107,7 +86,7 @@ describe('a real ElizaOS 1.7.2 as the runtime', { timeout: 300000 }, () => {
         const client = await join(room);
         await client.send(room, 'Hello');
         await client.event('messageStreamChunk', undefined, 30000);
-        await kill();
+        await server.kill();
         await client.event('messageComplete', undefined, 30000);
         assert.ok(TEXT.startsWith(textOf(client)));
         await start();

@@ -6,6 +6,7 @@ import sql from '@elizaos/plugin-sql';
 import { AgentServer } from '@elizaos/server';
 
 const PIECE = 12;
+const DECISION = '<response><action>RESPOND</action></response>';
 const ANSWER = '<response><thought>because</thought><actions>REPLY</actions><providers></providers>'
     + `<text>${process.env.STUB_TEXT}</text></response>`;
 
@@ -26,7 +27,7 @@ const generate = async (_runtime, { stream }) => {
 const model = {
     name: 'test-model', description: 'a model that is none', priority: 100,
     models: {
-        TEXT_SMALL: generate, TEXT_LARGE: generate,
+        TEXT_SMALL: async () => DECISION, TEXT_LARGE: generate,
         OBJECT_SMALL: async () => ({}), OBJECT_LARGE: async () => ({}),
         TEXT_EMBEDDING: async () => new Array(384).fill(0.1),
     },
