@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* The value of Content-Length in an answer's head, or -1. */
+/* The value of Content-Length in a head, or -1. */
 static long content_length(const char *head, size_t length)
 {
     static const char name[] = "content-length:";
@@ -20,18 +20,28 @@ static long content_length(const char *head, size_t length)
     return -1;
 }
 
-enum answer_state answer_read(const char *bytes, size_t length, struct answer *answer)
+static enum answer_state read_message(const char *bytes, size_t length, const char *beginning,
+                                      struct answer *message)
 {
-    static const char status[] = "HTTP/1.1 200";
     const char *head_end = memmem(bytes, length, "\r\n\r\n", 4);
     if (!head_end) {
         return ANSWER_INCOMPLETE;
     }
-    answer->head = (size_t)(head_end - bytes) + 4;
-    long body = content_length(bytes, answer->head);
-    if (body < 0 || strncmp(bytes, status, sizeof status - 1) != 0) {
+    message->head = (size_t)(head_end - bytes) + 4;
+    long body = content_length(bytes, message->head);
+    if (body < 0 || strncmp(bytes, beginning, strlen(beginning)) != 0) {
         return ANSWER_REFUSED;
     }
-    answer->body = (size_t)body;
-    return length - answer->head < answer->body ? ANSWER_INCOMPLETE : ANSWER_WHOLE;
+    message->body = (size_t)body;
+    return length - message->head < message->body ? ANSWER_INCOMPLETE : ANSWER_WHOLE;
+}
+
+enum answer_state answer_read(const char *bytes, size_t length, struct answer *answer)
+{
+    return read_message(bytes, length, "HTTP/1.1 200", answer);
+}
+
+enum answer_state request_read(const char *bytes, size_t length, struct answer *request)
+{
+    return read_message(bytes, length, "POST ", request);
 }

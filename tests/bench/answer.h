@@ -1,5 +1,5 @@
 /*
- * Answers of HTTP/1.1 as the load generators read them: a status, a Content-Length, a body.
+ * Answers and requests of HTTP/1.1 as the load generators read them: a Content-Length and a body.
  */
 #ifndef TESTS_BENCH_ANSWER_H
 #define TESTS_BENCH_ANSWER_H
@@ -19,5 +19,8 @@ enum answer_state {
 
 /* Looks at the answer that `bytes` begin with. */
 enum answer_state answer_read(const char *bytes, size_t length, struct answer *answer);
+
+/* Likewise at a request: ANSWER_REFUSED when it is no POST, or without a length. */
+enum answer_state request_read(const char *bytes, size_t length, struct answer *request);
 
 #endif

@@ -28,6 +28,8 @@ enum {
     CONTROL_PAYLOAD_MAX = 125,
 };
 
+static const uint32_t watched_number = UINT32_MAX; /* no client's */
+
 static const int64_t ns_per_second = 1000000000;
 
 /* The key and its answer are the example of RFC 6455 §1.3. */
@@ -197,13 +199,17 @@ static bool starts_with(const char *packet, size_t length, const char *prefix)
 static void receive_event(struct clients *self, struct client *client, const char *packet,
                           size_t length)
 {
+    static const char chunk[] = "42[\"messageStreamChunk\"";
     static const char broadcast[] = "42[\"messageBroadcast\"";
-    if (starts_with(packet, length, broadcast)) {
+    if (self->events.chunk && starts_with(packet, length, chunk)) {
+        self->events.chunk(self->events.context, client, packet, length, clock_now());
+    } else if (starts_with(packet, length, broadcast)) {
         self->events.delivered(self->events.context, client, packet, length, clock_now());
     } else if (client->state == CLIENT_JOINING &&
                starts_with(packet, length, "42[\"room_joined\"")) {
         become_ready(self, client);
-    } else if (starts_with(packet, length, "42[\"messageError\"")) {
+    } else if (starts_with(packet, length, "42[\"messageError\"") ||
+               starts_with(packet, length, "42[\"messageStreamError\"")) {
         client_fail(self, client, "the server answered %.*s", (int)length, packet);
     } else {
         self->other_events++;
@@ -243,7 +249,9 @@ static void begin(struct clients *self, struct client *client)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.u32 = client->number};
     epoll_ctl(self->epoll, EPOLL_CTL_MOD, client->fd, &event);
-    if (client->polling) {
+    if (self->options.bare) {
+        become_ready(self, client);
+    } else if (client->polling) {
         client->state = CLIENT_OPENING;
         polling_open(self, client);
     } else {
@@ -416,6 +424,10 @@ void clients_turn(struct clients *self, int64_t timeout)
     struct timespec wait = {.tv_sec = timeout / ns_per_second, .tv_nsec = timeout % ns_per_second};
     int count = epoll_pwait2(self->epoll, events, EVENTS_PER_TURN, &wait, NULL);
     for (int i = 0; i < count; i++) {
+        if (events[i].data.u32 == watched_number) {
+            self->events.watched(self->events.context);
+            continue;
+        }
         struct client *client = &self->all[events[i].data.u32];
         if (client->state == CLIENT_CLOSED) {
             continue;
@@ -426,4 +438,10 @@ void clients_turn(struct clients *self, int64_t timeout)
             receive(self, client);
         }
     }
+}
+
+int clients_watch(struct clients *self, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = watched_number};
+    return epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event);
 }

@@ -54,6 +54,7 @@ struct clients_options {
     bool polling;
     bool old; /* as clients 1.x and 2.x: Engine.IO 3, over WebSocket */
     bool joins;
+    bool bare; /* ready as soon as there is a connection: frames without any handshake */
 };
 
 struct clients_events {
@@ -63,6 +64,11 @@ struct clients_events {
     /* A messageBroadcast packet came in. */
     void (*delivered)(void *context, struct client *client, const char *packet, size_t length,
                       int64_t now);
+    /* A messageStreamChunk packet came in; NULL: one of the other events. */
+    void (*chunk)(void *context, struct client *client, const char *packet, size_t length,
+                  int64_t now);
+    /* What clients_watch() was told of is readable. */
+    void (*watched)(void *context);
 };
 
 struct clients {
@@ -94,6 +100,9 @@ void clients_open(struct clients *self, uint32_t target);
 
 /* Waits for at most `timeout` ns and handles what has come in. */
 void clients_turn(struct clients *self, int64_t timeout);
+
+/* Waits for a further descriptor, too. Returns 0 or -1. */
+int clients_watch(struct clients *self, int fd);
 
 /* Sends one chat message with this text from a ready client to its room; `number` makes its
  * messageId. A client whose connection does not take it at once fails. */

@@ -14,12 +14,13 @@
 enum { COUNT_MAX = 1000000, DESCRIPTORS_BESIDE_CLIENTS = 32 };
 
 static const char usage[] =
-    "usage: load --scenario closed|rate|idle|storm --ports PORT[,PORT...] --clients N [options]\n"
+    "usage: load --scenario closed|rate|idle|storm|streams --ports PORT[,PORT...] --clients N "
+    "[options]\n"
     "  --pids PID[,PID...]  the server's processes: their CPU and memory are measured\n"
     "  --members N          clients per room (default: all in one)\n"
     "  --senders one|all    who of a room sends (default: its members take turns)\n"
     "  --window N           closed: messages in flight per room (default 1)\n"
-    "  --rate N             rate: messages per second over all rooms\n"
+    "  --rate N             rate: messages per second over all rooms; streams: tokens, per reply\n"
     "  --warmup SECONDS     load before the measured window (default 0.5)\n"
     "  --seconds SECONDS    measured window; storm: longest (default 2)\n"
     "  --concurrency N      clients that open at the same time (default 64)\n"
@@ -27,7 +28,9 @@ static const char usage[] =
     "  --old                as clients 1.x and 2.x do (Engine.IO 3), over WebSocket\n"
     "  --baseline N         idle: clients opened first and not counted (default 200)\n"
     "  --steps N[,N...]     idle: numbers of clients after which memory is read\n"
-    "  --settle SECONDS     idle: quiet before memory is read (default 1.5)\n";
+    "  --settle SECONDS     idle: quiet before memory is read (default 1.5)\n"
+    "  --runtime-port PORT  streams: where the server's agent-bridge asks for replies\n"
+    "  --direct             streams: no server, the clients ask the runtime itself: the floor\n";
 
 enum option_name {
     OPTION_SCENARIO = 1,
@@ -46,6 +49,8 @@ enum option_name {
     OPTION_BASELINE,
     OPTION_STEPS,
     OPTION_SETTLE,
+    OPTION_RUNTIME_PORT,
+    OPTION_DIRECT,
 };
 
 static const struct option long_options[] = {
@@ -65,14 +70,14 @@ static const struct option long_options[] = {
     {"baseline", required_argument, NULL, OPTION_BASELINE},
     {"steps", required_argument, NULL, OPTION_STEPS},
     {"settle", required_argument, NULL, OPTION_SETTLE},
+    {"runtime-port", required_argument, NULL, OPTION_RUNTIME_PORT},
+    {"direct", no_argument, NULL, OPTION_DIRECT},
     {NULL, 0, NULL, 0},
 };
 
 static const char *const scenario_names[] = {
-    [SCENARIO_CLOSED] = "closed",
-    [SCENARIO_RATE] = "rate",
-    [SCENARIO_IDLE] = "idle",
-    [SCENARIO_STORM] = "storm",
+    [SCENARIO_CLOSED] = "closed", [SCENARIO_RATE] = "rate",       [SCENARIO_IDLE] = "idle",
+    [SCENARIO_STORM] = "storm",   [SCENARIO_STREAMS] = "streams",
 };
 enum { SCENARIO_COUNT = sizeof scenario_names / sizeof scenario_names[0] };
 
@@ -123,6 +128,14 @@ static int parse_ports(const char *text, struct clients_options *options)
     }
     options->port_count = (size_t)count;
     return 0;
+}
+
+static int parse_port(const char *text, uint16_t *port)
+{
+    uint32_t value = 0;
+    int error = parse_count(text, UINT16_MAX, &value);
+    *port = (uint16_t)value;
+    return error;
 }
 
 static int parse_scenario(const char *text, enum scenario_kind *kind)
@@ -190,6 +203,11 @@ static int apply_option(struct scenario_options *options, int name, const char *
         return parse_steps(value, options);
     case OPTION_SETTLE:
         return parse_seconds(value, &options->settle);
+    case OPTION_RUNTIME_PORT:
+        return parse_port(value, &options->runtime_port);
+    case OPTION_DIRECT:
+        clients->bare = true;
+        return 0;
     }
     return -1;
 }
@@ -201,10 +219,17 @@ static int complete_options(struct scenario_options *options)
     if (options->kind == SCENARIO_IDLE && options->step_count > 0) {
         clients->count = options->baseline + options->steps[options->step_count - 1];
     }
-    clients->members = clients->members ? clients->members : clients->count;
+    bool streams = options->kind == SCENARIO_STREAMS;
+    if (streams && (clients->members > 1 || clients->polling || clients->old)) {
+        return -1;
+    }
+    if (clients->members == 0) {
+        clients->members = streams ? 1 : clients->count;
+    }
     clients->joins = options->kind != SCENARIO_STORM;
-    if (clients->count == 0 || clients->port_count == 0 ||
-        (options->kind == SCENARIO_RATE && !(options->rate > 0)) ||
+    bool served = clients->port_count > 0 && (!streams || options->runtime_port != 0);
+    if (clients->count == 0 || clients->bare == served || (clients->bare && !streams) ||
+        ((options->kind == SCENARIO_RATE || streams) && !(options->rate > 0)) ||
         (options->kind == SCENARIO_IDLE && options->step_count == 0)) {
         return -1;
     }
@@ -213,13 +238,13 @@ static int complete_options(struct scenario_options *options)
     return sends && !whole_rooms ? -1 : 0;
 }
 
-static int raise_descriptor_limit(uint32_t clients)
+static int raise_descriptor_limit(uint32_t sockets)
 {
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur >= clients + DESCRIPTORS_BESIDE_CLIENTS ? 0 : -1;
+    return limit.rlim_cur >= sockets + DESCRIPTORS_BESIDE_CLIENTS ? 0 : -1;
 }
 
 static void print_text(const char *text)
@@ -296,7 +321,8 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    if (raise_descriptor_limit(options.clients.count) != 0) {
+    uint32_t ends = options.kind == SCENARIO_STREAMS ? 2 : 1; /* the runtime's, too */
+    if (raise_descriptor_limit(options.clients.count * ends) != 0) {
         fprintf(stderr, "load: %u clients need more open files than the limit allows\n",
                 options.clients.count);
         return 2;

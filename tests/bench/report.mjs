@@ -86,6 +86,7 @@ export const formatTable = (groups) => {
 export const notes = (groups) => {
     const judged = groups.flat().filter(({ verdict }) => verdict);
     const short = judged.filter(({ reached }) => !reached);
+    const floored = groups.flat().filter(({ floorP50 }) => floorP50 !== undefined);
     const bound = groups.flat().filter(({ generatorBusy }) => generatorBusy > BUSY_GENERATOR);
     const named = (rows) => (
         rows.map(({ title, server }) => `${server.title} in ${title}`).join('; ')
@@ -94,6 +95,9 @@ export const notes = (groups) => {
         judged.length > 0
             && `Targets reached: ${judged.length - short.length} of ${judged.length}.`,
         short.length > 0 && `Falls short: ${short.map(({ title }) => title).join('; ')}.`,
+        ...floored.map(({ title, p50, p99, floorP50, floorP99 }) => `${title}: p50 `
+            + `${precise(p50)}, p99 ${precise(p99)} ms with the cluster; ${precise(floorP50)} and `
+            + `${precise(floorP99)} ms straight from the runtime to the viewer.`),
         ...groups.flat().filter(({ error }) => error)
             .map(({ title, server, error }) => `FAILED: ${server.title} in ${title}: ${error}`),
         bound.length > 0 && `The generator was the limit, so that deliveries/s could be more: `

@@ -6,11 +6,11 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { rootDir } from '../lib/cluster.mjs';
+import { runLoad } from './load.mjs';
 import { formatTable, judge, mergeRounds, notes } from './report.mjs';
 import { figuresOf, loadOf, scenarios, titlesOf } from './scenarios.mjs';
-import { benchDir, servers, spawnBound } from './servers.mjs';
+import { benchDir, servers } from './servers.mjs';
 
-const LOAD_DEADLINE_MS = 120000;
 const BUSY_LOAD_AVERAGE = 0.7;
 const DESCRIPTORS_BESIDE_CLIENTS = 800;
 const SHORT_SERVERS = 'ours,floor';
@@ -74,29 +74,6 @@ const fit = (load) => {
         - DESCRIPTORS_BESIDE_CLIENTS;
     return { ...load, steps: load.steps.map((step) => Math.min(step, most)) };
 };
-
-const optionsOf = ({ scenario, ...load }, { ports, pids }) => (
-    scenario === 'gets' ? { ...load, port: ports[0], pids } : { scenario, ...load, ports, pids }
-);
-const loadArguments = (load, server) => Object.entries(optionsOf(load, server)).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, `${value}`]));
-
-// Runs the load generator; resolves with what it printed.
-const runLoad = (load, server) => new Promise((resolve, reject) => {
-    const program = load.scenario === 'gets' ? 'gets' : 'load';
-    const child = spawnBound(path.join(benchDir, program), loadArguments(load, server), {
-        stdio: ['ignore', 'pipe', 'inherit'], timeout: LOAD_DEADLINE_MS, killSignal: 'SIGKILL',
-    });
-    let output = '';
-    child.stdout.on('data', (chunk) => { output += chunk; });
-    child.once('error', reject);
-    child.once('close', (code, signal) => {
-        try {
-            resolve(JSON.parse(output));
-        } catch {
-            reject(new Error(`the load generator ended with ${signal ?? code}`));
-        }
-    });
-});
 
 // One server in one scenario: its rows, with an error when something went wrong.
 const measure = async (scenario, server, options) => {

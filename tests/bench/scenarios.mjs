@@ -161,9 +161,11 @@ export const figuresOf = (result) => {
         const opened = result.ready / result.seconds;
         return [{ opened, ...latency, ...extremes, ...busy }];
     }
+    const floor = result.floor_ms
+        ? { floorP50: result.floor_ms.p50, floorP99: result.floor_ms.p99 } : {};
     return [{
         deliveries: result.deliveries / result.seconds,
         cpu: result.server_cpu_seconds / result.deliveries * 1e6,
-        ...latency, ...extremes, ...busy,
+        ...latency, ...extremes, ...busy, ...floor,
     }];
 };
