@@ -1,11 +1,11 @@
 #include "agent-bridge/agents.h"
 
 #include <stdlib.h>
-#include "proto/base/hash.h"
 #include <utlist.h>
 
 #include "proto/base/agent_uuid.h"
 #include "proto/base/error.h"
+#include "proto/base/hash.h"
 #include "proto/base/json.h"
 #include "proto/base/memory.h"
 #include "proto/base/utf8.h"

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include "edge/chat/chat.h"
-#include "edge/engineio_http.h"
 #include "edge/drain.h"
+#include "edge/engineio_http.h"
 #include "edge/front.h"
 #include "edge/http/server.h"
 #include "edge/media/media.h"

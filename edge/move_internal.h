@@ -9,12 +9,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "proto/base/hash.h"
 #include <utlist.h>
-
 #include "edge/move.h"
 #include "edge/session/guest.h"
 #include "proto/base/error.h"
+#include "proto/base/hash.h"
 #include "proto/base/heap.h"
 #include "proto/base/log.h"
 #include "proto/base/memory.h"

@@ -1,10 +1,10 @@
 #include "edge/peer.h"
 
 #include <stdlib.h>
-#include "proto/base/hash.h"
 
 #include "proto/base/buffer.h"
 #include "proto/base/error.h"
+#include "proto/base/hash.h"
 #include "proto/base/heap.h"
 #include "proto/base/log.h"
 #include "proto/base/memory.h"

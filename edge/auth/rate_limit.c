@@ -2,10 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "proto/base/hash.h"
 #include <utlist.h>
 
+#include "proto/base/hash.h"
 #include "proto/base/memory.h"
 
 /* In the order in which their windows end, which is the order in which they began. */

@@ -17,13 +17,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include "proto/base/hash.h"
 #include <utlist.h>
-
 #include "edge/auth/rate_limit.h"
 #include "edge/chat/chat.h"
 #include "proto/base/arena.h"
 #include "proto/base/error.h"
+#include "proto/base/hash.h"
 #include "proto/base/json.h"
 #include "proto/base/log.h"
 #include "proto/base/memory.h"

@@ -18,7 +18,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "proto/base/hash.h"
 #include "edge/session/attachments.h"
 #include "edge/session/guest.h"
 #include "edge/session/outbox.h"
@@ -26,6 +25,7 @@
 #include "edge/session/socket.h"
 #include "proto/base/arena.h"
 #include "proto/base/buffer.h"
+#include "proto/base/hash.h"
 #include "proto/base/wheel.h"
 #include "proto/wire/engineio.h"
 #include "proto/wire/socketio.h"

@@ -2,9 +2,9 @@
 
 #include <openssl/evp.h>
 #include <stdlib.h>
-#include "proto/base/hash.h"
 #include <utlist.h>
 
+#include "proto/base/hash.h"
 #include "proto/base/memory.h"
 
 enum { EXPIRE_PER_CALL = 5000, SECRET_SIZE = 16 };
