@@ -110,7 +110,7 @@ static void closed(void *context, struct link *link, int error, int64_t now)
 
 static void opened(void *context, struct link *link, const struct bus_hello *hello, int64_t now)
 {
-    /* An accepting side opens in peer_hello(); nothing comes here. */
+    /* An accepting side opens where HELLO comes in; nothing comes here. */
     (void)context;
     (void)link;
     (void)hello;

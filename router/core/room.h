@@ -25,7 +25,7 @@ struct attachment {
     struct peer *peer;
     struct presence *presences;
     uint64_t sent_through;                    /* while catching up: the last seq this edge has */
-    bool is_catching_up;                      /* gets no live messages yet, see replay.c */
+    bool is_catching_up;                      /* gets no live messages yet, see replay.h */
     struct attachment *prev, *next;           /* room->attachments */
     struct attachment *peer_prev, *peer_next; /* peer->attachments */
     bool is_asking;    /* what is running; to be told when it has caught up */
