@@ -24,7 +24,8 @@ static size_t count_digits(struct slice text, size_t at)
     return at - start;
 }
 
-/* python-socketio over WebSocket has no User-Agent, but says the time in seconds, with a fraction.
+/*
+ * python-socketio over WebSocket has no User-Agent, but says the time in seconds, with a fraction.
  */
 static bool is_python_time(struct slice t)
 {

@@ -73,7 +73,8 @@ int uplink_request(struct uplink *uplink, struct bus_message *message, uint64_t 
                    int64_t now);
 /* The owner goes away: its requests go on, and end with is_forgotten. */
 void uplink_forget_owner(struct uplink *uplink, struct uplink_owner *owner);
-/* Context of the waiting request of that number and kind; NULL: none, another kind, or forgotten.
+/*
+ * Context of the waiting request of that number and kind; NULL: none, another kind, or forgotten.
  */
 void *uplink_context(struct uplink *uplink, uint64_t number, uplink_answered *kind);
 

@@ -90,7 +90,8 @@ static struct packet *render_complete(struct chat *chat, struct slice room, stru
     return finish(chat, "messageComplete");
 }
 
-/* name: of an agent whose run this is, so that a reply can be headed before it is there; or empty.
+/*
+ * name: of an agent whose run this is, so that a reply can be headed before it is there; or empty.
  */
 static struct packet *render_thinking(struct chat *chat, struct slice room, struct slice user,
                                       struct slice name, bool is_thinking)

@@ -225,7 +225,8 @@ void chat_rejoin(struct chat_socket *from, int64_t now);
 
 /* send.c */
 void chat_handle_send(const struct chat_call *call, bool asks_agent);
-/* Gives a message of this edge's own to its sender; that socket, or NULL when nobody waits for it.
+/*
+ * Gives a message of this edge's own to its sender; that socket, or NULL when nobody waits for it.
  */
 struct chat_socket *send_echo(struct chat *chat, const struct bus_room_message *message);
 

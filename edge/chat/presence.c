@@ -167,8 +167,7 @@ void presence_reconcile(struct chat *chat, struct chat_room *room,
     complete_samples(chat, room, &list->members);
 }
 
-/* --- who is known to be there, but not on a list -------------------------------------------------
- */
+/* --- who is known to be there, but not on a list ---------------------------------------------- */
 
 struct presence_others presence_others_of(const struct chat_room *room, const struct bus_list *list)
 {

@@ -1,6 +1,7 @@
 #include "edge/chat/internal.h"
 
-/* Passing events: relayed to the room, stored by nobody, acknowledged when they are on their way.
+/*
+ * Passing events: relayed to the room, stored by nobody, acknowledged when they are on their way.
  */
 
 static void refuse(const struct chat_call *call, struct chat_fault fault)

@@ -76,7 +76,8 @@ int http_connection_release(struct http_connection *connection)
     buffer_deinit(&connection->stash);
     DL_DELETE2(common->connections, connection, previous, next);
     common->counters.connections--;
-    /* From here on the loop does not know the descriptor; only the memory waits for the callback.
+    /*
+     * From here on the loop does not know the descriptor; only the memory waits for the callback.
      */
     if (connection->is_watched) {
         uv_close((uv_handle_t *)&connection->poll, on_poll_closed);

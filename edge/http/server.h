@@ -39,7 +39,8 @@ struct http_server_counters {
     size_t connections;     /* now */
 };
 
-/* NULL and a reason when the address cannot be bound. The handler is copied, its context borrowed.
+/*
+ * NULL and a reason when the address cannot be bound. The handler is copied, its context borrowed.
  */
 struct http_server *http_server_new(struct uv_loop_s *loop,
                                     const struct http_server_settings *settings,

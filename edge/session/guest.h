@@ -25,7 +25,8 @@ struct session_guest;
 struct session_guest_operations {
     /* The client said this. */
     void (*message)(struct session_guest *guest, struct slice message, bool is_binary, int64_t now);
-    /* The session is over; the guest is not touched any more. Not called by session_guest_close().
+    /*
+     * The session is over; the guest is not touched any more. Not called by session_guest_close().
      */
     void (*ended)(struct session_guest *guest);
 };

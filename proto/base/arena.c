@@ -21,7 +21,8 @@
 
 enum { BLOCK_SIZE = 16 * 1024 };
 
-/* bytes[] of what is not handed out is poisoned, so that ASan sees a pointer outliving its event.
+/*
+ * bytes[] of what is not handed out is poisoned, so that ASan sees a pointer outliving its event.
  */
 struct arena_block {
     struct arena_block *next; /* owns */

@@ -52,7 +52,8 @@ static bool has_input(const struct bus_socket *socket)
            (events & ZMQ_POLLIN) != 0;
 }
 
-/* Takes one whole message; false when there is none. Frames of a wrong number of parts are dropped.
+/*
+ * Takes one whole message; false when there is none. Frames of a wrong number of parts are dropped.
  */
 static bool receive_one(struct bus_socket *socket)
 {

@@ -40,7 +40,8 @@ const char *bus_socket_endpoint(const struct bus_socket *socket);
  */
 bool bus_socket_send(struct bus_socket *socket, struct slice peer, struct slice header,
                      struct slice body);
-/* Stops watching and closes; pending frames get `linger` ms. Memory goes with the close callbacks.
+/*
+ * Stops watching and closes; pending frames get `linger` ms. Memory goes with the close callbacks.
  */
 void bus_socket_destroy(struct bus_socket **socket, int linger);
 

@@ -32,7 +32,8 @@ enum {
     CHAT_EVENT_NAME_MAX = 63, /* bytes of the name of a room's event */
 };
 
-/* What is wrong with a payload: an error of error.h, and the field it is about (NULL: the whole).
+/*
+ * What is wrong with a payload: an error of error.h, and the field it is about (NULL: the whole).
  */
 struct chat_fault {
     int error;
@@ -104,7 +105,8 @@ struct chat_fault chat_decode_receipt(struct slice payload, struct arena *arena,
                                       struct chat_receipt *out);
 struct chat_fault chat_decode_control(struct slice payload, struct arena *arena,
                                       struct chat_control *out);
-/* The client's own messageId of a payload that may be faulty otherwise; empty when there is none.
+/*
+ * The client's own messageId of a payload that may be faulty otherwise; empty when there is none.
  */
 struct slice chat_client_message_id(struct slice payload, struct arena *arena);
 

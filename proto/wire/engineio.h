@@ -95,7 +95,8 @@ struct engineio_handshake {
     int64_t ping_timeout_ms;
     int64_t max_payload;
 };
-/* Appends the open packet: 0{"sid":…,"upgrades":…,"pingInterval":…,"pingTimeout":…,"maxPayload":…}.
+/*
+ * Appends the open packet: 0{"sid":…,"upgrades":…,"pingInterval":…,"pingTimeout":…,"maxPayload":…}.
  */
 void engineio_write_open(const struct engineio_handshake *handshake, struct buffer *out);
 

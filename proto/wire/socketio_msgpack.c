@@ -45,7 +45,8 @@ static int64_t big_endian_signed(struct slice bytes)
     return (int64_t)number;
 }
 
-/* Of type 0 by length: undefined, a date, or the bytes of an ArrayBuffer; others as [type, bytes].
+/*
+ * Of type 0 by length: undefined, a date, or the bytes of an ArrayBuffer; others as [type, bytes].
  */
 static int write_extension(struct unpacking *unpacking, const struct msgpack_item *item,
                            bool is_fixed)

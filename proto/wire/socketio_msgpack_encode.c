@@ -94,7 +94,8 @@ static void count_containers(struct packing *packing)
     }
 }
 
-/* Whole numbers as such while 64 bits hold them, the rest as doubles: all that JavaScript can tell.
+/*
+ * Whole numbers as such while 64 bits hold them, the rest as doubles: all that JavaScript can tell.
  */
 static void pack_number(struct buffer *out, struct slice text)
 {

@@ -28,7 +28,8 @@ static bool transmit(void *context, struct link *link, struct slice header, stru
                                         body);
 }
 
-/* For the edge that a session moves away from: whatever it hears later, the new one has heard too.
+/*
+ * For the edge that a session moves away from: whatever it hears later, the new one has heard too.
  */
 static void receive_mark(struct peer *peer, const struct bus_mark *mark)
 {

@@ -35,7 +35,8 @@ static bool is_rebuilding(const struct router *router)
     return router->time.now - router->started_at <= time;
 }
 
-/* What this edge knows of the room may be out of date: it gets the whole list, see presence_tick().
+/*
+ * What this edge knows of the room may be out of date: it gets the whole list, see presence_tick().
  */
 static void owe_list(struct attachment *attachment)
 {
@@ -170,7 +171,8 @@ static void member_leaves(struct router *router, struct member *member)
 
 /* --- several leave at once -------------------------------------------------------------------- */
 
-/* Who has gone from a room in one tick, after the loss of an edge all whom it had: told together.
+/*
+ * Who has gone from a room in one tick, after the loss of an edge all whom it had: told together.
  */
 struct exodus {
     struct room *room;
@@ -289,7 +291,8 @@ void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync)
         room_detach(attachment);
         return;
     }
-    /* A room that was never stored gets another epoch by a restart: an edge with nothing has that.
+    /*
+     * A room that was never stored gets another epoch by a restart: an edge with nothing has that.
      */
     bool is_same_line = sync->epoch == room->epoch || sync->last_seq == 0;
     if (is_same_line && sync->last_seq < room->published && !attachment->is_catching_up) {

@@ -231,7 +231,8 @@ void rooms_reap(struct router *router)
         struct room *room = router->idle_rooms;
         router->idle_rooms = room->next_idle;
         room->is_idle = false;
-        /* Nothing stored means nothing pending either: what waits for the store has its row there.
+        /*
+         * Nothing stored means nothing pending either: what waits for the store has its row there.
          */
         if (!room->is_stored && room->assigned == 0 && room->joining == 0 &&
             room->members == NULL && room->attachments == NULL && room->queues == NULL) {

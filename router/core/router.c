@@ -221,7 +221,8 @@ void router_receive(struct router *router, enum router_side side, struct slice r
     rooms_reap(router);
 }
 
-/* Rows that others refer to: what fills already needs them, or the next that refers to them does.
+/*
+ * Rows that others refer to: what fills already needs them, or the next that refers to them does.
  */
 static void store_again(struct router *router, const struct store_batch *failed)
 {

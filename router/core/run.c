@@ -63,7 +63,8 @@ void run_publish(struct router *router, const struct job *job, struct bus_messag
     room_publish(router, room, message, asker);
     for (size_t i = 0; i < job->told_count; i++) {
         struct peer *edge = peer_by_incarnation(router, text_slice(&job->told[i]));
-        /* As in room_publish(): before it has said what it holds, there may be a gap before this.
+        /*
+         * As in room_publish(): before it has said what it holds, there may be a gap before this.
          */
         if (edge != NULL && edge != asker && edge->is_synchronised && !edge->is_dead &&
             room_attachment(room, edge) == NULL) {

@@ -103,7 +103,8 @@ void store_batch_set_participants(struct store_batch *batch, uint64_t room, cons
                                   size_t count);
 void store_batch_add_participant(struct store_batch *batch, uint64_t room, struct slice id);
 void store_batch_remove_participant(struct store_batch *batch, uint64_t room, struct slice id);
-/* Returns the copy, which lives as long as the batch: the core broadcasts from it when committed.
+/*
+ * Returns the copy, which lives as long as the batch: the core broadcasts from it when committed.
  */
 const struct message_record *store_batch_add_message(struct store_batch *batch,
                                                      const struct message_record *message);

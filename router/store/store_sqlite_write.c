@@ -252,8 +252,7 @@ static int sweep_sessions(struct store_sqlite *self, const struct store_operatio
     return rc;
 }
 
-/* --- messages that change, and what goes by and by ----------------------------------------------
- */
+/* --- messages that change, and what goes by and by -------------------------------------------- */
 
 static int replace_message(struct store_sqlite *self, const struct message_record *change)
 {

@@ -107,7 +107,8 @@ static void packet_release(struct packet *self)
     }
 }
 
-/* A client that goes away ends its socket only: rooms keep the connection until the process ends.
+/*
+ * A client that goes away ends its socket only: rooms keep the connection until the process ends.
  */
 static void connection_close(struct connection *self)
 {
@@ -230,7 +231,8 @@ static void answer(struct floor *floor, struct connection *self, const char *tex
     packet_release(packet);
 }
 
-/* Copies the string member `key` ("\"roomId\":\"") of a packet; returns its length, 0 when absent.
+/*
+ * Copies the string member `key` ("\"roomId\":\"") of a packet; returns its length, 0 when absent.
  */
 static size_t read_member(const char *packet, size_t length, const char *key, char *out,
                           size_t size)

@@ -52,8 +52,7 @@ int64_t actor_linger(struct actor *actor)
     return actor->is_stopping ? LINGER_MS : chance_between(&actor->chance, -1, KILLED_LINGER_MS);
 }
 
-/* --- turns --------------------------------------------------------------------------------------
- */
+/* --- turns ------------------------------------------------------------------------------------ */
 
 static void discard_inputs(struct actor *actor)
 {
@@ -170,8 +169,7 @@ void actor_post(struct actor *actor, struct input *input, int64_t delay)
     world_schedule(actor->world, &input->task, delay);
 }
 
-/* --- lives --------------------------------------------------------------------------------------
- */
+/* --- lives ------------------------------------------------------------------------------------ */
 
 static void tick(void *context, uint64_t life)
 {

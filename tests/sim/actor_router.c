@@ -48,8 +48,7 @@ static bool store_fails(struct actor_router *self)
     return !world->is_calm && chance_happens(&world->chance, world->profile->store_failures);
 }
 
-/* --- commits ------------------------------------------------------------------------------------
- */
+/* --- commits ---------------------------------------------------------------------------------- */
 
 static void handle_commit(struct actor *actor, struct input *input)
 {
@@ -115,8 +114,7 @@ static void commit_batch(void *context, struct store_batch *batch)
     world_schedule(self->actor.world, &commit->input.task, store_delay(self, COMMIT_MS_MAX));
 }
 
-/* --- queries ------------------------------------------------------------------------------------
- */
+/* --- queries ---------------------------------------------------------------------------------- */
 
 static void handle_question(struct actor *actor, struct input *input)
 {
@@ -170,8 +168,7 @@ static void ask_store(void *context, const struct store_query *query)
     world_schedule(self->actor.world, &question->input.task, store_delay(self, QUERY_MS_MAX));
 }
 
-/* --- the process --------------------------------------------------------------------------------
- */
+/* --- the process ------------------------------------------------------------------------------ */
 
 static bool transmit(void *context, enum router_side side, struct slice routing_id,
                      struct slice header, struct slice body)

@@ -102,8 +102,7 @@ void client_deinit(struct client *client)
     arena_deinit(&client->arena);
 }
 
-/* --- connections --------------------------------------------------------------------------------
- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 /* It is in no room any more: its connection ended. */
 static void forget_rooms(struct client *client, bool is_explicit)
@@ -280,8 +279,7 @@ static void connect_somewhere(struct client *client)
         connection_open(client->connections, edge, client->takes_offsets, &peer, client);
 }
 
-/* --- what is said and waited for ----------------------------------------------------------------
- */
+/* --- what is said and waited for -------------------------------------------------------------- */
 
 void client_emit(struct client *client, uint64_t ack_id, const char *event, struct slice argument)
 {
@@ -328,8 +326,7 @@ static void check_answers(struct client *client)
     }
 }
 
-/* --- time ---------------------------------------------------------------------------------------
- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 static void think(void *context, uint64_t argument)
 {

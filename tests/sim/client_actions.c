@@ -24,8 +24,7 @@ static bool happens(struct client *client, int per_mille)
     return chance_happens(&client->world->chance, per_mille);
 }
 
-/* --- joining ------------------------------------------------------------------------------------
- */
+/* --- joining ---------------------------------------------------------------------------------- */
 
 static void write_since(struct client *client, const struct attendance *attendance,
                         struct buffer *out)
@@ -92,8 +91,7 @@ static void join_rooms(struct client *client)
     }
 }
 
-/* --- letters ------------------------------------------------------------------------------------
- */
+/* --- letters ---------------------------------------------------------------------------------- */
 
 static struct letter *write_letter(struct client *client)
 {
@@ -171,8 +169,7 @@ static void send_letters_again(struct client *client)
     }
 }
 
-/* --- the rest ------------------------------------------------------------------------------------
- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static void say_signal(struct client *client, unsigned room)
 {

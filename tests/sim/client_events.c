@@ -49,8 +49,7 @@ static struct letter *letter_of(struct client *client, struct slice client_messa
     return letter;
 }
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void on_broadcast(struct client *client, struct slice object)
 {
@@ -226,8 +225,7 @@ void client_receive_event(struct client *client, struct slice name, struct slice
     }
 }
 
-/* --- ack callbacks ------------------------------------------------------------------------------
- */
+/* --- ack callbacks ---------------------------------------------------------------------------- */
 
 static void join_answered(struct client *client, const struct wait *wait, bool has_succeeded)
 {

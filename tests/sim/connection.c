@@ -28,8 +28,7 @@ static bool reaches_edge(const struct connection *connection)
     return !connection->is_lost && actor->is_running && actor->life == connection->edge_life;
 }
 
-/* --- towards the edge ---------------------------------------------------------------------------
- */
+/* --- towards the edge ------------------------------------------------------------------------- */
 
 enum upward_kind { UPWARD_OPEN, UPWARD_TEXT, UPWARD_GONE, UPWARD_WRITABLE };
 
@@ -129,8 +128,7 @@ static int64_t arrival_at_edge(struct connection *connection, int64_t most)
     return arrival(connection, &connection->last_to_edge, most);
 }
 
-/* --- towards the client -------------------------------------------------------------------------
- */
+/* --- towards the client ----------------------------------------------------------------------- */
 
 struct downward {
     struct task task; /* first */
@@ -246,8 +244,7 @@ static void close_websocket(struct websocket *websocket, int code)
 
 static const struct websocket_operations operations = {send_packets, close_websocket};
 
-/* --- the client's side --------------------------------------------------------------------------
- */
+/* --- the client's side ------------------------------------------------------------------------ */
 
 static struct connection *connection_new(struct connection **all, struct actor_edge *edge,
                                          const struct connection_peer *peer, void *context)

@@ -21,8 +21,7 @@ static size_t draw_below(struct simulation *simulation, size_t bound)
     return chance_below(&simulation->world.chance, bound);
 }
 
-/* --- processes ----------------------------------------------------------------------------------
- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 static void start_again(void *context, uint64_t life)
 {
@@ -80,8 +79,7 @@ static struct actor *any_actor(struct simulation *simulation)
     }
 }
 
-/* --- the bus ------------------------------------------------------------------------------------
- */
+/* --- the bus ---------------------------------------------------------------------------------- */
 
 static void end_partition(void *context, uint64_t connection)
 {
@@ -116,8 +114,7 @@ static void flap(struct simulation *simulation, struct channel *channel)
     channel_connect(channel, draw(simulation, 10, 2000));
 }
 
-/* --- clients ------------------------------------------------------------------------------------
- */
+/* --- clients ---------------------------------------------------------------------------------- */
 
 static struct client *any_client(struct simulation *simulation)
 {
@@ -140,8 +137,7 @@ static void choke(struct simulation *simulation, struct client *client)
     }
 }
 
-/* --- one after the other ------------------------------------------------------------------------
- */
+/* --- one after the other ---------------------------------------------------------------------- */
 
 static enum fault draw_fault(struct simulation *simulation)
 {

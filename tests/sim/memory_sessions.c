@@ -47,8 +47,7 @@ static struct slice keep(struct memory_sessions *sessions, struct slice slice)
     return arena_copy(sessions->arena, slice);
 }
 
-/* --- one function per operation -----------------------------------------------------------------
- */
+/* --- one function per operation --------------------------------------------------------------- */
 
 static void open_session(struct memory_sessions *sessions, const struct session_record *record)
 {
@@ -215,8 +214,7 @@ bool memory_sessions_apply(struct memory_sessions *sessions,
     }
 }
 
-/* --- answering ----------------------------------------------------------------------------------
- */
+/* --- answering -------------------------------------------------------------------------------- */
 
 static int by_position(const void *a, const void *b)
 {

@@ -44,8 +44,7 @@ void memory_store_deinit(struct memory_store *store)
     arena_deinit(&store->arena);
 }
 
-/* --- looking up ---------------------------------------------------------------------------------
- */
+/* --- looking up ------------------------------------------------------------------------------- */
 
 static struct stored_room *room_of(struct memory_store *store, uint64_t number)
 {
@@ -86,8 +85,7 @@ size_t memory_store_after(const struct stored_room *room, uint64_t seq)
     return low;
 }
 
-/* --- committing ---------------------------------------------------------------------------------
- */
+/* --- committing ------------------------------------------------------------------------------- */
 
 static bool is_taken(struct memory_store *store, const struct message_record *message)
 {
@@ -295,8 +293,7 @@ int memory_store_commit(struct memory_store *store, struct store_batch *batch)
     return 0;
 }
 
-/* --- querying -----------------------------------------------------------------------------------
- */
+/* --- querying --------------------------------------------------------------------------------- */
 
 static struct slice copy(struct store_page *page, struct slice slice)
 {
@@ -447,8 +444,7 @@ struct store_page *memory_store_query(struct memory_store *store, const struct s
     return page;
 }
 
-/* --- loading ------------------------------------------------------------------------------------
- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 static int by_number(const struct stored_job *a, const struct stored_job *b)
 {

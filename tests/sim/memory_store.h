@@ -64,7 +64,8 @@ void memory_store_load(struct memory_store *store, struct store_loader *loader);
 
 struct stored_message *memory_store_message(struct memory_store *store, struct slice id);
 struct stored_room *memory_store_room(struct memory_store *store, struct slice id);
-/* The position of the first message with a seq above this one; the room's count when there is none.
+/*
+ * The position of the first message with a seq above this one; the room's count when there is none.
  */
 size_t memory_store_after(const struct stored_room *room, uint64_t seq);
 

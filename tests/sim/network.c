@@ -60,8 +60,7 @@ struct channel *network_add(struct network *network, struct actor *far, enum rou
     return channel;
 }
 
-/* --- frames -------------------------------------------------------------------------------------
- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static bool is_current(const struct frame *frame)
 {
@@ -190,8 +189,7 @@ bool network_transmit(struct network *network, enum router_side side, struct sli
     return false;
 }
 
-/* --- connections --------------------------------------------------------------------------------
- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void try_to_connect(void *context, uint64_t connection)
 {

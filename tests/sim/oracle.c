@@ -27,8 +27,7 @@ int oracle_agent_of(const struct oracle *oracle, struct slice id)
     return -1;
 }
 
-/* --- what is stored -----------------------------------------------------------------------------
- */
+/* --- what is stored --------------------------------------------------------------------------- */
 
 static struct note *note_new(struct oracle *oracle, const struct stored_message *message)
 {
@@ -187,8 +186,7 @@ void oracle_committed(void *context, struct stored_message *message)
     }
 }
 
-/* --- the end ------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 bool oracle_is_up_to_date(const struct oracle *oracle, const struct client *client, unsigned room)
 {

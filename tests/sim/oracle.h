@@ -135,8 +135,7 @@ uint64_t oracle_present(const struct oracle *oracle, unsigned room);
 /* The views of all clients are the truth. */
 void oracle_check_views(struct oracle *oracle);
 
-/* --- asked by clients, and at the end ----------------------------------------------------------
- */
+/* --- asked by clients, and at the end --------------------------------------------------------- */
 
 bool oracle_is_up_to_date(const struct oracle *oracle, const struct client *client, unsigned room);
 /* The message of that seq, when it is there and of that epoch. */

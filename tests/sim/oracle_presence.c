@@ -4,8 +4,7 @@ enum {
     REBUILD_MS = 11000 /* after a router's start its knowledge is being put together */
 };
 
-/* --- the truth ----------------------------------------------------------------------------------
- */
+/* --- the truth -------------------------------------------------------------------------------- */
 
 void oracle_held(struct oracle *oracle, unsigned room, unsigned entity)
 {
@@ -71,8 +70,7 @@ void oracle_check_views(struct oracle *oracle)
     }
 }
 
-/* --- what is said of it --------------------------------------------------------------------------
- */
+/* --- what is said of it ----------------------------------------------------------------------- */
 
 /*
  * Can noise be told from news? Not when links break while everybody lives, and not while a new

@@ -23,8 +23,7 @@ static bool keeps_processes(const struct profile *profile)
            profile->weights[FAULT_KILL_ROUTER] == 0 && profile->weights[FAULT_STOP_ROUTER] == 0;
 }
 
-/* --- it goes on ---------------------------------------------------------------------------------
- */
+/* --- it goes on ------------------------------------------------------------------------------- */
 
 void oracle_recovered(struct oracle *oracle, struct client *client)
 {
@@ -63,8 +62,7 @@ void oracle_begin_at(struct client *client, unsigned room, const struct stored_m
     attendance->has_cursor = true;
 }
 
-/* --- it does not --------------------------------------------------------------------------------
- */
+/* --- it does not ------------------------------------------------------------------------------ */
 
 static bool could_go_on(const struct oracle *oracle, const struct client *client)
 {

@@ -6,8 +6,7 @@
 
 #include "proto/base/memory.h"
 
-/* --- chunks -------------------------------------------------------------------------------------
- */
+/* --- chunks ----------------------------------------------------------------------------------- */
 
 static struct assembly *assembly_of(struct oracle *oracle, struct attendance *attendance,
                                     struct slice reply)

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* --- joins --------------------------------------------------------------------------------------
- */
+/* --- joins ------------------------------------------------------------------------------------ */
 
 static void check_replay(struct oracle *oracle, struct client *client, unsigned room,
                          const struct told_join *told)
@@ -77,8 +76,7 @@ void oracle_joined(struct oracle *oracle, struct client *client, unsigned room,
     attendance->epoch = told->epoch;
 }
 
-/* --- messages -----------------------------------------------------------------------------------
- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static struct stored_message *check_stored(struct oracle *oracle, const struct client *client,
                                            unsigned room, const struct told_message *told)
@@ -176,8 +174,7 @@ void oracle_told(struct oracle *oracle, struct client *client, unsigned room,
     oracle_check_assembly(oracle, client, room, told);
 }
 
-/* --- acknowledgements ---------------------------------------------------------------------------
- */
+/* --- acknowledgements ------------------------------------------------------------------------- */
 
 void oracle_acked(struct oracle *oracle, struct letter *letter, const struct told_ack *told)
 {

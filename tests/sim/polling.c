@@ -10,8 +10,7 @@ enum {
     SEPARATOR = 0x1e
 };
 
-/* --- asking -------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static bool polls(const struct polling *polling)
 {
@@ -54,8 +53,7 @@ static void end(struct polling *polling)
     }
 }
 
-/* --- the upgrade --------------------------------------------------------------------------------
- */
+/* --- the upgrade ------------------------------------------------------------------------------ */
 
 static void upgrade_when_quiet(struct polling *polling)
 {
@@ -135,8 +133,7 @@ static void begin_probe(void *context, uint64_t argument)
     connection_send(polling->probe, SLICE_LITERAL("2probe"));
 }
 
-/* --- answers to the client ----------------------------------------------------------------------
- */
+/* --- answers to the client -------------------------------------------------------------------- */
 
 struct response {
     struct task task; /* first */
@@ -229,8 +226,7 @@ void polling_respond(struct polling *polling, uint64_t number, int status, struc
     world_schedule(polling->self->world, &response->task, delay);
 }
 
-/* --- the client's side --------------------------------------------------------------------------
- */
+/* --- the client's side ------------------------------------------------------------------------ */
 
 struct polling *polling_new(struct connection *self, struct actor_edge *edges, size_t edge_count,
                             struct connection **all, bool is_upgraded)

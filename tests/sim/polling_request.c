@@ -8,8 +8,7 @@
 #include "edge/http/http.h"
 #include "proto/base/memory.h"
 
-/* --- at the edge --------------------------------------------------------------------------------
- */
+/* --- at the edge ------------------------------------------------------------------------------ */
 
 struct request {
     struct poll_exchange exchange; /* first */
@@ -138,8 +137,7 @@ static void discard_departure(struct input *input)
     free(input);
 }
 
-/* --- requests of the client ---------------------------------------------------------------------
- */
+/* --- requests of the client ------------------------------------------------------------------- */
 
 struct actor_edge *polling_any_edge(struct polling *polling)
 {
@@ -199,8 +197,7 @@ void polling_let_go(struct polling *polling, uint64_t number)
                POLLING_DELAY_MS_MAX + chance_between(&world->chance, 0, POLLING_NOTICE_MS_MAX));
 }
 
-/* --- the end ------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void polling_requests_end(struct polling *polling, struct actor_edge *edge)
 {

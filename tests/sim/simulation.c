@@ -21,8 +21,7 @@ enum {
 
 static const struct slice agent_names[AGENTS_MAX_SIM] = {{"Eliza", 5}, {"Doctor", 6}};
 
-/* --- construction -------------------------------------------------------------------------------
- */
+/* --- construction ----------------------------------------------------------------------------- */
 
 static int64_t draw(struct simulation *simulation, int64_t low, int64_t high)
 {
@@ -227,8 +226,7 @@ static void unmake(struct simulation *simulation)
     agents_destroy(&simulation->agents);
 }
 
-/* --- phases -------------------------------------------------------------------------------------
- */
+/* --- phases ----------------------------------------------------------------------------------- */
 
 static void run_for(struct simulation *simulation, int64_t duration)
 {

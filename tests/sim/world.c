@@ -30,8 +30,7 @@ void world_deinit(struct world *world)
     world->queue = NULL;
 }
 
-/* --- the queue ----------------------------------------------------------------------------------
- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 static bool is_before(const struct task *a, const struct task *b)
 {
@@ -119,8 +118,7 @@ void world_after(struct world *world, int64_t delay, world_call *call, void *con
     world_schedule(world, &task->task, delay);
 }
 
-/* --- the story ----------------------------------------------------------------------------------
- */
+/* --- the story -------------------------------------------------------------------------------- */
 
 void world_tell(const struct world *world, const char *format, ...)
 {

@@ -53,7 +53,8 @@ void world_schedule(struct world *world, struct task *task, int64_t delay);
 typedef void world_call(void *context, uint64_t argument);
 void world_after(struct world *world, int64_t delay, world_call *call, void *context,
                  uint64_t argument);
-/* Does what comes next, if it comes until then and nothing has failed. False: the time is `until`.
+/*
+ * Does what comes next, if it comes until then and nothing has failed. False: the time is `until`.
  */
 bool world_step(struct world *world, int64_t until);
 

@@ -12,7 +12,8 @@
 
 static struct buffer out;
 
-/* What is shown of the pieces, up to the NULL behind the last one; then "|" and what a flush adds.
+/*
+ * What is shown of the pieces, up to the NULL behind the last one; then "|" and what a flush adds.
  */
 static void assert_shown(const char *name, const char *const *pieces, const char *expected)
 {
@@ -104,7 +105,8 @@ static void bytes_that_are_no_text_are_replaced(void **state)
     assert_shown("xml-tag:a", PIECES("<a>x\xe2\x82"), "|x\ufffd");
 }
 
-/* The same is shown in the end wherever the bytes are cut, and never half a character on the way.
+/*
+ * The same is shown in the end wherever the bytes are cut, and never half a character on the way.
  */
 static void characters_are_cut_anywhere(void **state)
 {

@@ -347,7 +347,8 @@ static void random_bytes_survive_writing_and_decoding(void **state)
     arena_deinit(&arena);
 }
 
-/* The readers expect validated bytes; given others they may answer anything, but read no further.
+/*
+ * The readers expect validated bytes; given others they may answer anything, but read no further.
  */
 static void readers_stay_inside_whatever_they_are_given(void **state)
 {

@@ -90,8 +90,7 @@ static void test_what_a_held_client_says_is_heard_afterwards(void **state)
     assert_heard(&pair->b.edge->router, "signal r 0 ann on\nsignal r 0 ann\n");
 }
 
-/* --- edges that are still learning who is there ------------------------------------------------
- */
+/* --- edges that are still learning who is there ----------------------------------------------- */
 
 static void unsettle(struct side *side)
 {

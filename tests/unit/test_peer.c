@@ -256,8 +256,7 @@ static void test_an_edge_that_takes_nothing_for_long_is_answered_for(void **stat
     assert_int_equal(peers_counters(fixture->a.peers)->waiting, 0);
 }
 
-/* --- a router that has just started, or an edge ------------------------------------------------
- */
+/* --- a router that has just started, or an edge ----------------------------------------------- */
 
 static void test_a_request_waits_until_its_owner_is_listed(void **state)
 {

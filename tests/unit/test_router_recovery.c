@@ -1,4 +1,5 @@
-/* The router's side of recovering sockets: rows, stamps, claims, and what they are answered with.
+/*
+ * The router's side of recovering sockets: rows, stamps, claims, and what they are answered with.
  */
 #include "proto/wire/recovery.h"
 #include "tests/unit/router_fixture.h"

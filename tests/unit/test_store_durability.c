@@ -123,7 +123,8 @@ static void commit_until_killed(struct store_fixture *fixture, uint64_t number, 
     }
 }
 
-/* Kills the child after it has reported `reports` batches; the number of the last one it reported.
+/*
+ * Kills the child after it has reported `reports` batches; the number of the last one it reported.
  */
 static uint64_t run_and_kill(struct store_fixture *fixture, uint64_t first, size_t reports)
 {

@@ -26,7 +26,8 @@ static int64_t ask_integer(const char *path, const char *sql)
     return value;
 }
 
-/* What a database of version i + 1 with one row in each table was made of. Frozen, like the steps.
+/*
+ * What a database of version i + 1 with one row in each table was made of. Frozen, like the steps.
  */
 #define VERSION_1                                                                                  \
     "CREATE TABLE room (number INTEGER PRIMARY KEY, id ANY NOT NULL UNIQUE,"                       \
