@@ -9,9 +9,8 @@
  * to send, what comes after it is the new edge's. When the owner has sent its last the session is
  * the new edge's alone. A move that cannot be completed ends the WebSocket, as any lost connection.
  *
- *   owner     PROBING ──5──► PIPING ⇄ HOLDING ──held──► HELD ──at rest──► GIVEN ──marked──► (over)
- *   new edge  PROBING ─────► PIPING ⇄ HELD ──state──► ARRIVING ──joined, and the owner's end──►
- * (over)
+ *   owner   PROBING ──5──► PIPING ⇄ HOLDING ──held──► HELD ──at rest──► GIVEN ──marked──► over
+ *   new     PROBING ─────► PIPING ⇄ HELD ──state──► ARRIVING ──joined, and the other's end──► over
  *
  * Implements: BUS.md, "Moves".
  */

@@ -4,16 +4,17 @@
 #include <unistd.h>
 
 #include "proto/base/error.h"
+#include "proto/base/hex.h"
 #include "proto/base/json.h"
 
 enum { READ_SIZE = 64 * 1024, LINE_DEPTH_MAX = 4 };
 
-static uint16_t hexadecimal(const char *at)
+/* The four digits behind \u of a string that was checked. */
+static uint16_t code_unit(const char *at)
 {
     unsigned value = 0;
     for (int i = 0; i < 4; i++) {
-        char digit = at[i];
-        value = value << 4 | (unsigned)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
+        value = value << 4 | (unsigned)hex_value(at[i]);
     }
     return (uint16_t)value;
 }
@@ -47,7 +48,7 @@ static void read_string(struct slice value, struct units *out)
         units_append_utf8(out, slice_of(at, (size_t)(plain_end - at)));
         at = plain_end;
         if (at < end) {
-            uint16_t unit = at[1] == 'u' ? hexadecimal(at + 2) : unescape(at[1]);
+            uint16_t unit = at[1] == 'u' ? code_unit(at + 2) : unescape(at[1]);
             at += at[1] == 'u' ? 6 : 2;
             units_append(out, &unit, 1);
         }

@@ -3,8 +3,7 @@
  * reader refuses leftovers, values out of their bounds, and two sockets of one namespace. What the
  * application adds for each socket is opaque here.
  *
- *   state  = [parser, takes_offsets, awaits_pong, heartbeat, silence, connect, address,
- * credentials,
+ *   state  = [parser, takes_offsets, awaits_pong, heartbeat, silence, connect, credentials,
  *             [*socket]]                                             ; MessagePack
  *   socket = [namespace, id, application's bytes]
  *

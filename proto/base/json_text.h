@@ -57,14 +57,16 @@ static inline const char *json_text_plain(const char *at, const char *end)
     for (; end - at >= 8; at += 8) {
         uint64_t marks = json_text_specials(json_text_load(at));
 
-        if (marks != 0)
+        if (marks != 0) {
             return at + __builtin_ctzll(marks) / 8;
+        }
     }
     for (; at < end; at++) {
         unsigned char byte = (unsigned char)*at;
 
-        if (byte < 0x20 || byte == '"' || byte == '\\' || byte >= 0x80)
+        if (byte < 0x20 || byte == '"' || byte == '\\' || byte >= 0x80) {
             break;
+        }
     }
     return at;
 }
@@ -75,11 +77,13 @@ static inline const char *json_text_find_quote(const char *at, const char *end)
     for (; end - at >= 8; at += 8) {
         uint64_t marks = json_text_quotes(json_text_load(at));
 
-        if (marks != 0)
+        if (marks != 0) {
             return at + __builtin_ctzll(marks) / 8;
+        }
     }
-    while (at < end && *at != '"' && *at != '\\')
+    while (at < end && *at != '"' && *at != '\\') {
         at++;
+    }
     return at;
 }
 
@@ -90,8 +94,9 @@ static inline bool json_text_is_space(char c)
 
 static inline const char *json_text_skip_space(const char *at, const char *end)
 {
-    while (at < end && json_text_is_space(*at))
+    while (at < end && json_text_is_space(*at)) {
         at++;
+    }
     return at;
 }
 
@@ -101,20 +106,24 @@ static inline const char *json_text_string_end(const char *at, const char *end)
     at++;
     for (;;) {
         at = json_text_find_quote(at, end);
-        if (at == end)
+        if (at == end) {
             return end;
-        if (*at++ == '"')
+        }
+        if (*at++ == '"') {
             return at;
-        if (at < end)
+        }
+        if (at < end) {
             at++;
+        }
     }
 }
 
 /* Past the number or literal that starts at `at`. */
 static inline const char *json_text_scalar_end(const char *at, const char *end)
 {
-    while (at < end && *at != ',' && *at != '}' && *at != ']' && !json_text_is_space(*at))
+    while (at < end && *at != ',' && *at != '}' && *at != ']' && !json_text_is_space(*at)) {
         at++;
+    }
     return at;
 }
 

@@ -16,7 +16,7 @@ enum { LOG_SITE_BURST = 10, LOG_VALUE_MAX = 200 };
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
-/* Per call site; lives in the LOG_* macro. */
+/* Per call site; lives in the macro of its level. */
 struct log_site {
     int64_t second;
     unsigned lines;
@@ -42,9 +42,9 @@ struct log_record {
 void log_set_tap(void (*tap)(void *context, const struct log_record *record), void *context);
 
 /*
- * log_event("edge", "listening", "address=%s port=%d", …): the format is a list of key=value
- * pairs separated by single spaces, each value being exactly one conversion (%s %d %u %ld %lu
- * %lld %llu %zu %.*s or PRI* of those). Strings are quoted and escaped where needed.
+ * log_info("listening", "address=%s port=%d", …): the format is a list of key=value pairs separated
+ * by single spaces, each value being exactly one conversion (%s %.*s %c %d %u %x %f %g, with the
+ * lengths l, ll, z and PRI*). Strings are quoted and escaped where needed.
  */
 void log_event(struct log_site *site, enum log_level level, const char *event, const char *format,
                ...) __attribute__((format(printf, 4, 5)));

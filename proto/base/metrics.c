@@ -95,7 +95,7 @@ static void write_metric(const struct metric *metric, struct buffer *out)
         return;
     }
     write_name(out, metric->name, "", metric->labels);
-    buffer_append_unsigned(out, __atomic_load_n(&metric->value, __ATOMIC_RELAXED));
+    buffer_append_unsigned(out, metric->value);
     buffer_append_char(out, '\n');
 }
 

@@ -1,8 +1,8 @@
 /*
- * Metrics: counters, gauges and histograms in a fixed table, printed as Prometheus text
- * (exposition format 0.0.4). A program declares its own table; adding to a metric is an array
- * write. Single-threaded, except that a histogram or counter may be written by one other thread.
- * A histogram stands where its values come up, and the table points to it.
+ * Metrics: counters, gauges and histograms, printed as Prometheus text (exposition format 0.0.4).
+ * Counters are fields of whoever counts; a program puts them into a table when it is asked.
+ * Histograms stand where their values come up, written by one thread, which need not be the one
+ * that prints, and the table points to them.
  */
 #ifndef PROTO_BASE_METRICS_H
 #define PROTO_BASE_METRICS_H
@@ -29,16 +29,6 @@ struct metric {
     uint64_t value;                    /* counter, gauge */
     const struct histogram *histogram; /* borrows */
 };
-
-static inline void metric_add(struct metric *metric, uint64_t by)
-{
-    /* One thread writes; the store is atomic for the one that renders. */
-    __atomic_store_n(&metric->value, metric->value + by, __ATOMIC_RELAXED);
-}
-static inline void metric_set(struct metric *metric, uint64_t value)
-{
-    __atomic_store_n(&metric->value, value, __ATOMIC_RELAXED);
-}
 
 /* Appends the table, and the process_* metrics (CPU, RSS, open files, start time, build info). */
 void metrics_render(const struct metric *table, size_t count, const char *program,

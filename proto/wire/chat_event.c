@@ -207,6 +207,34 @@ static struct slice replied_message(struct slice payload, struct slice metadata,
     return uuid_is_valid(id) ? id : SLICE_EMPTY;
 }
 
+/* False: it is there, and of another kind. null counts as not there. */
+static bool take_raw(struct slice value, enum json_type kind, struct slice *out)
+{
+    enum json_type type = json_type(value);
+    *out = type == kind ? value : SLICE_EMPTY;
+    return type == kind || type == JSON_NONE || type == JSON_NULL;
+}
+
+static bool has_elements(struct slice array)
+{
+    struct json_iterator elements = json_iterate(array);
+    struct slice element;
+    return array.length > 0 && json_next_element(&elements, &element);
+}
+
+static void fill_in(struct chat_send *send, const char *default_source)
+{
+    if (send->sender_name.length == 0) {
+        send->sender_name = SLICE_LITERAL("User");
+    }
+    if (send->server_id.length == 0) {
+        send->server_id = SLICE_LITERAL(NIL_UUID);
+    }
+    if (send->source.length == 0) {
+        send->source = slice_of_string(default_source);
+    }
+}
+
 struct chat_fault chat_decode_send(struct slice payload, struct slice room, struct arena *arena,
                                    const char *default_source, struct chat_send *out)
 {
@@ -258,34 +286,19 @@ struct chat_fault chat_decode_send(struct slice payload, struct slice room, stru
     if (!take_text(name, CHAT_NAME_MAX, arena, &out->sender_name)) {
         return fault(ERROR_MALFORMED, "senderName");
     }
-    enum json_type kind = json_type(attachments);
-    if (kind != JSON_NONE && kind != JSON_NULL && kind != JSON_ARRAY) {
+    if (!take_raw(attachments, JSON_ARRAY, &out->raw_attachments)) {
         return fault(ERROR_MALFORMED, "attachments");
     }
-    out->raw_attachments = kind == JSON_ARRAY ? attachments : SLICE_EMPTY;
-    kind = json_type(metadata);
-    if (kind != JSON_NONE && kind != JSON_NULL && kind != JSON_OBJECT) {
+    if (!take_raw(metadata, JSON_OBJECT, &out->raw_metadata)) {
         return fault(ERROR_MALFORMED, "metadata");
     }
-    out->raw_metadata = kind == JSON_OBJECT ? metadata : SLICE_EMPTY;
     out->is_direct = metadata_is_direct(out->raw_metadata);
     out->in_reply_to = replied_message(payload, out->raw_metadata, arena);
-    struct json_iterator elements = json_iterate(out->raw_attachments);
-    struct slice element;
-    bool has_attachment = out->raw_attachments.length > 0 && json_next_element(&elements, &element);
     if (!take_text(first_of(texts, COUNT(texts)), SIZE_MAX, arena, &out->text) ||
-        (out->text.length == 0 && !has_attachment)) {
+        (out->text.length == 0 && !has_elements(out->raw_attachments))) {
         return fault(ERROR_MALFORMED, "message");
     }
-    if (out->sender_name.length == 0) {
-        out->sender_name = SLICE_LITERAL("User");
-    }
-    if (out->server_id.length == 0) {
-        out->server_id = SLICE_LITERAL(NIL_UUID);
-    }
-    if (out->source.length == 0) {
-        out->source = slice_of_string(default_source);
-    }
+    fill_in(out, default_source);
     return no_fault;
 }
 

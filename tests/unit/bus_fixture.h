@@ -99,7 +99,7 @@ static inline void write_peers(struct buffer *out, const struct bus_list *list)
 
 static inline void write_from_router(struct buffer *out, const struct bus_message *m)
 {
-    static const char *const states[] = {"started", "completed", "failed", "cancelled"};
+    static const char *const states[] = {"started", "failed", "cancelled"};
     switch (m->type) {
     case BUS_JOINED:
         buffer_append_format(out, " #%" PRIu64, m->joined.request);

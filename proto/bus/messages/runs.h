@@ -80,7 +80,8 @@ struct bus_chunk {
     bool is_reset;   /* replaces all that was said of this reply before; its offset is 0 */
 };
 
-enum bus_run_state { BUS_RUN_STARTED, BUS_RUN_COMPLETED, BUS_RUN_FAILED, BUS_RUN_CANCELLED };
+/* One that is answered ends with its reply, a room_message. */
+enum bus_run_state { BUS_RUN_STARTED, BUS_RUN_FAILED, BUS_RUN_CANCELLED };
 struct bus_run {
     struct slice room;
     uint64_t state; /* enum bus_run_state */
