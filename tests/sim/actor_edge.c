@@ -3,8 +3,6 @@
 #include "proto/base/version.h"
 #include "tests/sim/connection.h"
 
-enum { CLOSE_PER_TICK = 3 };
-
 static struct actor_edge *self_of(struct actor *actor)
 {
     return (struct actor_edge *)actor;
@@ -84,6 +82,7 @@ static void start(struct actor *actor)
                                        self->chat, &actor->ids, actor->incarnation, now_of(self));
     chat_set_sessions(self->chat, self->sessions);
     start_peers(self);
+    self->isolation = (struct isolation){0};
     self->links = 0;
     self->linked_at = actor->world->now;
     channel_connect(self->channel, 0);
@@ -104,8 +103,10 @@ static void drain(struct actor_edge *self)
 {
     int64_t now = now_of(self);
     bool must_end = self->actor.world->now >= self->stop_deadline;
-    session_table_close_batch(self->sessions, must_end ? SIZE_MAX : CLOSE_PER_TICK, !must_end,
-                              SESSION_CLOSE_SERVER, now);
+    size_t due = drain_due(&self->drain, now, id_random_u64(&self->actor.ids));
+    self->drain.closed += session_table_close_batch(self->sessions, must_end ? SIZE_MAX : due,
+                                                    !must_end, SESSION_CLOSE_SERVER, now);
+    connections_look(*self->connections, self);
     peers_recall(self->peers);
     bool is_done = session_table_count(self->sessions) == 0 &&
                    peers_counters(self->peers)->waiting == 0 &&
@@ -115,6 +116,18 @@ static void drain(struct actor_edge *self)
         uplink_say_goodbye(self->uplink, now);
         actor_kill(&self->actor);
     }
+}
+
+/* The same of edge/main.c: the router is away for too long. */
+static void move_on(struct actor_edge *self)
+{
+    int64_t now = now_of(self);
+    size_t due = isolation_due(
+        &self->isolation, uplink_is_ready(self->uplink, now), session_table_count(self->sessions),
+        self->settings->isolation_timeout, now, id_random_u64(&self->actor.ids));
+    isolation_closed(&self->isolation, session_table_close_batch(self->sessions, due, false,
+                                                                 SESSION_CLOSE_ISOLATED, now));
+    connections_look(*self->connections, self);
 }
 
 static void tick(struct actor *actor)
@@ -128,6 +141,8 @@ static void tick(struct actor *actor)
     moves_tick(self->moves, now);
     if (actor->is_stopping) {
         drain(self);
+    } else {
+        move_on(self);
     }
 }
 
@@ -146,7 +161,10 @@ static void flush(struct actor *actor)
 static void stop(struct actor *actor)
 {
     struct actor_edge *self = self_of(actor);
+    size_t sessions = session_table_count(self->sessions);
     self->stop_deadline = actor->world->now + self->settings->drain_timeout;
+    drain_begin(&self->drain, sessions, self->settings->drain_timeout / 2, now_of(self));
+    session_table_stop_opening(self->sessions);
 }
 
 static void destroy(struct actor *actor)

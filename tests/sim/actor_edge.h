@@ -8,6 +8,7 @@
 #define TESTS_SIM_ACTOR_EDGE_H
 
 #include "edge/chat/chat.h"
+#include "edge/drain.h"
 #include "edge/move.h"
 #include "edge/peer.h"
 #include "edge/session/session.h"
@@ -24,6 +25,7 @@ struct actor_edge_settings {
     struct uplink_settings uplink;
     struct chat_settings chat; /* name and incarnation are given at the start */
     int64_t drain_timeout;
+    int64_t isolation_timeout; /* 0: never */
 };
 
 struct actor_edge {
@@ -40,6 +42,8 @@ struct actor_edge {
     struct moves *moves;
     int64_t peer_arrival[EDGES_MAX]; /* of the last frame to each: the order is kept */
     int64_t stop_deadline;
+    struct drain drain;
+    struct isolation isolation;
     uint64_t links;     /* opened in this life */
     int64_t linked_at;  /* world's time of the last one */
     uint64_t moved;     /* sessions that came from other edges, in all lives */

@@ -313,6 +313,15 @@ void connections_destroy(struct connection **all)
     }
 }
 
+void connections_look(struct connection *all, const struct actor_edge *edge)
+{
+    for (struct connection *connection = all; connection != NULL; connection = connection->next) {
+        if (connection->polling != NULL) {
+            polling_look(connection->polling, edge);
+        }
+    }
+}
+
 void connections_edge_ends(struct connection *all, struct actor_edge *edge)
 {
     for (struct connection *connection = all; connection != NULL; connection = connection->next) {

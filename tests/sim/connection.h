@@ -60,6 +60,8 @@ struct connection *connection_open_upgrade(struct connection **all, struct actor
                                            struct slice sid, const struct connection_peer *peer,
                                            void *context);
 void connections_destroy(struct connection **all);
+/* For the oracle: an edge may have ended sessions whose clients hear of it when they poll. */
+void connections_look(struct connection *all, const struct actor_edge *edge);
 /* An edge is about to end. */
 void connections_edge_ends(struct connection *all, struct actor_edge *edge);
 /* How much earlier than it seems its last sign of life may count, ms. */

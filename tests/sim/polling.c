@@ -336,6 +336,19 @@ void polling_choke(struct polling *polling, int64_t duration)
     }
 }
 
+void polling_look(struct polling *polling, const struct actor_edge *edge)
+{
+    struct connection *self = polling->self;
+    bool is_there = polling->sid[0] != '\0' && polling->state < POLLING_UPGRADED &&
+                    memcmp(polling->sid, edge->actor.incarnation, INCARNATION_LENGTH) == 0;
+    if (is_there && self->is_open_at_client) {
+        const struct session *session = session_find(edge->sessions, slice_of_string(polling->sid));
+        if (session == NULL || session_is_over(session)) {
+            self->peer->severed(self->context, self, connection_doubt(self));
+        }
+    }
+}
+
 void polling_edge_ends(struct polling *polling, struct actor_edge *edge)
 {
     struct connection *self = polling->self;

@@ -26,6 +26,7 @@ void polling_cut(struct polling *polling);
 void polling_lose(struct polling *polling);
 void polling_choke(struct polling *polling, int64_t duration);
 
+void polling_look(struct polling *polling, const struct actor_edge *edge);
 /* An edge ends, and its sessions with it. */
 void polling_edge_ends(struct polling *polling, struct actor_edge *edge);
 

@@ -69,6 +69,7 @@ static void make_router(struct simulation *simulation)
 static void make_edges(struct simulation *simulation)
 {
     static const int64_t intervals[] = {500, 1000, 2000};
+    static const int64_t isolations[] = {0, 500, 3000};
     struct actor_edge_settings *settings = &simulation->edge_settings;
     bool is_tight = simulation->world.profile->is_tight;
     settings->session =
@@ -89,7 +90,8 @@ static void make_edges(struct simulation *simulation)
                                  .link = link_settings(is_tight ? 64 << 10 : 64 << 20)};
     settings->chat = (struct chat_settings){.rooms_per_socket_max = 1000,
                                             .requests_per_socket_max = is_tight ? 4 : 1000};
-    settings->drain_timeout = 3000;
+    settings->drain_timeout = draw(simulation, 2000, 6000);
+    settings->isolation_timeout = draw_of(simulation, isolations, 3);
     simulation->edge_count = (size_t)draw(simulation, 2, EDGES_MAX);
     for (size_t i = 0; i < simulation->edge_count; i++) {
         struct actor_edge *edge = &simulation->edges[i];
