@@ -272,23 +272,30 @@ static void write_raw_message(struct buffer *out, const struct body_view *view)
     buffer_append_char(out, '}');
 }
 
+/* What the sender's own metadata says of what is added otherwise. */
+struct given {
+    struct slice user_name, agent_name, agent_id, thought, actions, attachments;
+    struct slice channel_type, is_direct;
+};
+
+static void write_unless(struct buffer *out, const char *name, struct slice given, struct slice raw)
+{
+    if (given.length == 0) {
+        write_raw(out, name, raw);
+    }
+}
+
 /* What ElizaOS notes of its agents' messages. */
 static void write_agent_metadata(struct buffer *out, const struct body_view *view,
-                                 struct slice channel_type)
+                                 const struct given *given, struct slice channel_type)
 {
-    if (json_get(view->metadata, "agent_id").length == 0) {
-        write_raw(out, "agent_id", view->sender);
-    }
-    if (json_get(view->metadata, "thought").length == 0) {
-        write_raw(out, "thought", view->thought);
-    }
-    if (json_get(view->metadata, "actions").length == 0) {
-        write_raw(out, "actions", view->actions);
-    }
-    if (channel_type.length > 0 && json_get(view->metadata, "channelType").length == 0) {
+    write_unless(out, "agent_id", given->agent_id, view->sender);
+    write_unless(out, "thought", given->thought, view->thought);
+    write_unless(out, "actions", given->actions, view->actions);
+    if (channel_type.length > 0 && given->channel_type.length == 0) {
         json_write_string_member(out, "channelType", channel_type);
     }
-    if (channel_type.length > 0 && json_get(view->metadata, "isDm").length == 0) {
+    if (channel_type.length > 0 && given->is_direct.length == 0) {
         json_write_boolean_member(out, "isDm", slice_is(channel_type, "DM"));
     }
 }
@@ -297,23 +304,31 @@ static void write_agent_metadata(struct buffer *out, const struct body_view *vie
 static void write_metadata(struct buffer *out, const struct body_view *view, bool is_agent,
                            struct slice channel_type)
 {
+    struct given given;
+    const struct json_field fields[] = {{"user_display_name", &given.user_name},
+                                        {"agentName", &given.agent_name},
+                                        {"agent_id", &given.agent_id},
+                                        {"thought", &given.thought},
+                                        {"actions", &given.actions},
+                                        {"attachments", &given.attachments},
+                                        {"channelType", &given.channel_type},
+                                        {"isDm", &given.is_direct}};
     struct json_iterator members = json_iterate(view->metadata);
     struct slice key, value;
+    json_collect(view->metadata, fields, sizeof(fields) / sizeof(fields[0]));
     json_write_key(out, "metadata");
     if (json_next_member(&members, &key, &value)) {
         buffer_append(out, view->metadata.data, view->metadata.length - 1);
     } else {
         buffer_append_char(out, '{');
     }
-    if (json_get(view->metadata, is_agent ? "agentName" : "user_display_name").length == 0) {
-        write_raw(out, is_agent ? "agentName" : "user_display_name", view->sender_name);
-    }
     if (is_agent) {
-        write_agent_metadata(out, view, channel_type);
+        write_unless(out, "agentName", given.agent_name, view->sender_name);
+        write_agent_metadata(out, view, &given, channel_type);
+    } else {
+        write_unless(out, "user_display_name", given.user_name, view->sender_name);
     }
-    if (json_get(view->metadata, "attachments").length == 0) {
-        write_raw(out, "attachments", view->attachments);
-    }
+    write_unless(out, "attachments", given.attachments, view->attachments);
     buffer_append_char(out, '}');
 }
 

@@ -174,11 +174,12 @@ enum {
     X(OLDEST_BETWEEN, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message"                       \
                       " WHERE room = ? AND seq >= ? AND seq < ? ORDER BY seq")                     \
     X(PARTICIPANTS, "SELECT id FROM participant WHERE room = ? ORDER BY number")                   \
-    X(RUNS, "SELECT j.number, j.room, j.question, j.reply, j.state, j.created_at, j.finished_at,"  \
-            " j.attempts, j.error, r.id, m.sender FROM job AS j"                                   \
-            " CROSS JOIN room AS r ON r.number = j.room"                                           \
-            " LEFT JOIN message AS m ON m.id = j.question"                                         \
-            " WHERE j.agent = ? AND j.number < ? ORDER BY j.number DESC")                          \
+    X(RUNS, "SELECT number, room, state, created_at, error, question, reply, finished_at,"         \
+            " attempts FROM job WHERE agent = ? AND number < ? ORDER BY number DESC")              \
+    X(RUN_COUNT, "SELECT count(*), 0 FROM (SELECT 1 FROM job WHERE agent = ? AND number < ?"       \
+                 " ORDER BY number DESC LIMIT ?)")                                                 \
+    X(RUN_PLACE, "SELECT r.id, m.sender FROM room AS r LEFT JOIN message AS m ON m.id = ?"         \
+                 " WHERE r.number = ?")                                                            \
     X(JOBS_OF_AGENT, "SELECT question, reply, created_at FROM job WHERE agent = ?"                 \
                      " ORDER BY number DESC")                                                      \
     X(ROOMS_OF, "SELECT r.number, r.id, r.epoch, r.server_id, r.name, r.type, r.source_type,"      \

@@ -24,21 +24,20 @@ static bool has_status(const struct job_record *job, const char *status)
     return job->state == JOB_CANCELLED || (job->state == JOB_FAILED && !is_timeout);
 }
 
-static struct run_record run_of(struct sqlite_row *row)
+/* What decides whether it is asked for. */
+static struct job_record job_of(struct sqlite_row *row)
 {
-    return (struct run_record){
-        .job = {.number = sqlite_row_number(row, 0),
-                .room = sqlite_row_number(row, 1),
-                .question = sqlite_row_id(row, 2),
-                .reply = sqlite_row_id(row, 3),
-                .state = (enum job_state)sqlite_row_number(row, 4),
-                .created_at = sqlite_row_time(row, 5),
-                .finished_at = sqlite_row_time(row, 6),
-                .attempts = sqlite_row_number(row, 7),
-                .error = sqlite_row_bytes(row, 8)},
-        .room_id = sqlite_row_id(row, 9),
-        .asker = sqlite_row_id(row, 10),
-    };
+    return (struct job_record){.number = sqlite_row_number(row, 0),
+                               .room = sqlite_row_number(row, 1),
+                               .state = (enum job_state)sqlite_row_number(row, 2),
+                               .created_at = sqlite_row_time(row, 3),
+                               .error = sqlite_row_bytes(row, 4)};
+}
+
+static bool is_filtered(const struct store_query *query)
+{
+    return query->room != 0 || query->after_ms != 0 || query->before_ms != 0 ||
+           query->text[0] != '\0';
 }
 
 static bool fits(const struct store_query *query, const struct job_record *job)
@@ -48,19 +47,59 @@ static bool fits(const struct store_query *query, const struct job_record *job)
            (query->text[0] == '\0' || has_status(job, query->text));
 }
 
-static void add_run(struct store_page *page, const struct run_record *run, size_t *capacity)
+/* The room's id and who asked; question: as it is in the row. */
+static int read_place(struct store_sqlite *self, const struct sqlite_row *job, uint64_t room,
+                      struct store_page *page, struct run_record *run)
+{
+    struct sqlite_row row = sqlite_row_of(self, STATEMENT_RUN_PLACE);
+    int rc = SQLITE_OK;
+
+    sqlite3_bind_value(row.statement, 1, sqlite3_column_value(job->statement, 5));
+    sqlite3_bind_int64(row.statement, 2, (int64_t)room);
+    if (sqlite_row_next(&row, &rc)) {
+        run->room_id = arena_copy(&page->arena, sqlite_row_id(&row, 0));
+        run->asker = arena_copy(&page->arena, sqlite_row_id(&row, 1));
+        rc = sqlite_row_stop(&row);
+    }
+    return rc;
+}
+
+static int add_run(struct store_sqlite *self, struct sqlite_row *row, const struct job_record *job,
+                   struct store_page *page, size_t *capacity)
 {
     struct run_record *own;
 
     page->runs =
         sqlite_page_grow(&page->arena, page->runs, page->run_count, capacity, sizeof(*page->runs));
     own = &page->runs[page->run_count++];
-    *own = *run;
-    own->job.question = arena_copy(&page->arena, run->job.question);
-    own->job.reply = arena_copy(&page->arena, run->job.reply);
-    own->job.error = arena_copy(&page->arena, run->job.error);
-    own->room_id = arena_copy(&page->arena, run->room_id);
-    own->asker = arena_copy(&page->arena, run->asker);
+    *own = (struct run_record){.job = *job};
+    own->job.question = arena_copy(&page->arena, sqlite_row_id(row, 5));
+    own->job.reply = arena_copy(&page->arena, sqlite_row_id(row, 6));
+    own->job.finished_at = sqlite_row_time(row, 7);
+    own->job.attempts = sqlite_row_number(row, 8);
+    own->job.error = arena_copy(&page->arena, job->error);
+    return read_place(self, row, job->room, page, own);
+}
+
+/* Of those before `number`, when all of them are asked for and `seen` have been looked at. */
+static int count_runs(struct store_sqlite *self, const struct store_query *query, uint64_t number,
+                      size_t seen, struct store_page *page)
+{
+    sqlite3_stmt *statement = self->statements[STATEMENT_RUN_COUNT];
+    unsigned char packed[PACKED_ID_LENGTH];
+    int64_t most = (int64_t)(STORE_RUNS_SEEN_MAX - seen);
+    int64_t count = 0;
+    int64_t unused = 0;
+    bool found;
+    int rc;
+
+    sqlite_page_bind_id(statement, query->id, packed);
+    sqlite3_bind_int64(statement, 2, (int64_t)number);
+    sqlite3_bind_int64(statement, 3, most + 1);
+    rc = sqlite_row_first(statement, &found, &count, &unused);
+    page->complete = count <= most;
+    page->total += (uint64_t)(count <= most ? count : most);
+    return rc;
 }
 
 int store_sqlite_read_runs(struct store_sqlite *self, const struct store_query *query,
@@ -77,25 +116,29 @@ int store_sqlite_read_runs(struct store_sqlite *self, const struct store_query *
     page->complete = true;
     sqlite_page_bind_id(row.statement, query->id, packed);
     sqlite3_bind_int64(row.statement, 2, is_one ? (int64_t)query->after_number + 1 : INT64_MAX);
-    while (sqlite_row_next(&row, &rc)) {
-        struct run_record run = run_of(&row);
+    while (rc == SQLITE_OK && sqlite_row_next(&row, &rc)) {
+        struct job_record job = job_of(&row);
 
-        if ((is_one && run.job.number != query->after_number) ||
-            run.job.created_at < query->after_ms) {
+        if ((is_one && job.number != query->after_number) || job.created_at < query->after_ms) {
             return sqlite_row_stop(&row);
         }
         if (seen++ == STORE_RUNS_SEEN_MAX) {
             page->complete = false;
             return sqlite_row_stop(&row);
         }
-        if (!is_one && !fits(query, &run.job)) {
+        if (!is_one && !fits(query, &job)) {
             continue;
         }
         if (page->total++ >= query->skip && page->run_count < query->limit) {
-            add_run(page, &run, &capacity);
+            rc = add_run(self, &row, &job, page, &capacity);
         }
-        if (is_one) {
-            return sqlite_row_stop(&row);
+        if (rc != SQLITE_OK || is_one) {
+            sqlite_row_stop(&row);
+            return rc;
+        }
+        if (!is_filtered(query) && page->run_count == query->limit) {
+            sqlite_row_stop(&row);
+            return count_runs(self, query, job.number, seen, page);
         }
     }
     return rc;
@@ -103,30 +146,42 @@ int store_sqlite_read_runs(struct store_sqlite *self, const struct store_query *
 
 /* --- questions and replies -------------------------------------------------------------------- */
 
-/* Adds the message of that id, if it is there and not cleared. */
-static int add_message(struct store_sqlite *self, struct slice id, int64_t before,
-                       struct store_page *page, size_t *capacity, size_t *bytes)
-{
-    struct sqlite_row row = sqlite_row_of(self, STATEMENT_MESSAGE);
-    char text[USER_ID_MAX + 1];
-    unsigned char packed[PACKED_ID_LENGTH];
-    int64_t kept = 0;
-    int rc = SQLITE_OK;
+/* A page in the making, and what is shown of the room at hand: question and reply share one. */
+struct collecting {
+    struct store_page *page;
+    int64_t before;
+    size_t capacity;
+    size_t bytes;
+    uint64_t room; /* 0: none yet */
+    int64_t kept;
+};
 
-    if (id.length == 0 || id.length > USER_ID_MAX) {
+static int note_room(struct store_sqlite *self, struct collecting *collecting, uint64_t room)
+{
+    if (collecting->room == room) {
         return SQLITE_OK;
     }
-    memcpy(text, id.data, id.length);
-    text[id.length] = '\0';
-    sqlite_page_bind_id(row.statement, text, packed);
+    collecting->room = room;
+    return store_sqlite_first_kept(self, room, &collecting->kept);
+}
+
+/* Adds the message whose id that column of the job is, if it is there and not cleared. */
+static int add_message(struct store_sqlite *self, const struct sqlite_row *job, int column,
+                       struct collecting *collecting)
+{
+    struct sqlite_row row = sqlite_row_of(self, STATEMENT_MESSAGE);
+    int64_t before = collecting->before;
+    int rc = SQLITE_OK;
+
+    sqlite3_bind_value(row.statement, 1, sqlite3_column_value(job->statement, column));
     if (sqlite_row_next(&row, &rc)) {
         struct message_record message = sqlite_row_message(&row, true);
 
-        rc = store_sqlite_first_kept(self, message.room, &kept);
-        if (rc == SQLITE_OK && message.seq >= (uint64_t)kept &&
+        rc = note_room(self, collecting, message.room);
+        if (rc == SQLITE_OK && message.seq >= (uint64_t)collecting->kept &&
             (before == 0 || message.created_at < before)) {
-            *bytes += message.body.length;
-            sqlite_page_add_message(page, &message, capacity);
+            collecting->bytes += message.body.length;
+            sqlite_page_add_message(collecting->page, &message, &collecting->capacity);
         }
         sqlite_row_stop(&row);
     }
@@ -148,9 +203,8 @@ int store_sqlite_read_agent_history(struct store_sqlite *self, const struct stor
                                     struct store_page *page)
 {
     struct sqlite_row row = sqlite_row_of(self, STATEMENT_JOBS_OF_AGENT);
+    struct collecting collecting = {.page = page, .before = query->before_ms};
     unsigned char packed[PACKED_ID_LENGTH];
-    size_t capacity = 0;
-    size_t bytes = 0;
     size_t seen = 0;
     int rc = SQLITE_OK;
 
@@ -158,7 +212,7 @@ int store_sqlite_read_agent_history(struct store_sqlite *self, const struct stor
     page->complete = true;
     sqlite_page_bind_id(row.statement, query->id, packed);
     while (rc == SQLITE_OK && sqlite_row_next(&row, &rc)) {
-        if (page->count >= query->limit || bytes > STORE_PAGE_BYTES_MAX ||
+        if (page->count >= query->limit || collecting.bytes > STORE_PAGE_BYTES_MAX ||
             seen++ == STORE_RUNS_SEEN_MAX) {
             page->complete = false;
             sqlite_row_stop(&row);
@@ -167,10 +221,9 @@ int store_sqlite_read_agent_history(struct store_sqlite *self, const struct stor
         if (query->before_ms != 0 && sqlite_row_time(&row, 2) >= query->before_ms) {
             continue; /* its reply came later still */
         }
-        rc = add_message(self, sqlite_row_id(&row, 1), query->before_ms, page, &capacity, &bytes);
+        rc = add_message(self, &row, 1, &collecting);
         if (rc == SQLITE_OK) {
-            rc = add_message(self, sqlite_row_id(&row, 0), query->before_ms, page, &capacity,
-                             &bytes);
+            rc = add_message(self, &row, 0, &collecting);
         }
         if (rc != SQLITE_OK) {
             sqlite_row_stop(&row);

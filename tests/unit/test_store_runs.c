@@ -106,6 +106,41 @@ static void runs_are_found_newest_first_by_room_time_and_status(void **state)
     store_close(&store);
 }
 
+static void assert_total(struct store *store, struct store_query query, uint64_t total,
+                         bool is_complete)
+{
+    query.type = STORE_QUERY_RUNS;
+    strcpy(query.id, ELIZA);
+    struct store_page *page = ask(store, &query);
+    assert_int_equal(page->total, total);
+    assert_int_equal(page->complete, is_complete);
+    store_page_destroy(&page);
+}
+
+static void the_total_counts_those_that_are_not_shown_within_bounds(void **state)
+{
+    struct store *store = store_with_runs(*state);
+    assert_total(store, (struct store_query){.limit = 2}, 6, true);
+    assert_total(store, (struct store_query){.limit = 2, .skip = 3}, 6, true);
+    assert_total(store, (struct store_query){.limit = 0}, 6, true);
+    assert_total(store, (struct store_query){.limit = 1, .room = 1}, 3, true);
+    struct store_batch *batch = store_batch_new(2);
+    for (unsigned number = 7; number <= STORE_RUNS_SEEN_MAX; number++) {
+        add_run(batch, 1, number, JOB_OPEN, "");
+    }
+    assert_int_equal(commit(store, &batch), 0);
+    assert_total(store, (struct store_query){.limit = 3}, STORE_RUNS_SEEN_MAX, true);
+    assert_total(store, (struct store_query){.limit = 3, .before_ms = INT64_MAX},
+                 STORE_RUNS_SEEN_MAX, true);
+    batch = store_batch_new(3);
+    add_run(batch, 1, STORE_RUNS_SEEN_MAX + 1, JOB_OPEN, "");
+    assert_int_equal(commit(store, &batch), 0);
+    assert_total(store, (struct store_query){.limit = 3}, STORE_RUNS_SEEN_MAX, false);
+    assert_total(store, (struct store_query){.limit = 3, .before_ms = INT64_MAX},
+                 STORE_RUNS_SEEN_MAX, false);
+    store_close(&store);
+}
+
 static void a_run_says_who_asked_where_and_how_it_ended(void **state)
 {
     struct store *store = store_with_runs(*state);
@@ -186,6 +221,7 @@ int main(void)
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         STORE_TEST(runs_are_found_newest_first_by_room_time_and_status),
+        STORE_TEST(the_total_counts_those_that_are_not_shown_within_bounds),
         STORE_TEST(a_run_says_who_asked_where_and_how_it_ended),
         STORE_TEST(a_run_that_is_over_can_be_deleted),
         STORE_TEST(an_agent_s_history_is_its_questions_and_replies),
