@@ -169,11 +169,32 @@ static bool take_page(const struct rest_call *call, uint64_t *limit, int64_t *be
     return true;
 }
 
+/* Rooms have the ids of their channels here. */
+static struct slice room_of_query(const struct rest_call *call)
+{
+    static const char *const names[] = {"channelId", "roomId"};
+    struct slice room;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (http_query_get(call->request->query, names[i], &call->rest->arena, &room)) {
+            return room;
+        }
+    }
+    return SLICE_EMPTY;
+}
+
 void rest_get_memories(const struct rest_call *call)
 {
     struct bus_message message = {.type = BUS_AGENT_HISTORY, .agent_history = {.agent = call->id}};
     struct bus_agent_history *history = &message.agent_history;
-    if (take_page(call, &history->limit, &history->before)) {
+    struct rest_call of_room = *call;
+    of_room.channel = room_of_query(call);
+    if (of_room.channel.length > USER_ID_MAX) {
+        rest_refuse_as(call->rest, call->exchange, 400, "INVALID_ID", "Invalid channel ID format");
+    } else if (of_room.channel.length > 0) {
+        if (rest_keeps_path_to_identity(&of_room)) {
+            rest_get_room_memories(&of_room);
+        }
+    } else if (take_page(call, &history->limit, &history->before)) {
         rest_ask(call, &message, &history->request, on_memories);
     }
 }

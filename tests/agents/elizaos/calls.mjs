@@ -92,6 +92,8 @@ export const calls = {
     'memory.getAgentMemories': async ({ api, s }) => {
         s.memories = (await api.memory.getAgentMemories(s.agentId)).memories;
     },
+    'memory.getAgentMemories of a channel': ({ api, s }) => api.memory.getAgentMemories(s.agentId,
+        { channelId: s.talk }),
     'memory.getAgentMemories, facts': ({ api, s }) => api.memory.getAgentMemories(s.agentId,
         { tableName: 'facts' }),
     'memory.getRoomMemories': ({ api, s }) => api.memory.getRoomMemories(s.agentId, s.talk),

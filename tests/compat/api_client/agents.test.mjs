@@ -127,6 +127,8 @@ const table = {
         for (const list of [
             await one.memory.getAgentMemories(agentId, { limit: 2 }),
             await other.memory.getRoomMemories(agentId, channel),
+            await one.memory.getAgentMemories(agentId, { channelId: channel }),
+            await one.memory.getAgentMemories(agentId, { roomId: channel }),
             await other.memory.getAgentInternalMemories(agentId, channel, false),
         ]) {
             assert.deepEqual(list.memories.map(({ id }) => id), [reply, question]);
