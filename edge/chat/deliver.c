@@ -1,8 +1,11 @@
 #include "edge/chat/internal.h"
 
-/* To every socket of the room but those of that entity; empty: to all. */
-static void room_broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
-                           struct slice except_entity)
+/*
+ * A packet that was just made, to every socket of the room but those of that entity (empty: to
+ * all); lets go of it.
+ */
+static void broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
+                      struct slice except_entity)
 {
     for (uint32_t i = 0; i < room->count; i++) {
         struct chat_member *member = room->members[i];
@@ -13,112 +16,6 @@ static void room_broadcast(struct chat *chat, struct chat_room *room, struct pac
         chat->counters.deliveries++;
     }
     chat->counters.rendered++;
-}
-
-/* --- rendering: each returns a packet with one reference -------------------------------------- */
-
-static struct packet *finish(struct chat *chat, const char *event)
-{
-    buffer_append_char(&chat->argument, '}');
-    return chat_event_packet(event, buffer_slice(&chat->argument), offset_of_event(chat));
-}
-
-static struct buffer *begin(struct chat *chat, struct slice room)
-{
-    struct buffer *out = &chat->argument;
-    buffer_clear(out);
-    buffer_append_char(out, '{');
-    json_write_string_member(out, "roomId", room);
-    json_write_string_member(out, "channelId", room);
-    return out;
-}
-
-static struct packet *render_message(struct chat *chat, const struct bus_room_message *message,
-                                     struct slice client_message_id)
-{
-    struct chat_stamp stamp = {message->id, message->seq, message->epoch, message->created_at};
-    buffer_clear(&chat->scratch);
-    if (client_message_id.length > 0) {
-        json_write_string_member(&chat->scratch, "clientMessageId", client_message_id);
-    }
-    return chat_broadcast_packet(&stamp, message->body, buffer_slice(&chat->scratch),
-                                 offset_of_message(chat), &chat->argument);
-}
-
-struct packet *render_chunk(struct chat *chat, const struct bus_chunk *chunk)
-{
-    struct buffer *out = begin(chat, chunk->room);
-    json_write_string_member(out, "messageId", chunk->reply);
-    json_write_string_member(out, "chunk", chunk->text);
-    json_write_unsigned_member(out, "index", chunk->index);
-    json_write_string_member(out, "agentId", chunk->agent);
-    json_write_string_member(out, "inReplyTo", chunk->question);
-    if (chunk->is_reset) {
-        json_write_unsigned_member(out, "attempt", chunk->attempt);
-        json_write_boolean_member(out, "reset", true);
-    }
-    return finish(chat, "messageStreamChunk");
-}
-
-static struct packet *render_stream_error(struct chat *chat, const struct bus_run *run)
-{
-    struct buffer *out = begin(chat, run->room);
-    int error = error_of_code(run->reason);
-    json_write_string_member(out, "messageId", run->reply);
-    json_write_string_member(out, "agentId", run->agent);
-    json_write_string_member(out, "inReplyTo", run->question);
-    json_write_string_member(out, "error", slice_of_string(error_text(error)));
-    json_write_string_member(out, "code", run->reason);
-    json_write_string_member(out, "partialText", run->partial);
-    return finish(chat, "messageStreamError");
-}
-
-static struct packet *render_complete(struct chat *chat, struct slice room, struct slice server,
-                                      struct slice reply, struct slice question, struct slice agent,
-                                      struct slice code)
-{
-    struct buffer *out = begin(chat, room);
-    json_write_string_member(out, "serverId", server);
-    json_write_string_member(out, "messageServerId", server);
-    json_write_string_member(out, "messageId", reply);
-    json_write_string_member(out, "inReplyTo", question);
-    json_write_string_member(out, "agentId", agent);
-    json_write_boolean_member(out, "success", code.length == 0);
-    if (code.length > 0) {
-        json_write_string_member(out, "code", code);
-    }
-    return finish(chat, "messageComplete");
-}
-
-/*
- * name: of an agent whose run this is, so that a reply can be headed before it is there; or empty.
- */
-static struct packet *render_thinking(struct chat *chat, struct slice room, struct slice user,
-                                      struct slice name, bool is_thinking)
-{
-    struct buffer *out = begin(chat, room);
-    json_write_string_member(out, "userId", user);
-    if (name.length > 0) {
-        json_write_string_member(out, "displayName", name);
-    }
-    json_write_boolean_member(out, "isThinking", is_thinking);
-    return finish(chat, "thinking");
-}
-
-static struct packet *render_control(struct chat *chat, struct slice room, struct slice user,
-                                     struct slice action)
-{
-    struct buffer *out = begin(chat, room);
-    json_write_string_member(out, "action", action);
-    json_write_string_member(out, "userId", user);
-    return finish(chat, "controlMessage");
-}
-
-/* Broadcasts a packet that was just made, and lets go of it. */
-static void broadcast(struct chat *chat, struct chat_room *room, struct packet *packet,
-                      struct slice except_entity)
-{
-    room_broadcast(chat, room, packet, except_entity);
     packet_release(&packet);
 }
 
@@ -256,11 +153,6 @@ void deliver_so_far(struct chat_socket *socket, struct slice room)
     }
 }
 
-static struct slice run_code(const struct bus_run *run)
-{
-    return run->state == BUS_RUN_CANCELLED ? SLICE_LITERAL("cancelled") : run->reason;
-}
-
 static void deliver_run(struct chat *chat, const struct bus_message *message)
 {
     const struct bus_run *run = &message->run;
@@ -282,7 +174,7 @@ static void deliver_run(struct chat *chat, const struct bus_message *message)
         if (!is_start) {
             broadcast(chat, room,
                       render_complete(chat, run->room, run->server_id, run->reply, run->question,
-                                      run->agent, run_code(run)),
+                                      run->agent, render_run_code(run)),
                       SLICE_EMPTY);
         }
         control_asker(chat, room, run->asker, run->agent,
@@ -327,14 +219,7 @@ static void deliver_input(struct chat *chat, const struct bus_input *input)
 
 void room_announce(struct chat *chat, struct chat_room *room, const struct bus_presence *presence)
 {
-    struct buffer *out = begin(chat, presence->room);
-    json_write_string_member(out, "userId", presence->entity);
-    if (presence->name.length > 0) {
-        json_write_string_member(out, "displayName", presence->name);
-    }
-    json_write_unsigned_member(out, "memberCount", presence->member_count);
-    broadcast(chat, room, finish(chat, presence->is_joined ? "userJoined" : "userLeft"),
-              presence->entity);
+    broadcast(chat, room, render_presence(chat, presence), presence->entity);
 }
 
 static void deliver_presence(struct chat *chat, const struct bus_presence *presence)
@@ -373,21 +258,12 @@ static void deliver_presence_list(struct chat *chat, const struct bus_presence_l
 static void deliver_signal(struct chat *chat, const struct bus_signal *signal)
 {
     struct chat_room *room = room_lookup(chat, signal->room);
-    struct buffer *out = &chat->argument;
-    struct packet *packet;
     if (room == NULL) {
         return;
     }
     switch (signal->kind) {
     case BUS_SIGNAL_TYPING:
-        buffer_clear(out);
-        buffer_append_char(out, '{');
-        json_write_string_member(out, "roomId", signal->room);
-        json_write_string_member(out, "userId", signal->entity);
-        json_write_boolean_member(out, "isTyping", signal->is_on);
-        packet = finish(chat, "userTyping");
-        packet->is_volatile = true; /* of no use to who is behind */
-        broadcast(chat, room, packet, signal->entity);
+        broadcast(chat, room, render_typing(chat, signal), signal->entity);
         break;
     case BUS_SIGNAL_THINKING:
         broadcast(chat, room,
@@ -409,11 +285,7 @@ static void deliver_receipt(struct chat *chat, const struct bus_receipt_note *no
     if (room == NULL) {
         return;
     }
-    struct buffer *out = begin(chat, note->room);
-    json_write_string_member(out, "messageId", note->message_id);
-    json_write_string_member(out, "status", note->status);
-    json_write_string_member(out, "userId", note->user);
-    struct packet *packet = finish(chat, "messageAck");
+    struct packet *packet = render_receipt(chat, note);
     for (uint32_t i = 0; i < room->count; i++) {
         if (slice_equals(chat_text(room->members[i]->entity), note->author)) {
             chat_emit(room->members[i]->owner, packet);
@@ -421,48 +293,6 @@ static void deliver_receipt(struct chat *chat, const struct bus_receipt_note *no
         }
     }
     packet_release(&packet);
-}
-
-uint32_t render_run_end(struct chat *chat, const struct chat_room *room,
-                        const struct bus_stored_message *reply, struct packet *packets[3])
-{
-    struct slice id = chat_text(room->id);
-    packets[0] = render_thinking(chat, id, reply->sender, SLICE_EMPTY, false);
-    packets[1] = render_complete(chat, id, chat_text(room->server_id), reply->id,
-                                 reply->in_reply_to, reply->sender, SLICE_EMPTY);
-    packets[2] = render_control(chat, id, reply->sender, SLICE_LITERAL("enable_input"));
-    for (uint32_t i = 0; i < 3; i++) {
-        struct packet *plain = packet_share(packet_plain(packets[i]));
-        packet_release(&packets[i]);
-        packets[i] = plain;
-    }
-    return 3;
-}
-
-uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
-                             struct packet *packets[2])
-{
-    const struct bus_room_message *reply = &event->room_message;
-    const struct bus_run *run = &event->run;
-    switch (event->type) {
-    case BUS_CHUNK:
-        packets[0] = render_chunk(chat, &event->chunk);
-        return 1;
-    case BUS_ROOM_MESSAGE:
-        packets[0] = render_message(chat, reply, SLICE_EMPTY);
-        packets[1] = render_complete(chat, reply->room, SLICE_LITERAL(NIL_UUID), reply->id,
-                                     reply->in_reply_to, reply->sender, SLICE_EMPTY);
-        return 2;
-    case BUS_RUN:
-        if (run->state == BUS_RUN_STARTED) {
-            return 0;
-        }
-        packets[0] = render_complete(chat, run->room, run->server_id, run->reply, run->question,
-                                     run->agent, run_code(run));
-        return 1;
-    default:
-        return 0;
-    }
 }
 
 static void deliver_cluster(struct chat *chat, const struct bus_cluster *cluster)

@@ -10,7 +10,7 @@
  *   rejoin.c   back into the rooms of an entity
  *   kept.c     sockets that can be recovered    missed.c      what one that is recovered has missed
  *   handover.c   sockets that move between edges  lag.c      viewers that are behind
- *   logs.c     who watches the cluster's log
+ *   logs.c     who watches the cluster's log     render.c      events as clients see them
  */
 #ifndef EDGE_CHAT_INTERNAL_H
 #define EDGE_CHAT_INTERNAL_H
@@ -20,6 +20,7 @@
 #include <utlist.h>
 #include "edge/auth/rate_limit.h"
 #include "edge/chat/chat.h"
+#include "edge/chat/render.h"
 #include "proto/base/arena.h"
 #include "proto/base/error.h"
 #include "proto/base/hash.h"
@@ -283,16 +284,8 @@ void logs_deliver(struct chat *chat, const struct bus_log_lines *lines);
 /* deliver.c */
 /* userJoined or userLeft, to all but the sockets of that entity. */
 void room_announce(struct chat *chat, struct chat_room *room, const struct bus_presence *presence);
-/* One reference. */
-struct packet *render_chunk(struct chat *chat, const struct bus_chunk *chunk);
 /* A socket has joined: it gets what is being written there, so far. */
 void deliver_so_far(struct chat_socket *socket, struct slice room);
-/* What a follower sees of an event of its run: up to two packets, each with one reference. */
-uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
-                             struct packet *packets[2]);
-/* What ends a run for a socket that missed its reply; three packets, one reference each. */
-uint32_t render_run_end(struct chat *chat, const struct chat_room *room,
-                        const struct bus_stored_message *reply, struct packet *packets[3]);
 
 /* presence.c */
 /* A join was answered; to be called before its socket is in the room. */
