@@ -53,7 +53,10 @@ static bool has_input(const struct bus_socket *socket)
 }
 
 /*
- * Takes one whole message; false when there is none. Frames of a wrong number of parts are dropped.
+ * Takes one whole message; false when there is none. What cannot be a frame is passed on as an
+ * empty one from nobody, so that it is refused and counted: more than one part, more than a frame
+ * may hold, or a routing id longer than any that libzmq lets its own users choose (it does not
+ * check what others send, and tells the length of what it has cut).
  */
 static bool receive_one(struct bus_socket *socket)
 {
@@ -77,9 +80,11 @@ static bool receive_one(struct bus_socket *socket)
             break;
         }
     }
-    if (single && zmq_msg_size(&message) <= BUS_FRAME_MAX) {
+    if (single && zmq_msg_size(&message) <= BUS_FRAME_MAX && peer_length <= PEER_ID_MAX) {
         socket->received(socket->context, slice_of(peer, (size_t)peer_length),
                          slice_of(zmq_msg_data(&message), zmq_msg_size(&message)));
+    } else {
+        socket->received(socket->context, SLICE_EMPTY, SLICE_LITERAL(""));
     }
     zmq_msg_close(&message);
     return true;

@@ -25,7 +25,10 @@ enum bus_socket_type {
 struct bus_socket;
 struct uv_loop_s;
 
-/* A frame arrived. peer: the routing id on a ROUTER, empty on a DEALER. Borrowed for the call. */
+/*
+ * A frame arrived. peer: the routing id on a ROUTER, empty on a DEALER. Both are empty for a
+ * message that cannot be a frame. Borrowed for the call.
+ */
 typedef void bus_socket_received(void *context, struct slice peer, struct slice frame);
 
 /* Binds a ROUTER, connects the others. NULL and a reason when the endpoint cannot be used. */
