@@ -300,6 +300,7 @@ static bool start_clients(struct application *application, char *reason, size_t 
                                    .held_max = options->session.outbox_max_bytes};
     application->moves = moves_new(&moves, application->sessions, application->peers,
                                    application->uplink, &application->ids);
+    options->rest.auth = application->auth;
     application->rest = rest_new(&options->rest, application->chat, application->uplink,
                                  &application->ids, clock_monotonic_ms());
     rest_set_wall_clock(application->rest, wall_clock, NULL);

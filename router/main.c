@@ -70,6 +70,9 @@ static const struct option option_table[] = {
      "messages a join with `since` replays at most"},
     {"recovery-window", OPTION_DURATION, AT(core.recovery_window), "2m", 0, 86400000, "TIME",
      "how long a client that lost its connection can go on where it was; 0: never"},
+    {"data-isolation", OPTION_FLAG, AT(core.data_isolation), "false", 0, 0, NULL,
+     "rooms are open to their participants only, and to whoever makes them (also "
+     "ENABLE_DATA_ISOLATION)"},
     {"batch-bytes-max", OPTION_SIZE, AT(core.batch_bytes_max), "64m", 65536, 1 << 30, "BYTES",
      "messages waiting for the store at most; beyond: overloaded"},
     {"bus-timeout", OPTION_DURATION, AT(bus_timeout), "3s", 500, 60000, "TIME",
@@ -78,10 +81,20 @@ static const struct option option_table[] = {
      "unacknowledged bytes kept for one edge or bridge"},
 };
 
+/* What ElizaOS calls it; the cluster's own name for it wins. */
+static void adopt_variable(const char *name, const char *own)
+{
+    const char *value = getenv(name), *given = getenv(own);
+    if (value != NULL && (given == NULL || *given == '\0')) {
+        setenv(own, value, 1);
+    }
+}
+
 static int read_options(int argc, char **argv, struct options *options, bool *done)
 {
     struct options_common common;
     *options = (struct options){.core = router_default_settings};
+    adopt_variable("ENABLE_DATA_ISOLATION", "ELIZAMQ_DATA_ISOLATION");
     enum options_result result = options_parse(
         option_table, sizeof(option_table) / sizeof(option_table[0]), "router",
         "The router of an elizamq cluster: rooms, presence, order, and work for agents.", argc,

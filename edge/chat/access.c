@@ -42,6 +42,11 @@ const char *chat_admit(const struct chat *chat, struct socket *socket, struct sl
     return NULL;
 }
 
+struct slice chat_viewer(const struct chat_socket *from, struct slice named)
+{
+    return from->is_named || named.length == 0 ? chat_text(from->entity) : named;
+}
+
 struct chat_fault chat_access(const struct chat_socket *from, struct slice room,
                               struct slice entity, const char *field)
 {

@@ -155,6 +155,7 @@ uint64_t chat_synchronise(struct chat *chat, int64_t now)
     uint64_t rooms = 0;
     struct chat_room *room, *next;
     chat->is_caught_up = false;
+    chat->has_closed_rooms = false; /* a router that closes them says so next */
     offset_set_settled(chat, false);
     recover_restart(chat, now);
     sessions_say_lost(chat);
@@ -183,6 +184,11 @@ uint64_t chat_synchronise(struct chat *chat, int64_t now)
     streams_ask(chat);
     logs_synchronise(chat);
     return rooms;
+}
+
+bool chat_has_closed_rooms(const struct chat *chat)
+{
+    return chat->has_closed_rooms;
 }
 
 const struct chat_counters *chat_counters(struct chat *chat)

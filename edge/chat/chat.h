@@ -71,11 +71,14 @@ uint64_t chat_synchronise(struct chat *chat, int64_t now);
 void chat_deliver(struct chat *chat, const struct bus_message *message, int64_t now);
 
 const struct chat_counters *chat_counters(struct chat *chat);
+/* Are rooms closed to all but their participants? As far as the router has said so. */
+bool chat_has_closed_rooms(const struct chat *chat);
 
 /*
  * Watching a run: a caller outside the room (REST, or a sender that has not joined) follows the
- * answers to one question. Events come in order: CHUNK, ROOM_MESSAGE (a final reply) and RUN;
- * whoever watches ends it, also from within event(). Embedded in the watcher, zeroed at first.
+ * answers to one question. Events come in order: CHUNK, ROOM_MESSAGE (a final reply) and RUN; and
+ * EXPELLED of any room, which whoever watches on behalf of that entity has to end for. Whoever
+ * watches ends it, also from within event(). Embedded in the watcher, zeroed at first.
  */
 struct chat_watch {
     void (*event)(struct chat_watch *watch, const struct bus_message *event);

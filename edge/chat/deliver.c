@@ -297,6 +297,7 @@ static void deliver_receipt(struct chat *chat, const struct bus_receipt_note *no
 
 static void deliver_cluster(struct chat *chat, const struct bus_cluster *cluster)
 {
+    chat->has_closed_rooms = cluster->has_closed_rooms;
     if (cluster->secret.length > 0) {
         recovery_keys_init(&chat->keys, cluster->secret);
         chat->has_keys = true;
@@ -337,6 +338,9 @@ void chat_deliver(struct chat *chat, const struct bus_message *message, int64_t 
         break;
     case BUS_PRESENCE_LIST:
         deliver_presence_list(chat, &message->presence_list);
+        break;
+    case BUS_EXPELLED:
+        chat_expel(chat, message, now);
         break;
     case BUS_SIGNAL:
         deliver_signal(chat, &message->signal);

@@ -7,7 +7,7 @@
  * one in, which is what the mark behind the joins (BUS.md, "Moves") brings about. Of who is there
  * both have then told the same, unless one of the two is still learning what it missed.
  *
- *   state      = [entity, subject, open rooms, is kept, rate, used, [*membership]]
+ *   state      = [entity, subject, open rooms, is named, is kept, rate, used, [*membership]]
  *   membership = [room, server id, epoch, sequence number, entity, name]
  *
  * Subject and open rooms are those of its identity; without a subject it is bound by nothing. What
@@ -15,7 +15,7 @@
  */
 
 enum {
-    STATE_FIELDS = 7,
+    STATE_FIELDS = 8,
     MEMBERSHIP_FIELDS = 6,
     WINDOW_MAX = 1 << 30 /* ms */,
     ROOMS_DEPTH_MAX = 2
@@ -24,6 +24,7 @@ enum {
 struct head {
     struct slice entity;
     struct slice subject, rooms; /* of its identity */
+    bool is_named;
     bool is_kept;
     uint64_t rate_ends; /* ms until its rate's window does */
     uint64_t rate_used;
@@ -63,6 +64,7 @@ void chat_hand_over(void *context, const struct socket *socket, struct buffer *s
     msgpack_write_text(state, chat_text(self->entity));
     msgpack_write_text(state, identity_subject(self->identity));
     msgpack_write_text(state, identity_rooms(self->identity));
+    msgpack_write_boolean(state, self->is_named);
     msgpack_write_boolean(state, self->is_kept);
     msgpack_write_unsigned(state, rate_ends > 0 ? (uint64_t)rate_ends : 0);
     msgpack_write_unsigned(state, (uint64_t)self->events.used);
@@ -89,6 +91,7 @@ static bool read_head(struct msgpack_reader *reader, struct head *head)
            msgpack_read_text(reader, USER_ID_MAX, &head->entity) && head->entity.length > 0 &&
            msgpack_read_text(reader, USER_ID_MAX, &head->subject) &&
            msgpack_read_text(reader, IDENTITY_ROOMS_BYTES_MAX, &head->rooms) &&
+           msgpack_read_boolean(reader, &head->is_named) &&
            msgpack_read_boolean(reader, &head->is_kept) &&
            msgpack_read_unsigned(reader, &head->rate_ends) && head->rate_ends <= WINDOW_MAX &&
            msgpack_read_unsigned(reader, &head->rate_used) && head->rate_used <= INT64_MAX &&
@@ -159,6 +162,7 @@ static int join(struct chat_socket *from, const struct membership *membership, i
     *arrival = (struct arrival){chat, from};
     struct bus_message message = {.type = BUS_JOIN,
                                   .trace = id_random_u64(chat->ids),
+                                  .viewer = membership->entity,
                                   .join = {.room = membership->room,
                                            .entity = membership->entity,
                                            .name = membership->name,
@@ -188,6 +192,7 @@ int chat_take_over(void *context, struct socket *socket, struct slice state, int
         }
     }
     struct chat_socket *self = chat_socket_new(chat, socket, head.entity, identity);
+    self->is_named = head.is_named;
     self->events = (struct rate_window){now + (int64_t)head.rate_ends, (int64_t)head.rate_used};
     self->arriving = head.memberships;
     for (uint32_t i = 0; i < head.memberships && error == 0; i++) {

@@ -11,6 +11,7 @@
  *   kept.c     sockets that can be recovered    missed.c      what one that is recovered has missed
  *   handover.c   sockets that move between edges  lag.c      viewers that are behind
  *   logs.c     who watches the cluster's log     render.c      events as clients see them
+ *   expel.c    who takes part in a room no more
  */
 #ifndef EDGE_CHAT_INTERNAL_H
 #define EDGE_CHAT_INTERNAL_H
@@ -90,6 +91,7 @@ struct follow {
     struct chat_watch watch; /* first: found back from it */
     struct chat_socket *socket;
     char *room;           /* owns */
+    char *viewer;         /* owns: who asked */
     uint32_t answers;     /* still to come */
     int64_t hold_until;   /* 0: not holding any more */
     struct packet **held; /* owns the array and one reference each */
@@ -133,6 +135,7 @@ struct chat {
     struct buffer lost; /* ids of kept sockets that ended while there was no router */
     struct recovery_keys keys;
     bool has_keys;               /* the cluster recovers sockets */
+    bool has_closed_rooms;       /* the router lets participants in and nobody else */
     bool is_caught_up;           /* room messages come in order of their positions */
     struct recovery_point point; /* how far all sockets of this edge have come */
     bool is_offset_made;         /* `offset` says the point */
@@ -189,6 +192,11 @@ const char *chat_admit(const struct chat *chat, struct socket *socket, struct sl
  */
 struct chat_fault chat_access(const struct chat_socket *from, struct slice room,
                               struct slice entity, const char *field);
+/*
+ * Whose doing an event is, for the router: of a socket that is bound by a token or has said who it
+ * is that one's, of another one theirs whom the event names (empty: nobody), else the guest's.
+ */
+struct slice chat_viewer(const struct chat_socket *from, struct slice named);
 
 /* join.c */
 void chat_handle_join(const struct chat_call *call);
@@ -220,6 +228,9 @@ bool chat_settle(void *context, struct socket *socket, struct slice state);
 
 /* Answered as if its client had asked. */
 void join_on_behalf(struct chat_socket *from, const struct bus_join *join, int64_t now);
+
+/* expel.c: an EXPELLED of the router */
+void chat_expel(struct chat *chat, const struct bus_message *message, int64_t now);
 
 /* rejoin.c */
 void chat_rejoin(struct chat_socket *from, int64_t now);
@@ -261,8 +272,9 @@ void recovered_forget(struct chat_socket *from);
 /* A client asks to go on; false: it does not ask in a way that could be granted. */
 bool recover_begin(struct chat_socket *from, struct slice pid, struct slice offset, int64_t now);
 void recover_cancel(struct chat_socket *from, int64_t silence, int64_t now); /* client gone */
-void recover_continue(struct chat *chat, int64_t now); /* the edge has caught up */
-void recover_restart(struct chat *chat, int64_t now);  /* the link is new: none goes on */
+void recover_break(struct chat_socket *from, int64_t now); /* it cannot go on after all */
+void recover_continue(struct chat *chat, int64_t now);     /* the edge has caught up */
+void recover_restart(struct chat *chat, int64_t now);      /* the link is new: none goes on */
 void recover_tick(struct chat *chat, int64_t now);
 /* Has the router been asked for that socket by one that is to go on as it? */
 bool recover_has_asked(const struct chat *chat, struct slice socket_id);
@@ -352,8 +364,9 @@ void streams_destroy(struct chat *chat);
 /* watch.c */
 bool chat_is_watched(struct chat *chat, struct slice question);
 void watch_announce(struct chat *chat, struct slice question, const struct bus_message *event);
-void chat_follow(struct chat_socket *socket, struct slice room, struct slice question,
-                 uint64_t answers, int64_t now);
+void watch_announce_all(struct chat *chat, const struct bus_message *event);
+void chat_follow(struct chat_socket *socket, struct slice room, struct slice viewer,
+                 struct slice question, uint64_t answers, int64_t now);
 void chat_unfollow_all(struct chat_socket *socket);
 /* Does it get, or has it got, the pieces of the answer as a follower? */
 bool chat_follows(const struct chat_socket *socket, struct slice question);

@@ -415,8 +415,10 @@ static struct join_wait *join_wait_new(struct chat_socket *from)
 static int ask_to_join(struct join_wait *wait, const struct bus_join *join, int64_t now)
 {
     struct chat_socket *from = wait->from;
-    struct bus_message message = {
-        .type = BUS_JOIN, .trace = id_random_u64(wait->chat->ids), .join = *join};
+    struct bus_message message = {.type = BUS_JOIN,
+                                  .trace = id_random_u64(wait->chat->ids),
+                                  .viewer = chat_viewer(from, join->entity),
+                                  .join = *join};
     if (from->is_kept) {
         message.join.socket = slice_of_string(socket_id(from->socket));
         message.join.begins = from->membership_count == 0;

@@ -323,6 +323,7 @@ static int join_room(struct recovery *recovery, const struct bus_session_room *r
     struct bus_message message = {
         .type = BUS_JOIN,
         .trace = id_random_u64(chat->ids),
+        .viewer = room->entity, /* whose private id this socket has shown */
         .join = {.room = room->room,
                  .entity = room->entity,
                  .name = room->name,
@@ -472,6 +473,11 @@ void recover_cancel(struct chat_socket *from, int64_t silence, int64_t now)
         session_ended(from->chat, slice_of(recovery->former_id, SESSION_ID_LENGTH), false, now);
     }
     destroy(recovery);
+}
+
+void recover_break(struct chat_socket *from, int64_t now)
+{
+    refuse(from->recovery, CHAT_RECOVERY_INCOMPLETE, now);
 }
 
 void recover_continue(struct chat *chat, int64_t now)

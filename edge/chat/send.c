@@ -100,7 +100,7 @@ static void accepted(struct send_wait *wait, const struct bus_send_done *given,
         socket_answer(wait->from, true, wait->ack_id, buffer_slice(out));
     }
     if (done.jobs > 0 && member_of(wait->from, send->room) == NULL) {
-        chat_follow(wait->from, send->room, done.message_id, done.jobs, outcome->now);
+        chat_follow(wait->from, send->room, send->sender, done.message_id, done.jobs, outcome->now);
     }
 }
 
@@ -188,6 +188,7 @@ void chat_handle_send(const struct chat_call *call, bool asks_agent)
     struct bus_message message = {
         .type = BUS_SEND,
         .trace = id_random_u64(chat->ids),
+        .viewer = chat_viewer(from, sender),
         .send = {.room = send.room,
                  .sender = sender,
                  .message_id =

@@ -26,6 +26,7 @@ static void relay(const struct chat_call *call, enum bus_signal_kind kind, struc
     struct bus_message message = {
         .type = BUS_SIGNAL,
         .trace = id_random_u64(chat->ids),
+        .viewer = chat_viewer(call->from, user),
         .signal = {.room = room,
                    .kind = (uint64_t)kind,
                    .entity = user.length > 0 ? user : chat_text(call->from->entity),
@@ -117,6 +118,7 @@ void chat_handle_receipt(const struct chat_call *call)
     struct bus_message message = {
         .type = BUS_RECEIPT,
         .trace = id_random_u64(chat->ids),
+        .viewer = chat_viewer(call->from, receipt.user),
         .receipt = {.message_id = receipt.message_id,
                     .user = receipt.user.length > 0 ? receipt.user : chat_text(call->from->entity),
                     .status = receipt.status}};

@@ -78,6 +78,19 @@ void watch_announce(struct chat *chat, struct slice question, const struct bus_m
     }
 }
 
+void watch_announce_all(struct chat *chat, const struct bus_message *event)
+{
+    struct watched *watched, *next_watched;
+    HASH_ITER (hh, chat->watched, watched, next_watched) {
+        struct chat_watch *watch = watched->watches;
+        while (watch != NULL) { /* with the last one that ends, `watched` is gone, too */
+            struct chat_watch *next = watch->next;
+            watch->event(watch, event);
+            watch = next;
+        }
+    }
+}
+
 /* --- sockets that asked outside their rooms --------------------------------------------------- */
 
 enum { FOLLOW_HOLD_MS = 1000, FOLLOW_HELD_MAX = 1000 };
@@ -116,6 +129,7 @@ static void follow_destroy(struct follow *follow)
     DL_DELETE(follow->socket->follows, follow);
     free(follow->held);
     free(follow->room);
+    free(follow->viewer);
     free(follow);
 }
 
@@ -128,9 +142,20 @@ static void hold(struct follow *follow, struct packet *packet)
     follow->held[follow->held_count++] = packet_share(packet_plain(packet));
 }
 
+static bool is_expelled(const struct follow *follow, const struct bus_expelled *expelled)
+{
+    return slice_is(expelled->room, follow->room) && slice_is(expelled->entity, follow->viewer);
+}
+
 static void on_event(struct chat_watch *watch, const struct bus_message *event)
 {
     struct follow *follow = (struct follow *)watch;
+    if (event->type == BUS_EXPELLED) {
+        if (is_expelled(follow, &event->expelled)) {
+            follow_destroy(follow);
+        }
+        return;
+    }
     struct chat *chat = follow->socket->chat;
     bool is_end = event->type == BUS_ROOM_MESSAGE ||
                   (event->type == BUS_RUN && event->run.state != BUS_RUN_STARTED);
@@ -166,8 +191,8 @@ static void follow_from_here(struct follow *follow)
     }
 }
 
-void chat_follow(struct chat_socket *socket, struct slice room, struct slice question,
-                 uint64_t answers, int64_t now)
+void chat_follow(struct chat_socket *socket, struct slice room, struct slice viewer,
+                 struct slice question, uint64_t answers, int64_t now)
 {
     if (chat_follows(socket, question)) {
         return; /* it asked twice, and is to be answered once */
@@ -176,6 +201,7 @@ void chat_follow(struct chat_socket *socket, struct slice room, struct slice que
     follow->watch.event = on_event;
     follow->socket = socket;
     follow->room = memory_copy_string(room.data, room.length);
+    follow->viewer = memory_copy_string(viewer.data, viewer.length);
     follow->answers = (uint32_t)answers;
     follow->hold_until = now + FOLLOW_HOLD_MS;
     DL_APPEND(socket->follows, follow);

@@ -163,6 +163,7 @@ void rest_post_agent_room(const struct rest_call *call)
                         .type = type.length > 0 ? type : SLICE_LITERAL("DM"),
                         .source_type = source.length > 0 ? source : SLICE_LITERAL("client"),
                         .metadata = metadata.length > 0 ? metadata : SLICE_LITERAL("{}"),
+                        .creator = call->viewer,
                         .participants = bus_list_of(&list)}};
     rest_ask(call, &message, &message.channel_put.request, on_room_made);
     buffer_deinit(&list.bytes);

@@ -11,11 +11,13 @@ struct attach_wait {
     struct http_exchange *exchange; /* NULL: the client left */
     struct uplink_owner owner;
     char *last_event_id; /* owns */
+    char *viewer;        /* owns */
 };
 
 static void wait_destroy(struct attach_wait *wait)
 {
     free(wait->last_event_id);
+    free(wait->viewer);
     free(wait);
 }
 
@@ -41,7 +43,8 @@ static void on_attached(void *context, const struct uplink_outcome *outcome)
     } else if (exchange != NULL && rest->counters.waiting >= (size_t)rest->settings.runs_max) {
         rest_refuse(rest, exchange, ERROR_OVERLOADED, NULL);
     } else if (exchange != NULL) {
-        rest_run_attach(rest, exchange, outcome->sent->run_attach.room, attached,
+        rest_run_attach(rest, exchange, outcome->sent->run_attach.room,
+                        slice_of_string(wait->viewer), attached,
                         slice_of_string(wait->last_event_id), outcome->now);
     }
     wait_destroy(wait);
@@ -59,9 +62,11 @@ void rest_get_stream(const struct rest_call *call)
     wait->rest = rest;
     wait->exchange = call->exchange;
     wait->last_event_id = memory_copy_string(last.data, last.length);
+    wait->viewer = memory_copy_string(call->viewer.data, call->viewer.length);
     http_exchange_on_closed(call->exchange, on_client_gone, wait);
     struct bus_message message = {.type = BUS_RUN_ATTACH,
                                   .trace = id_random_u64(rest->ids),
+                                  .viewer = call->viewer,
                                   .run_attach = {.room = call->channel, .id = call->id}};
     int error = uplink_request(rest->uplink, &message, &message.run_attach.request, on_attached,
                                wait, &wait->owner, call->now);

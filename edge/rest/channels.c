@@ -160,6 +160,7 @@ void rest_post_channel(const struct rest_call *call)
     } else if (!has_server) {
         rest_refuse(rest, call->exchange, ERROR_MALFORMED, "Invalid message_server_id format");
     } else {
+        put->creator = call->viewer;
         put->type = put->type.length > 0 ? put->type : SLICE_LITERAL("GROUP");
         put->metadata = put->metadata.length > 0 ? put->metadata : SLICE_LITERAL("{}");
         put->participants = bus_list_of(&list);
@@ -249,8 +250,8 @@ static void on_dm(void *context, const struct uplink_outcome *outcome)
 }
 
 /* The id follows from server and users, so that two who ask at once get the same channel. */
-static void ask_for_dm(const struct rest_call *call, struct slice server, struct slice first,
-                       struct slice second)
+static void ask_for_dm(const struct rest_call *call, struct slice server, struct slice current,
+                       struct slice first, struct slice second)
 {
     struct buffer pair = BUFFER_EMPTY, metadata = BUFFER_EMPTY, name = BUFFER_EMPTY;
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
@@ -276,8 +277,11 @@ static void ask_for_dm(const struct rest_call *call, struct slice server, struct
                                                   .name = buffer_slice(&name),
                                                   .type = SLICE_LITERAL("DM"),
                                                   .metadata = buffer_slice(&metadata),
+                                                  .creator = current,
                                                   .participants = bus_list_of(&list)}};
-    rest_ask(call, &message, &message.channel_put.request, on_dm);
+    struct rest_call own = *call;
+    own.viewer = call->is_guest ? current : call->viewer;
+    rest_ask(&own, &message, &message.channel_put.request, on_dm);
     buffer_deinit(&pair);
     buffer_deinit(&metadata);
     buffer_deinit(&name);
@@ -317,5 +321,5 @@ void rest_get_dm_channel(const struct rest_call *call)
     size_t shorter = current.length < target.length ? current.length : target.length;
     int order = memcmp(current.data, target.data, shorter);
     bool is_sorted = order < 0 || (order == 0 && current.length < target.length);
-    ask_for_dm(call, server, is_sorted ? current : target, is_sorted ? target : current);
+    ask_for_dm(call, server, current, is_sorted ? current : target, is_sorted ? target : current);
 }

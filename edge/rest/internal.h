@@ -67,10 +67,17 @@ struct rest_call {
     struct http_exchange *exchange;
     const struct http_request *request;
     const struct identity *identity; /* NULL: bound by nothing */
-    struct slice channel;            /* decoded :channel of the path, or empty */
-    struct slice id;                 /* the first other id of the path, or empty */
-    struct slice other;              /* the second one */
-    struct slice body;               /* POST and PATCH: the JSON value */
+    /*
+     * Who asks, for the router: the token's subject, else who the header X-Entity-Id says. Else
+     * holders of the key are nobody in particular (empty), and from them nothing is hidden; whoever
+     * has shown no key is who the body says that it is, or a guest.
+     */
+    struct slice viewer;
+    bool is_guest;
+    struct slice channel; /* decoded :channel of the path, or empty */
+    struct slice id;      /* the first other id of the path, or empty */
+    struct slice other;   /* the second one */
+    struct slice body;    /* POST and PATCH: the JSON value */
     int64_t now;
 };
 
@@ -108,6 +115,7 @@ struct rest_wait {
     struct buffer list;        /* an answer that several questions make */
     struct job_walk *walk;     /* owns; of job_state.c */
     struct identity *identity; /* owns; NULL: bound by nothing */
+    char viewer[USER_ID_MAX + 1];
     char channel[USER_ID_MAX + 1]; /* of the path */
     char id[USER_ID_MAX + 1];
 };
@@ -143,6 +151,10 @@ bool rest_take_count(const struct rest_call *call, const char *name, int64_t fal
                      uint64_t *count);
 /* The same for what is not in the body: the path, and the header of ElizaOS's page. */
 bool rest_keeps_path_to_identity(const struct rest_call *call);
+/* A guest is whom the body says that it is. */
+void rest_name_guest(struct rest_call *call);
+/* Whose records a list is to have, empty: everybody's. */
+struct slice rest_owner(const struct rest_call *call);
 int64_t rest_wall(const struct rest *rest);
 
 /* routes.c: answers the request whose path below /api these are. */
@@ -151,7 +163,8 @@ void rest_dispatch(struct rest_call *call, const struct slice *segments, int cou
 /* wait.c */
 struct rest_wait *rest_wait_new(const struct rest_call *call, enum rest_mode mode);
 void rest_wait_destroy(struct rest_wait *wait);
-/* Puts a question to the router, whose answer is `answered`'s. NULL, false: refused already. */
+/* Puts a question of the caller's to the router, whose answer is `answered`'s. NULL, false: refused
+ * already. */
 struct rest_wait *rest_ask(const struct rest_call *call, struct bus_message *message,
                            uint64_t *number, uplink_answered *answered);
 /* The next one; false: the wait is over. */
@@ -241,14 +254,13 @@ void rest_post_stop(const struct rest_call *call);
 
 /* run.c: each takes the exchange over. Follows a run that was asked for before. */
 void rest_run_attach(struct rest *rest, struct http_exchange *exchange, struct slice room,
-                     const struct bus_run_attached *attached, struct slice last_event_id,
-                     int64_t now);
+                     struct slice viewer, const struct bus_run_attached *attached,
+                     struct slice last_event_id, int64_t now);
 /*
  * Answers when the agent has. members: what goes into the answer besides, each behind a comma.
  */
-void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest_mode mode,
-                    const struct bus_send *send, const struct bus_send_done *done,
-                    struct slice members, int64_t now);
+void rest_run_begin(const struct rest_wait *wait, const struct bus_send *send,
+                    const struct bus_send_done *done, struct slice members, int64_t now);
 void rest_runs_tick(struct rest *rest, int64_t now);
 void rest_runs_destroy(struct rest *rest);
 

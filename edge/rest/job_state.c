@@ -412,7 +412,7 @@ static void ask_for_list(const struct rest_call *call, enum walk_kind kind, uint
 {
     struct bus_message message = {.type = BUS_RECORD_LIST,
                                   .record_list = {.collection = SLICE_LITERAL(REST_JOBS),
-                                                  .owner = identity_subject(call->identity),
+                                                  .owner = rest_owner(call),
                                                   .limit = RECORDS_READ,
                                                   .is_descending = true}};
     struct rest_wait *wait = rest_ask(call, &message, &message.record_list.request, on_list);

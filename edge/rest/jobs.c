@@ -169,6 +169,7 @@ static void make_channel(struct rest_wait *wait, const struct order *order, int6
                                                   .type = SLICE_LITERAL("DM"),
                                                   .source_type = SLICE_LITERAL("job"),
                                                   .metadata = buffer_slice(&metadata),
+                                                  .creator = order->user,
                                                   .participants = bus_list_of(&list)}};
     rest_ask_on(wait, &message, &message.channel_put.request, on_channel, now);
     buffer_deinit(&metadata);

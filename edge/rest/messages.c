@@ -182,7 +182,7 @@ static void on_sent(void *context, const struct uplink_outcome *outcome)
     } else if (done->no_agent) {
         rest_refuse(rest, wait->exchange, ERROR_NO_AGENT, rest_answering_text(done));
     } else {
-        rest_run_begin(rest, wait->exchange, wait->mode, send, done, SLICE_EMPTY, outcome->now);
+        rest_run_begin(wait, send, done, SLICE_EMPTY, outcome->now);
     }
     rest_wait_destroy(wait);
 }
@@ -215,7 +215,7 @@ void rest_post_message(const struct rest_call *call)
     if (fault.error == 0 && send.sender.length == 0 &&
         json_type(json_get(call->body, "content")) == JSON_STRING) {
         uuid_random(rest->ids, guest); /* the api-client's postMessage names nobody */
-        send.sender = slice_of(guest, UUID_TEXT_LENGTH);
+        send.sender = call->viewer.length > 0 ? call->viewer : slice_of(guest, UUID_TEXT_LENGTH);
     }
     if (fault.error == 0 && send.sender.length == 0) {
         fault = (struct chat_fault){ERROR_MALFORMED, "senderId"};
@@ -236,6 +236,7 @@ void rest_post_message(const struct rest_call *call)
     struct bus_message message = {
         .type = BUS_SEND,
         .trace = id_random_u64(rest->ids),
+        .viewer = call->viewer,
         .send = {.room = send.room,
                  .sender = send.sender,
                  .message_id =
@@ -419,8 +420,10 @@ static bool take_time(const struct rest_call *call, const char *name, int64_t *t
 void rest_get_messages(const struct rest_call *call)
 {
     struct rest *rest = call->rest;
-    struct bus_message message = {
-        .type = BUS_HISTORY, .trace = id_random_u64(rest->ids), .history = {.room = call->channel}};
+    struct bus_message message = {.type = BUS_HISTORY,
+                                  .trace = id_random_u64(rest->ids),
+                                  .viewer = call->viewer,
+                                  .history = {.room = call->channel}};
     if (!rest_take_count(call, "limit", HISTORY_DEFAULT, HISTORY_MAX, &message.history.limit)) {
         rest_refuse(rest, call->exchange, ERROR_MALFORMED, "Invalid limit");
         return;

@@ -91,6 +91,25 @@ bool rest_take_count(const struct rest_call *call, const char *name, int64_t fal
 
 enum { PEOPLE_NAMES = 8, ROOM_NAMES = 4 };
 
+void rest_name_guest(struct rest_call *call)
+{
+    static const char *const names[] = {"senderId", "sender_id", "author_id",
+                                        "authorId", "entityId",  "entity_id",
+                                        "userId",   "user_id",   NULL};
+    struct slice named;
+    if (call->is_guest &&
+        rest_take_text(rest_field(call->body, names), USER_ID_MAX, &call->rest->arena, &named) &&
+        named.length > 0) {
+        call->viewer = named;
+    }
+}
+
+struct slice rest_owner(const struct rest_call *call)
+{
+    return call->identity != NULL || chat_has_closed_rooms(call->rest->chat) ? call->viewer
+                                                                             : SLICE_EMPTY;
+}
+
 bool rest_keeps_to_identity(const struct rest_call *call, struct slice object)
 {
     struct slice people[PEOPLE_NAMES], rooms[ROOM_NAMES];
@@ -137,6 +156,25 @@ bool rest_keeps_path_to_identity(const struct rest_call *call)
     return error == 0;
 }
 
+/* False: refused already. guest: room for the id of one. */
+static bool take_viewer(struct rest_call *call, char guest[UUID_TEXT_SIZE])
+{
+    struct slice named = http_request_header(call->request, "X-Entity-Id");
+    const struct auth *auth = call->rest->settings.auth;
+    if (named.length > USER_ID_MAX ||
+        (named.length > 0 && memchr(named.data, '\0', named.length) != NULL)) {
+        rest_refuse(call->rest, call->exchange, ERROR_MALFORMED, "Invalid X-Entity-Id");
+        return false;
+    }
+    call->viewer = call->identity != NULL ? identity_subject(call->identity) : named;
+    call->is_guest = call->viewer.length == 0 && (auth == NULL || !auth_is_required(auth));
+    if (call->is_guest) {
+        uuid_random(call->rest->ids, guest);
+        call->viewer = slice_of(guest, UUID_TEXT_LENGTH);
+    }
+    return true;
+}
+
 /* --- routing ---------------------------------------------------------------------------------- */
 
 static void answer_preflight(struct http_exchange *exchange)
@@ -153,6 +191,7 @@ void rest_handle(struct rest *rest, struct http_exchange *exchange,
                  const struct http_request *request, const struct identity *identity, int64_t now)
 {
     struct slice segments[HTTP_PATH_SEGMENTS_MAX];
+    char guest[UUID_TEXT_SIZE];
     struct rest_call call = {
         .rest = rest, .exchange = exchange, .request = request, .identity = identity, .now = now};
     rest->counters.requests++;
@@ -164,7 +203,7 @@ void rest_handle(struct rest *rest, struct http_exchange *exchange,
     int count = http_path_split(request->path, &rest->arena, segments);
     if (count < 0) {
         rest_refuse(rest, exchange, ERROR_MALFORMED, "The path is malformed");
-    } else {
+    } else if (take_viewer(&call, guest)) {
         if (count >= 3 && slice_is(segments[2], "central-channels")) {
             segments[2] = SLICE_LITERAL("channels"); /* ElizaOS before 1.6 */
         }

@@ -10,7 +10,7 @@
 #define EDGE_REST_REST_H
 
 #include <stdint.h>
-#include "edge/auth/identity.h"
+#include "edge/auth/auth.h"
 #include "edge/chat/chat.h"
 #include "edge/http/cors.h"
 #include "edge/http/http.h"
@@ -29,6 +29,7 @@ struct rest_settings {
     int64_t runs_max;       /* callers waiting for an agent at once */
     struct agent_session_settings session;
     const struct cors *cors; /* borrows; REST has its own methods and headers */
+    const struct auth *auth; /* borrows; NULL: nobody has shown a key */
 };
 
 struct rest_counters {

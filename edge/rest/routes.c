@@ -283,6 +283,7 @@ void rest_dispatch(struct rest_call *call, const struct slice *segments, int cou
         if (has_usable_ids(call) && rest_keeps_path_to_identity(call) &&
             (!has_body(call, route) ||
              (take_body(call) && rest_keeps_to_identity(call, call->body)))) {
+            rest_name_guest(call);
             route->handle(call);
         }
         return;

@@ -19,6 +19,7 @@ struct rest_run {
     struct http_exchange *exchange;
     struct uplink_owner lookup; /* the search for the reply in the room's history, see below */
     char *room;                 /* owns */
+    char *viewer;               /* owns: who asked */
     int64_t lookup_after;       /* wall ms: history is read from here on */
     int64_t lookup_at;          /* ms: when to read on, or LOOKUP_NONE */
     uint64_t links;             /* to the router, opened when it began */
@@ -45,6 +46,7 @@ static void run_end(struct rest_run *run)
     buffer_deinit(&run->question);
     buffer_deinit(&run->members);
     free(run->room);
+    free(run->viewer);
     free(run);
 }
 
@@ -213,6 +215,12 @@ static void on_event(struct chat_watch *watch, const struct bus_message *event)
     case BUS_RUN:
         on_run(run, &event->run);
         break;
+    case BUS_EXPELLED:
+        if (slice_is(event->expelled.room, run->room) &&
+            slice_is(event->expelled.entity, run->viewer)) {
+            fail(run, ERROR_ACCESS, error_text(ERROR_ACCESS));
+        }
+        break;
     default:
         break;
     }
@@ -257,6 +265,7 @@ static void on_lookup(void *context, const struct uplink_outcome *outcome)
 static void look_up_reply(struct rest_run *run, int64_t now)
 {
     struct bus_message message = {.type = BUS_HISTORY,
+                                  .viewer = slice_of_string(run->viewer),
                                   .history = {.room = slice_of_string(run->room),
                                               .limit = LOOKUP_PAGE,
                                               .after = run->lookup_after}};
@@ -279,7 +288,8 @@ static bool is_lookup_due(struct rest_run *run, int64_t now)
 /* --- the beginning ---------------------------------------------------------------------------- */
 
 static struct rest_run *run_new(struct rest *rest, struct http_exchange *exchange, bool is_stream,
-                                struct slice room, int64_t asked_at, int64_t now)
+                                struct slice room, struct slice viewer, int64_t asked_at,
+                                int64_t now)
 {
     struct rest_run *run = memory_allocate_zeroed(sizeof(*run));
     run->watch.event = on_event;
@@ -289,6 +299,7 @@ static struct rest_run *run_new(struct rest *rest, struct http_exchange *exchang
     run->deadline = now + (is_stream ? rest->settings.stream_timeout : rest->settings.sync_timeout);
     run->comment_at = now + rest->settings.stream_comment;
     run->room = memory_copy_string(room.data, room.length);
+    run->viewer = memory_copy_string(viewer.data, viewer.length);
     run->lookup_after = asked_at - 1;
     run->links = uplink_counters(rest->uplink)->links_opened;
     DL_APPEND(rest->runs, run);
@@ -298,12 +309,13 @@ static struct rest_run *run_new(struct rest *rest, struct http_exchange *exchang
     return run;
 }
 
-void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest_mode mode,
-                    const struct bus_send *send, const struct bus_send_done *done,
-                    struct slice members, int64_t now)
+void rest_run_begin(const struct rest_wait *wait, const struct bus_send *send,
+                    const struct bus_send_done *done, struct slice members, int64_t now)
 {
-    struct rest_run *run =
-        run_new(rest, exchange, mode == REST_STREAM, send->room, done->created_at, now);
+    struct rest *rest = wait->rest;
+    struct http_exchange *exchange = wait->exchange;
+    struct rest_run *run = run_new(rest, exchange, wait->mode == REST_STREAM, send->room,
+                                   slice_of_string(wait->viewer), done->created_at, now);
     run->give_up_at = done->jobs > 0 ? INT64_MAX : now + GIVE_UP_MS;
     rest_write_user_message(&run->question, send, done);
     buffer_append_slice(&run->members, members);
@@ -321,10 +333,10 @@ void rest_run_begin(struct rest *rest, struct http_exchange *exchange, enum rest
 }
 
 void rest_run_attach(struct rest *rest, struct http_exchange *exchange, struct slice room,
-                     const struct bus_run_attached *attached, struct slice last_event_id,
-                     int64_t now)
+                     struct slice viewer, const struct bus_run_attached *attached,
+                     struct slice last_event_id, int64_t now)
 {
-    struct rest_run *run = run_new(rest, exchange, true, room, attached->created_at, now);
+    struct rest_run *run = run_new(rest, exchange, true, room, viewer, attached->created_at, now);
     run->give_up_at = attached->is_open ? INT64_MAX : now + GIVE_UP_MS;
     memcpy(run->reply, attached->reply.data, attached->reply.length);
     events_begin(&run->events, exchange, last_event_id);

@@ -82,11 +82,13 @@ static bool put_synchronised(struct rest_wait *wait, struct slice server, struct
     struct bus_message message = {
         .type = BUS_CHANNEL_PUT,
         .trace = id_random_u64(wait->rest->ids),
+        .viewer = slice_of_string(wait->viewer),
         .channel_put = {.id = slice_of(id, UUID_TEXT_LENGTH),
                         .server_id = server,
                         .name = name,
                         .type = type.length > 0 ? type : SLICE_LITERAL("GROUP"),
                         .source_type = SLICE_LITERAL("synchronised"),
+                        .creator = slice_of_string(wait->viewer),
                         .metadata = buffer_slice(&metadata)}};
     int error = uplink_request(wait->rest->uplink, &message, &message.channel_put.request, answered,
                                wait, &wait->owner, now);

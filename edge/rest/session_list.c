@@ -104,7 +104,7 @@ static void ask_for_list(const struct rest_call *call, enum rest_step step)
 {
     struct bus_message message = {.type = BUS_RECORD_LIST,
                                   .record_list = {.collection = SLICE_LITERAL(REST_SESSIONS),
-                                                  .owner = identity_subject(call->identity),
+                                                  .owner = rest_owner(call),
                                                   .is_descending = true}};
     struct bus_record_list *list = &message.record_list;
     if (!rest_take_count(call, "limit", LIST_MAX, LIST_MAX, &list->limit) || list->limit == 0 ||

@@ -46,8 +46,7 @@ static void on_sent(void *context, const struct uplink_outcome *outcome)
     } else if (done->no_agent) {
         rest_wait_refuse(wait, ERROR_NO_AGENT, rest_answering_text(done));
     } else {
-        rest_run_begin(wait->rest, wait->exchange, wait->mode, send, done,
-                       buffer_slice(&wait->note), outcome->now);
+        rest_run_begin(wait, send, done, buffer_slice(&wait->note), outcome->now);
         rest_wait_destroy(wait);
     }
 }

@@ -161,6 +161,7 @@ static void make_channel(struct rest_wait *wait, const struct agent_session *ses
                                                   .type = SLICE_LITERAL("DM"),
                                                   .source_type = SLICE_LITERAL("session"),
                                                   .metadata = buffer_slice(&metadata),
+                                                  .creator = session->user,
                                                   .participants = bus_list_of(&list)}};
     rest_ask_on(wait, &message, &message.channel_put.request, on_channel, now);
     buffer_deinit(&metadata);

@@ -236,6 +236,7 @@ static bool send_external(struct rest_wait *wait, const struct chat_send *send,
     struct bus_message message = {
         .type = BUS_SEND,
         .trace = id_random_u64(rest->ids),
+        .viewer = slice_of_string(wait->viewer),
         .send = {.room = send->room,
                  .sender = send->sender,
                  .message_id =

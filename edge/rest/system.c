@@ -22,11 +22,17 @@ void rest_get_version(const struct rest_call *call)
     rest_answer(rest, call->exchange, 200, buffer_slice(out));
 }
 
-/* Whoever is answered has shown what is wanted already, or nothing is. */
+/*
+ * Whoever is answered has shown the key already, or there is none. In ElizaOS's words a cluster
+ * with closed rooms requires that its users say who they are.
+ */
 void rest_get_config(const struct rest_call *call)
 {
+    bool has_closed_rooms = chat_has_closed_rooms(call->rest->chat);
     rest_answer(call->rest, call->exchange, 200,
-                SLICE_LITERAL("{\"success\":true,\"data\":{\"requiresAuth\":false}}"));
+                has_closed_rooms
+                    ? SLICE_LITERAL("{\"success\":true,\"data\":{\"requiresAuth\":true}}")
+                    : SLICE_LITERAL("{\"success\":true,\"data\":{\"requiresAuth\":false}}"));
 }
 
 void rest_get_environment(const struct rest_call *call)

@@ -21,6 +21,9 @@ struct rest_wait *rest_wait_new(const struct rest_call *call, enum rest_mode mod
     wait->exchange = call->exchange;
     wait->mode = mode;
     wait->identity = identity_copy(call->identity);
+    if (call->viewer.length > 0) {
+        copy_id(wait->viewer, call->viewer);
+    }
     if (call->channel.length > 0) {
         copy_id(wait->channel, call->channel);
     }
@@ -52,6 +55,7 @@ bool rest_ask_on(struct rest_wait *wait, struct bus_message *message, uint64_t *
 {
     struct rest *rest = wait->rest;
     message->trace = id_random_u64(rest->ids);
+    message->viewer = slice_of_string(wait->viewer);
     int error = uplink_request(rest->uplink, message, number, answered, wait, &wait->owner, now);
     if (error != 0) {
         rest_wait_refuse(wait, error, NULL);

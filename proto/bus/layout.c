@@ -41,7 +41,8 @@ static const struct field hello_fields[] = {U(bus_hello, role), ID(bus_hello, in
                                             NAME(bus_hello, name), NAME(bus_hello, peer_address),
                                             NAME(bus_hello, program_version)};
 static const struct field peer_fields[] = {ID(bus_peer, incarnation), NAME(bus_peer, address)};
-static const struct field cluster_fields[] = {PAYLOAD(bus_cluster, secret)};
+static const struct field cluster_fields[] = {PAYLOAD(bus_cluster, secret),
+                                              B(bus_cluster, has_closed_rooms)};
 static const struct field peers_fields[] = {LIST(bus_peers, peers, BUS_ELEMENT_PEER)};
 
 /* --- messages/presence.h ---------------------------------------------------------------------- */
@@ -76,6 +77,7 @@ static const struct field presence_fields[] = {
 static const struct field presence_left_fields[] = {
     ID(bus_presence_left, room), LIST(bus_presence_left, members, BUS_ELEMENT_MEMBER),
     U(bus_presence_left, member_count), U(bus_presence_left, stamp)};
+static const struct field expelled_fields[] = {ID(bus_expelled, room), ID(bus_expelled, entity)};
 static const struct field presence_list_fields[] = {
     ID(bus_presence_list, room), LIST(bus_presence_list, members, BUS_ELEMENT_MEMBER)};
 static const struct field members_page_fields[] = {
@@ -175,10 +177,15 @@ static const struct field channel_row_fields[] = {ID(bus_channel_row, id),
                                                   I(bus_channel_row, created_at),
                                                   I(bus_channel_row, updated_at)};
 static const struct field channel_put_fields[] = {
-    U(bus_channel_put, request),        ID(bus_channel_put, id),
-    ID(bus_channel_put, server_id),     NAME(bus_channel_put, name),
-    NAME(bus_channel_put, type),        PAYLOAD(bus_channel_put, metadata),
-    NAME(bus_channel_put, source_type), LIST(bus_channel_put, participants, BUS_ELEMENT_TEXT)};
+    U(bus_channel_put, request),
+    ID(bus_channel_put, id),
+    ID(bus_channel_put, server_id),
+    NAME(bus_channel_put, name),
+    NAME(bus_channel_put, type),
+    PAYLOAD(bus_channel_put, metadata),
+    NAME(bus_channel_put, source_type),
+    ID(bus_channel_put, creator),
+    LIST(bus_channel_put, participants, BUS_ELEMENT_TEXT)};
 static const struct field channel_get_fields[] = {
     U(bus_channel_get, request), ID(bus_channel_get, room), B(bus_channel_get, wants_participants)};
 static const struct field channel_change_fields[] = {

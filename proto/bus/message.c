@@ -6,6 +6,8 @@
 #include "proto/bus/codec.h"
 #include "proto/bus/layout.h"
 
+enum { ENVELOPE_FIELDS = 3 }; /* type, trace, viewer */
+
 const char *bus_type_name(enum bus_type type)
 {
     const struct layout *layout = bus_layout_of(type);
@@ -16,9 +18,11 @@ void bus_encode(struct buffer *out, const struct bus_message *message)
 {
     const struct layout *layout = bus_layout_of(message->type);
     assert(layout != NULL);
-    msgpack_write_array(out, layout->count + 2);
+    assert(message->viewer.length <= BUS_ID_MAX);
+    msgpack_write_array(out, layout->count + ENVELOPE_FIELDS);
     msgpack_write_unsigned(out, message->type);
     msgpack_write_unsigned(out, message->trace);
+    msgpack_write_text(out, message->viewer);
     bus_write_fields(out, layout, &message->hello);
 }
 
@@ -27,11 +31,12 @@ int bus_decode(struct msgpack_reader *reader, struct bus_message *message)
     uint32_t count;
     uint64_t type;
     if (!msgpack_read_array(reader, &count) || !msgpack_read_unsigned(reader, &type) ||
-        !msgpack_read_unsigned(reader, &message->trace) || type > INT32_MAX) {
+        !msgpack_read_unsigned(reader, &message->trace) ||
+        !msgpack_read_text(reader, BUS_ID_MAX, &message->viewer) || type > INT32_MAX) {
         return ERROR_BUS_MALFORMED;
     }
     const struct layout *layout = bus_layout_of((enum bus_type)type);
-    if (layout == NULL || count != layout->count + 2) {
+    if (layout == NULL || count != layout->count + ENVELOPE_FIELDS) {
         return ERROR_BUS_MALFORMED;
     }
     message->type = (enum bus_type)type;

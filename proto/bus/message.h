@@ -3,10 +3,10 @@
  * codec that the table drives. BUS.md is the grammar and the prose; the structs are its C form, in
  * messages/ by subject, and there by who says them.
  *
- * A message on the wire is a MessagePack array [type, trace, field, …] with the fields in the order
- * of the table. The decoder refuses unknown types, a wrong number of fields, a field of another
- * kind or over its bound; a frame's reader refuses bytes that remain. Decoded slices borrow from
- * the frame.
+ * A message on the wire is a MessagePack array [type, trace, viewer, field, …] with the fields in
+ * the order of the table. The decoder refuses unknown types, a wrong number of fields, a field of
+ * another kind or over its bound; a frame's reader refuses bytes that remain. Decoded slices borrow
+ * from the frame.
  */
 #ifndef PROTO_BUS_MESSAGE_H
 #define PROTO_BUS_MESSAGE_H
@@ -92,6 +92,7 @@ struct bus_done {
     X(CHANNELS_PAGE, channels_page, 65)                                                            \
     X(AGENTS_PAGE, agents_page, 66)                                                                \
     X(PRESENCE_LEFT, presence_left, 67)                                                            \
+    X(EXPELLED, expelled, 150)                                                                     \
     X(RUNS, runs, 100)                                                                             \
     X(INPUT, input, 101)                                                                           \
     X(RUNS_WANTED, runs_wanted, 102)                                                               \
@@ -146,7 +147,8 @@ enum bus_type {
 
 struct bus_message {
     enum bus_type type;
-    uint64_t trace; /* follows one client event through the cluster's logs; 0: none */
+    uint64_t trace;      /* follows one client event through the cluster's logs; 0: none */
+    struct slice viewer; /* whose doing it is, see BUS.md, "Viewers"; empty: the cluster's own */
     union {
 #define X(name, member, number) struct bus_##member member;
         BUS_MESSAGES(X)

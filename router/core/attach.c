@@ -6,6 +6,7 @@
 #include "proto/base/error.h"
 #include "proto/base/id.h"
 #include "proto/bus/message.h"
+#include "router/core/access.h"
 #include "router/core/internal.h"
 #include "router/core/peers.h"
 #include "router/core/room.h"
@@ -43,7 +44,7 @@ void attach_receive(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_run_attach *attach = &message->run_attach;
     struct router *router = peer->router;
-    struct room *room = room_find(router, attach->room);
+    struct room *room = access_room(router, attach->room, message->viewer);
     struct job *job = room == NULL ? NULL : open_job(room, attach->id);
     int error = 0;
     if (room == NULL || attach->id.length != UUID_TEXT_LENGTH) {
@@ -97,7 +98,7 @@ void attach_receive_stop(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_run_stop *stop = &message->run_stop;
     struct router *router = peer->router;
-    struct room *room = room_find(router, stop->room);
+    struct room *room = access_room(router, stop->room, message->viewer);
     size_t stopped = room == NULL ? 0 : work_cancel_run(router, room, stop->id);
     struct bus_message done = {
         .type = BUS_DONE,

@@ -5,6 +5,7 @@
 #include "proto/base/error.h"
 #include "proto/base/id.h"
 #include "proto/bus/message.h"
+#include "router/core/access.h"
 #include "router/core/events.h"
 #include "router/core/internal.h"
 #include "router/core/peers.h"
@@ -13,7 +14,6 @@
 #include "router/store/query.h"
 
 enum {
-    PARTICIPANTS_MAX = 10000,
     CHANNELS_LIMIT_MAX = 1000,
     ROOMS_OF_LIMIT_MAX = 150 /* with all their metadata they fit one page */
 };
@@ -70,14 +70,20 @@ static bool has_empty_text(const struct bus_list *list)
     return is_empty;
 }
 
-static int fault_of_put(struct router *router, const struct bus_channel_put *put)
+static int fault_of_put(struct router *router, const struct bus_message *message)
 {
+    const struct bus_channel_put *put = &message->channel_put;
     if (put->id.length == 0 || has_empty_text(&put->participants)) {
         return ERROR_MALFORMED;
     }
     if (HASH_COUNT(router->rooms) >= (size_t)router->settings.rooms_max ||
         put->participants.count > PARTICIPANTS_MAX) {
         return ERROR_LIMIT;
+    }
+    if (!access_may_be(router, message->viewer, put->creator) ||
+        access_of(router->settings.data_isolation, room_find(router, put->id), message->viewer) ==
+            ACCESS_CLOSED) {
+        return ERROR_ACCESS;
     }
     return router_batch_is_full(router) ? ERROR_OVERLOADED : 0;
 }
@@ -117,13 +123,17 @@ static void make(struct router *router, struct room *room, const struct bus_chan
     room->deleted_at = 0;
     room_changed(router, room);
     set_participants(router, room, &put->participants);
+    if (router->settings.data_isolation && put->creator.length > 0 &&
+        room_add_participant(room, put->creator)) {
+        store_batch_add_participant(router_batch(router), room->number, put->creator);
+    }
 }
 
 static void receive_put(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_channel_put *put = &message->channel_put;
     struct router *router = peer->router;
-    int error = fault_of_put(router, put);
+    int error = fault_of_put(router, message);
     if (error != 0) {
         router->counters.refused++;
         answer_channel(peer, put->request, message->trace, error, NULL, NULL);
@@ -144,12 +154,29 @@ static void receive_put(struct peer *peer, const struct bus_message *message)
     pend(peer, room, put->request, message->trace)->is_new = is_new;
 }
 
+/* They hear of the change first, and are out of the room with the commit. */
+static void expel_lost(struct router *router, const struct pending *pending)
+{
+    struct bus_list list = {0, buffer_slice(&pending->asked)};
+    struct msgpack_reader reader = bus_list_read(&list);
+    struct bus_text element;
+    while (bus_list_next(&reader, BUS_ELEMENT_TEXT, &element)) {
+        if (!room_has_participant(pending->room, element.text)) {
+            access_expel(router, pending->room, element.text);
+        }
+    }
+    access_enforce(router, pending->room);
+}
+
 void channels_stored(struct router *router, struct pending *pending, int result)
 {
     struct peer *peer = peer_by_incarnation(router, text_slice(&pending->origin));
     if (peer != NULL) {
         answer_channel(peer, pending->request, pending->trace, result == 0 ? 0 : ERROR_OVERLOADED,
                        result == 0 ? pending->room : NULL, NULL);
+    }
+    if (result == 0 && router->settings.data_isolation) {
+        expel_lost(router, pending);
     }
     bool is_unknown = pending->is_new && pending->room->attachments == NULL &&
                       pending->room->members == NULL && pending->room->joining == 0 &&
@@ -161,18 +188,21 @@ void channels_stored(struct router *router, struct pending *pending, int result)
 
 /* --- changing --------------------------------------------------------------------------------- */
 
-static int fault_of_change(struct router *router, const struct bus_channel_change *change)
+static int fault_of_change(struct router *router, const struct bus_message *message)
 {
+    const struct bus_channel_change *change = &message->channel_change;
     if (change->id.length != UUID_TEXT_LENGTH || has_empty_text(&change->participants)) {
         return ERROR_MALFORMED;
     }
-    if (change->participants.count > PARTICIPANTS_MAX) {
+    const struct room *room = events_room(router, change->room, message->viewer);
+    bool is_full = room != NULL && HASH_COUNT(room->participants) >= PARTICIPANTS_MAX;
+    if (change->participants.count > PARTICIPANTS_MAX || (is_full && change->added.length > 0)) {
         return ERROR_LIMIT;
     }
     if (router_batch_is_full(router)) {
         return ERROR_OVERLOADED;
     }
-    return events_room(router, change->room) == NULL ? ERROR_NOT_FOUND : 0;
+    return room == NULL ? ERROR_NOT_FOUND : 0;
 }
 
 static void change_participants(struct router *router, struct room *room,
@@ -190,8 +220,23 @@ static void change_participants(struct router *router, struct room *room,
         store_batch_add_participant(batch, room->number, change->added);
     }
     if (change->removed.length > 0) {
+        /* Where rooms are closed all of them are known: a list decides from here on. */
+        room->has_participants = room->has_participants || router->settings.data_isolation;
         room_remove_participant(room, change->removed);
         store_batch_remove_participant(batch, room->number, change->removed);
+    }
+}
+
+/* Where rooms are closed: who may be on the list no more when that has been done. */
+static void list_endangered(const struct room *room, const struct bus_channel_change *change,
+                            struct bus_list_builder *list)
+{
+    struct bus_text removed = {change->removed};
+    if (change->sets_participants) {
+        list_participants(room, NULL, list);
+    }
+    if (removed.text.length > 0) {
+        bus_list_add(list, BUS_ELEMENT_TEXT, &removed);
     }
 }
 
@@ -199,13 +244,14 @@ static void receive_change(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_channel_change *change = &message->channel_change;
     struct router *router = peer->router;
-    int error = fault_of_change(router, change);
+    int error = fault_of_change(router, message);
     if (error != 0) {
         router->counters.refused++;
         answer_channel(peer, change->request, message->trace, error, NULL, NULL);
         return;
     }
     struct room *room = room_find(router, change->room);
+    struct bus_list_builder endangered = {BUFFER_EMPTY, 0};
     struct dedupe_key key = dedupe_key_of(router->dedupe, room->number, SLICE_EMPTY, change->id);
     if (dedupe_find(router->dedupe, key) == NULL) {
         if (change->name.length > 0) {
@@ -214,30 +260,34 @@ static void receive_change(struct peer *peer, const struct bus_message *message)
         if (change->metadata.length > 0) {
             text_replace(&room->metadata, change->metadata);
         }
+        if (router->settings.data_isolation) {
+            list_endangered(room, change, &endangered);
+        }
         change_participants(router, room, change);
         room_changed(router, room);
         events_say_updated(router, room, change->id);
     }
-    pend(peer, room, change->request, message->trace);
+    struct pending *pending = pend(peer, room, change->request, message->trace);
+    pending->asked = endangered.bytes; /* taken over */
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static struct question *ask(struct peer *peer, enum question_kind kind, uint64_t request,
-                            uint64_t trace, struct store_query *query)
+static void ask(struct peer *peer, enum question_kind kind, uint64_t request,
+                const struct bus_message *message, struct store_query *query)
 {
+    access_limit(peer->router, query, message->viewer);
     struct question *question = router_ask(peer->router, kind, query);
     question->origin = text_copy(text_slice(&peer->incarnation));
     question->request = request;
-    question->trace = trace;
+    question->trace = message->trace;
     question->room = query->room;
-    return question;
 }
 
 static void receive_get(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_channel_get *get = &message->channel_get;
-    struct room *room = events_room(peer->router, get->room);
+    struct room *room = events_room(peer->router, get->room, message->viewer);
     bool is_listed = room != NULL && (room->has_participants || !get->wants_participants);
     if (room == NULL || is_listed) {
         answer_channel(peer, get->request, message->trace, room == NULL ? ERROR_NOT_FOUND : 0, room,
@@ -247,7 +297,7 @@ static void receive_get(struct peer *peer, const struct bus_message *message)
     } else {
         struct store_query query = {
             .type = STORE_QUERY_PARTICIPANTS, .room = room->number, .limit = PARTICIPANTS_MAX};
-        ask(peer, QUESTION_CHANNEL, get->request, message->trace, &query);
+        ask(peer, QUESTION_CHANNEL, get->request, message, &query);
     }
 }
 
@@ -271,7 +321,7 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
         return;
     }
     memcpy(query.id, list->server_id.data, list->server_id.length);
-    ask(peer, QUESTION_CHANNELS, list->request, message->trace, &query);
+    ask(peer, QUESTION_CHANNELS, list->request, message, &query);
 }
 
 static void receive_rooms_of(struct peer *peer, const struct bus_message *message)
@@ -286,7 +336,7 @@ static void receive_rooms_of(struct peer *peer, const struct bus_message *messag
         return;
     }
     memcpy(query.id, of->participant.data, of->participant.length);
-    ask(peer, QUESTION_CHANNELS, of->request, message->trace, &query);
+    ask(peer, QUESTION_CHANNELS, of->request, message, &query);
 }
 
 static void answer_channels(struct peer *peer, const struct question *question,

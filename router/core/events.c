@@ -9,6 +9,7 @@
 #include "proto/bus/message.h"
 #include "proto/wire/channel_row.h"
 #include "proto/wire/chat_body.h"
+#include "router/core/access.h"
 #include "router/core/internal.h"
 #include "router/core/peers.h"
 #include "router/core/room.h"
@@ -26,9 +27,9 @@ static void refuse(struct peer *peer, uint64_t request, uint64_t trace, int erro
     peer_send(peer, &message);
 }
 
-struct room *events_room(struct router *router, struct slice id)
+struct room *events_room(struct router *router, struct slice id, struct slice viewer)
 {
-    struct room *room = room_find(router, id);
+    struct room *room = access_room(router, id, viewer);
     return room == NULL || !room->is_stored || room->deleted_at != 0 ? NULL : room;
 }
 
@@ -99,7 +100,7 @@ static void receive_event(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_room_event *event = &message->room_event;
     struct router *router = peer->router;
-    struct room *room = events_room(router, event->room);
+    struct room *room = events_room(router, event->room, message->viewer);
     int error = fault_of(router, event);
     if (error == 0 && room == NULL) {
         error = ERROR_NOT_FOUND;
@@ -211,6 +212,9 @@ void events_submit_answered(struct router *router, const struct question *questi
         refuse(peer, submit->request, message.trace, ERROR_CONFLICT);
     } else if (room == NULL) {
         refuse(peer, submit->request, message.trace, ERROR_LIMIT);
+    } else if (access_enter(router, room, message.viewer, submit->sender, SLICE_EMPTY) != 0) {
+        room_consider(router, room);
+        refuse(peer, submit->request, message.trace, ERROR_ACCESS);
     } else {
         struct message_record record = {.id = submit->id,
                                         .kind = MESSAGE_KIND_AGENT,

@@ -17,7 +17,8 @@ struct store_page;
 
 /* False: the message is not for this part. */
 bool events_receive(struct peer *peer, const struct bus_message *message);
-struct room *events_room(struct router *router, struct slice id); /* one that is there, or NULL */
+/* One that is there, and open to the viewer; or NULL. */
+struct room *events_room(struct router *router, struct slice id, struct slice viewer);
 /* channelUpdated, with the row as it is now. */
 void events_say_updated(struct router *router, struct room *room, struct slice id);
 void events_submit_answered(struct router *router, const struct question *question,

@@ -15,6 +15,7 @@
  *   registry.c  agents as REST sees them           run_records.c  runs that were
  *   logs.c      what all processes log             characters.c  agents made and changed over REST
  *   load.c      what was known before a start      dedupe.c    which sends have been taken
+ *   access.c    who may see and enter which room
  */
 #ifndef ROUTER_CORE_INTERNAL_H
 #define ROUTER_CORE_INTERNAL_H
@@ -86,7 +87,8 @@ struct pending {
     uint64_t room_number;                /* HISTORY */
     uint64_t limit;                      /* HISTORY */
     uint64_t link_id;                    /* JOIN, CLAIM, LEAVE: of the edge that asked */
-    struct buffer asked;                 /* JOIN: the message; CLAIM: the socket, the subject */
+    struct buffer asked;                 /* JOIN: the message; CLAIM: the socket, the subject;
+                                            CHANNEL: whom it has lost (bus_text, a list's) */
     struct unanswered_join *unanswered;  /* owns; JOIN */
     bool is_cancelled;                   /* JOIN */
     bool is_new;                         /* CHANNEL: nobody knows it before it is committed */
@@ -134,6 +136,7 @@ struct question {
     struct text entity; /* JOIN: entity, name; RECEIPT: user, status;
                            SESSION: the subject that claims it */
     struct text name;
+    struct text viewer;                 /* of what only the page tells the room of */
     struct bus_list_builder replay;     /* JOIN: what was found so far */
     bool is_forward;                    /* HISTORY: the oldest ones after a time */
     bool is_cancelled;                  /* JOIN: its edge does not want it any more */

@@ -33,7 +33,8 @@ static void load_secret(void *context, struct slice secret)
 static void load_participant(void *context, uint64_t number, struct slice id)
 {
     struct room *room = room_by_number(context, number);
-    if (room != NULL && room->has_participants) {
+    const struct router *router = context;
+    if (room != NULL && (room->has_participants || router->settings.data_isolation)) {
         room_add_participant(room, id);
     }
 }
@@ -118,6 +119,7 @@ struct store_loader router_loader(struct router *router, struct instant now)
     return (struct store_loader){.context = router,
                                  .room = load_room,
                                  .participant = load_participant,
+                                 .wants_all_participants = router->settings.data_isolation,
                                  .agent = load_agent,
                                  .open_job = load_job,
                                  .recent = load_recent,

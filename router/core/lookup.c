@@ -5,6 +5,7 @@
 
 #include "proto/base/error.h"
 #include "proto/bus/message.h"
+#include "router/core/access.h"
 #include "router/core/channels.h"
 #include "router/core/events.h"
 #include "router/core/internal.h"
@@ -27,8 +28,8 @@ enum {
 static void receive_signal(struct peer *peer, const struct bus_message *message)
 {
     struct router *router = peer->router;
-    struct room *room = room_find(router, message->signal.room);
-    if (room == NULL) {
+    struct room *room = access_room(router, message->signal.room, message->signal.entity);
+    if (room == NULL || !access_may_be(router, message->viewer, message->signal.entity)) {
         return; /* nobody is there to see it */
     }
     router->counters.signals++;
@@ -42,10 +43,12 @@ static void receive_receipt(struct peer *peer, const struct bus_message *message
 {
     const struct bus_receipt *receipt = &message->receipt;
     struct router *router = peer->router;
-    if (router_may_not_ask(router)) {
-        struct bus_message done = {.type = BUS_DONE,
-                                   .trace = message->trace,
-                                   .done = {receipt->request, ERROR_OVERLOADED}};
+    bool may_be = access_may_be(router, message->viewer, receipt->user);
+    if (!may_be || router_may_not_ask(router)) {
+        struct bus_message done = {
+            .type = BUS_DONE,
+            .trace = message->trace,
+            .done = {receipt->request, may_be ? ERROR_OVERLOADED : ERROR_NOT_FOUND}};
         peer_send(peer, &done);
         return;
     }
@@ -65,11 +68,14 @@ static void receipt_answered(struct router *router, const struct question *quest
     struct bus_message done = {.type = BUS_DONE,
                                .trace = question->trace,
                                .done = {.request = question->request, .error = page->error}};
-    if (page->error == 0 && page->count == 0) {
+    struct room *room = page->error != 0 || page->count == 0
+                            ? NULL
+                            : room_by_number(router, page->messages[0].room);
+    bool may_see = room != NULL && access_may_see(router, room, text_slice(&question->entity));
+    if (page->error == 0 && (page->count == 0 || (room != NULL && !may_see))) {
         done.done.error = ERROR_NOT_FOUND;
     }
-    struct room *room =
-        done.done.error != 0 ? NULL : room_by_number(router, page->messages[0].room);
+    room = may_see ? room : NULL;
     if (room != NULL) {
         const struct message_record *record = &page->messages[0];
         struct bus_message note = {.type = BUS_RECEIPT_NOTE,
@@ -153,7 +159,7 @@ static void receive_history(struct peer *peer, const struct bus_message *message
 {
     const struct bus_history *history = &message->history;
     struct router *router = peer->router;
-    struct room *room = room_find(router, history->room);
+    struct room *room = access_room(router, history->room, message->viewer);
     if (router_may_not_ask(router)) {
         struct bus_message page = {
             .type = BUS_HISTORY_PAGE,
@@ -219,27 +225,29 @@ void lookup_history_due(struct router *router, const struct pending *pending)
 
 /* The answer is a page of history, newest first; of no room in particular. */
 static void ask_for_page(struct peer *peer, enum question_kind kind, uint64_t request,
-                         uint64_t trace, struct store_query *query)
+                         const struct bus_message *message, struct store_query *query)
 {
     struct router *router = peer->router;
     if (router_may_not_ask(router)) {
         struct bus_message page = {.type = BUS_HISTORY_PAGE,
-                                   .trace = trace,
+                                   .trace = message->trace,
                                    .history_page = {.request = request, .error = ERROR_OVERLOADED}};
         peer_send(peer, &page);
         return;
     }
+    access_limit(router, query, message->viewer);
     struct question *question = router_ask(router, kind, query);
     question->origin = text_copy(text_slice(&peer->incarnation));
+    question->viewer = text_copy(message->viewer);
     question->request = request;
     question->room = query->room;
-    question->trace = trace;
+    question->trace = message->trace;
 }
 
 static void receive_search(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_search *search = &message->search;
-    struct room *room = events_room(peer->router, search->room);
+    struct room *room = events_room(peer->router, search->room, message->viewer);
     struct store_query query = {.type = STORE_QUERY_SEARCH,
                                 .room = room == NULL ? 0 : room->number,
                                 .before_ms = search->before,
@@ -254,14 +262,14 @@ static void receive_search(struct peer *peer, const struct bus_message *message)
     }
     memcpy(query.text, search->text.data, search->text.length);
     memcpy(query.owner, search->sender.data, search->sender.length);
-    ask_for_page(peer, QUESTION_SEARCH, search->request, message->trace, &query);
+    ask_for_page(peer, QUESTION_SEARCH, search->request, message, &query);
 }
 
 static void receive_message_get(struct peer *peer, const struct bus_message *message)
 {
     struct store_query query = {.type = STORE_QUERY_MESSAGE, .limit = 1};
     memcpy(query.id, message->message_get.id.data, message->message_get.id.length);
-    ask_for_page(peer, QUESTION_MESSAGE, message->message_get.request, message->trace, &query);
+    ask_for_page(peer, QUESTION_MESSAGE, message->message_get.request, message, &query);
 }
 
 static void receive_agent_history(struct peer *peer, const struct bus_message *message)
@@ -272,14 +280,14 @@ static void receive_agent_history(struct peer *peer, const struct bus_message *m
                                 .limit = history->limit > HISTORY_LIMIT_MAX ? HISTORY_LIMIT_MAX
                                                                             : history->limit};
     memcpy(query.id, history->agent.data, history->agent.length);
-    ask_for_page(peer, QUESTION_SEARCH, history->request, message->trace, &query);
+    ask_for_page(peer, QUESTION_SEARCH, history->request, message, &query);
 }
 
 static void receive_members(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_members *members = &message->members;
     struct router *router = peer->router;
-    struct room *room = room_find(router, members->room);
+    struct room *room = access_room(router, members->room, message->viewer);
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
     if (room != NULL) {
         uint64_t limit = members->limit > MEMBERS_LIMIT_MAX ? MEMBERS_LIMIT_MAX : members->limit;
@@ -297,7 +305,7 @@ static void receive_members(struct peer *peer, const struct bus_message *message
 static void receive_job_get(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_job_get *get = &message->job_get;
-    struct room *room = room_find(peer->router, get->room);
+    struct room *room = access_room(peer->router, get->room, message->viewer);
     bool is_open = room != NULL && work_has_question(room, get->question);
     struct bus_message done = {.type = BUS_DONE,
                                .trace = message->trace,
@@ -353,7 +361,11 @@ void lookup_answered(struct router *router, struct question *question, struct st
         uint64_t number = question->kind == QUESTION_MESSAGE && page->count > 0
                               ? page->messages[0].room
                               : question->room;
-        answer_history(peer, question->request, question->trace, room_by_number(router, number),
-                       page, question->is_forward);
+        struct room *room = room_by_number(router, number);
+        if (question->kind == QUESTION_MESSAGE && page->count > 0 &&
+            !access_may_see(router, room, text_slice(&question->viewer))) {
+            page->count = 0;
+        }
+        answer_history(peer, question->request, question->trace, room, page, question->is_forward);
     }
 }

@@ -6,6 +6,7 @@
 #include "proto/base/error.h"
 #include "proto/base/memory.h"
 #include "proto/bus/link.h"
+#include "router/core/access.h"
 #include "router/core/asked.h"
 #include "router/core/internal.h"
 #include "router/core/peers.h"
@@ -279,7 +280,7 @@ void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync)
     struct msgpack_reader reader = bus_list_read(&sync->members);
     struct bus_member element;
     while (bus_list_next(&reader, BUS_ELEMENT_MEMBER, &element)) {
-        if (element.connections > 0) {
+        if (element.connections > 0 && access_come_back(peer, room, element.entity)) {
             add_connections(router, attachment, element.entity, element.name, element.connections,
                             is_news);
         }
@@ -319,6 +320,9 @@ void presence_receive_join(struct peer *peer, const struct bus_message *message)
     if (room != NULL) {
         room_consider(router, room); /* should nobody enter it after all */
     }
+    if (error == 0) {
+        error = access_join(router, room, message);
+    }
     struct unanswered_join *none = NULL;
     if (error != 0) {
         presence_refuse_join(peer, message, error);
@@ -357,10 +361,23 @@ void presence_begin_join(struct peer *peer, struct room *room, const struct bus_
     presence_admit(peer, room, &admission);
 }
 
+static void refuse_late(struct peer *peer, const struct room *room,
+                        const struct admission *admission)
+{
+    struct bus_message question = {
+        .trace = admission->trace,
+        .join = {.request = admission->request, .room = text_slice(&room->id)}};
+    presence_refuse_join(peer, &question, ERROR_ACCESS);
+}
+
 void presence_admit(struct peer *peer, struct room *room, const struct admission *admission)
 {
     struct router *router = peer->router;
     struct bus_list_builder members = {BUFFER_EMPTY, 0};
+    if (!access_may_see(router, room, admission->entity)) {
+        refuse_late(peer, room, admission); /* it was taken off the list meanwhile */
+        return;
+    }
     bool is_new = room_attachment(room, peer) == NULL;
     struct attachment *attachment = room_attach(room, peer);
     if (is_rebuilding(router)) {
@@ -423,6 +440,21 @@ void presence_receive_leave(struct peer *peer, const struct bus_leave *leave)
     member_lived(member, router->time.now - (int64_t)(leave->silence & INT32_MAX));
     if (connections_of(member) == 0) {
         member_disconnected(router, member, leave->is_explicit);
+    }
+}
+
+void presence_expel(struct router *router, struct room *room, struct slice entity)
+{
+    struct member *member = member_find(room, entity);
+    while (member != NULL && member->presences != NULL) {
+        struct attachment *attachment = member->presences->attachment;
+        remove_presence(member->presences);
+        if (attachment->presences == NULL) {
+            room_detach(attachment);
+        }
+    }
+    if (member != NULL) {
+        member_leaves(router, member);
     }
 }
 

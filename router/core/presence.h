@@ -58,6 +58,8 @@ void presence_begin_join(struct peer *peer, struct room *room, const struct bus_
 void presence_refuse_join(struct peer *peer, const struct bus_message *message, int error);
 /* Records the member and answers the join. */
 void presence_admit(struct peer *peer, struct room *room, const struct admission *admission);
+/* Not by its own doing: it leaves at once, whatever connections it has. */
+void presence_expel(struct router *router, struct room *room, struct slice entity);
 void presence_drop_edge(struct peer *peer, int64_t last_life);
 void presence_tick(struct router *router);
 size_t presence_count(const struct room *room);

@@ -4,6 +4,7 @@
 
 #include "proto/base/error.h"
 #include "proto/bus/message.h"
+#include "router/core/access.h"
 #include "router/core/internal.h"
 #include "router/core/peers.h"
 #include "router/store/batch.h"
@@ -108,15 +109,16 @@ void records_stored(struct router *router, const struct pending *pending, int re
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static void ask(struct peer *peer, enum question_kind kind, uint64_t request, uint64_t trace,
-                struct store_query *query)
+static void ask(struct peer *peer, enum question_kind kind, uint64_t request,
+                const struct bus_message *message, struct store_query *query)
 {
     struct router *router = peer->router;
     query->now_ms = router->time.wall;
     struct question *question = router_ask(router, kind, query);
     question->origin = text_copy(text_slice(&peer->incarnation));
+    question->viewer = text_copy(message->viewer);
     question->request = request;
-    question->trace = trace;
+    question->trace = message->trace;
 }
 
 static void copy_text(char *out, struct slice text)
@@ -141,7 +143,7 @@ static void receive_get(struct peer *peer, const struct bus_message *message)
     }
     copy_text(query.collection, get->collection);
     copy_text(query.id, get->id);
-    ask(peer, QUESTION_RECORD, get->request, message->trace, &query);
+    ask(peer, QUESTION_RECORD, get->request, message, &query);
 }
 
 static void receive_list(struct peer *peer, const struct bus_message *message)
@@ -165,7 +167,7 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
     }
     copy_text(query.collection, list->collection);
     copy_text(query.owner, list->owner);
-    ask(peer, QUESTION_RECORDS, list->request, message->trace, &query);
+    ask(peer, QUESTION_RECORDS, list->request, message, &query);
 }
 
 static void answer_record(struct peer *peer, const struct question *question,
@@ -176,7 +178,8 @@ static void answer_record(struct peer *peer, const struct question *question,
         .trace = question->trace,
         .record = {.request = question->request,
                    .error = page->error != 0 ? page->error : ERROR_NOT_FOUND}};
-    if (page->error == 0 && page->record_count > 0) {
+    if (page->error == 0 && page->record_count > 0 &&
+        access_may_have(peer->router, text_slice(&question->viewer), page->records[0].owner)) {
         const struct named_record *record = &page->records[0];
         message.record = (struct bus_record){.request = question->request,
                                              .id = record->id,
@@ -198,6 +201,9 @@ static void answer_records(struct peer *peer, const struct question *question,
     bool is_complete = page->complete;
     for (size_t i = 0; page->error == 0 && i < page->record_count; i++) {
         const struct named_record *record = &page->records[i];
+        if (!access_may_have(peer->router, text_slice(&question->viewer), record->owner)) {
+            continue;
+        }
         struct bus_record_row row = {.id = record->id,
                                      .owner = record->owner,
                                      .number = record->number,

@@ -159,10 +159,21 @@ static void participant_destroy(struct room *room, struct participant *participa
     free(participant);
 }
 
-bool room_remove_participant(struct room *room, struct slice id)
+static struct participant *participant_find(const struct room *room, struct slice id)
 {
     struct participant *participant;
     HASH_FIND(hh, room->participants, id.data, id.length, participant);
+    return participant;
+}
+
+bool room_has_participant(const struct room *room, struct slice id)
+{
+    return participant_find(room, id) != NULL;
+}
+
+bool room_remove_participant(struct room *room, struct slice id)
+{
+    struct participant *participant = participant_find(room, id);
     if (participant == NULL) {
         return false;
     }
@@ -207,7 +218,9 @@ void room_note_participant(struct router *router, struct room *room, struct slic
         return;
     }
     HASH_FIND(hh, room->members, id.data, id.length, member);
-    if (member != NULL && member->is_participant) {
+    if ((member != NULL && member->is_participant) ||
+        (router->settings.data_isolation &&
+         (HASH_COUNT(room->participants) >= PARTICIPANTS_MAX || !room_add_participant(room, id)))) {
         return;
     }
     if (member != NULL) {

@@ -19,6 +19,8 @@ struct presence;
 struct room_record;
 struct work_queue;
 
+enum { PARTICIPANTS_MAX = 10000 }; /* of a room */
+
 /* An edge that has members of a room. */
 struct attachment {
     struct room *room;
@@ -60,7 +62,8 @@ struct room {
     bool agents_stopped;         /* by a limit, since a person spoke */
     bool is_stored;              /* its row is committed, or in a batch */
     bool has_participants;
-    struct participant *participants;
+    struct participant *participants; /* with --data-isolation: of rooms without a list, too */
+    bool has_lost_list;               /* a commit of them failed, see access.c */
     struct member *members;
     struct attachment *attachments;
     struct work_queue *queues; /* by agent */
@@ -83,6 +86,7 @@ void room_destroy(struct router *router, struct room *room);
 void room_store(struct router *router, struct room *room); /* puts its row into the open batch */
 /* False: it is on the list already. */
 bool room_add_participant(struct room *room, struct slice id);
+bool room_has_participant(const struct room *room, struct slice id);
 bool room_remove_participant(struct room *room, struct slice id); /* false: it is not on the list */
 void room_forget_participants(struct room *room);
 void room_changed(struct router *router, struct room *room); /* its row goes to the store anew */

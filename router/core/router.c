@@ -113,6 +113,7 @@ static void question_destroy(struct router *router, struct question *question)
     free(question->origin.data);
     free(question->entity.data);
     free(question->name.data);
+    free(question->viewer.data);
     buffer_deinit(&question->replay.bytes);
     free(question);
 }
@@ -221,6 +222,17 @@ void router_receive(struct router *router, enum router_side side, struct slice r
     rooms_reap(router);
 }
 
+static void note_lost_list(struct router *router, const struct store_operation *failed)
+{
+    bool is_of_list = failed->type == STORE_SET_PARTICIPANTS ||
+                      failed->type == STORE_ADD_PARTICIPANT ||
+                      failed->type == STORE_REMOVE_PARTICIPANT;
+    struct room *room = is_of_list ? room_by_number(router, failed->participants.room) : NULL;
+    if (room != NULL) {
+        room->has_lost_list = true;
+    }
+}
+
 /*
  * Rows that others refer to: what fills already needs them, or the next that refers to them does.
  */
@@ -234,6 +246,7 @@ static void store_again(struct router *router, const struct store_batch *failed)
         if (room != NULL) {
             room->is_stored = false;
         }
+        note_lost_list(router, at);
         if (room != NULL && is_filling) {
             room_store(router, room);
         }

@@ -52,6 +52,7 @@ struct router_settings {
     int64_t replay_max;      /* messages of one replay; more are not replayed but reported */
     int64_t recovery_window; /* how long a lost socket can be recovered; 0: none is ever kept */
     int64_t batch_bytes_max; /* waiting for the store; beyond: overloaded */
+    bool data_isolation;     /* rooms are open to their participants only, see access.h */
     struct link_settings link;
 };
 extern const struct router_settings router_default_settings;

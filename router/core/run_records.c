@@ -4,6 +4,7 @@
 
 #include "proto/base/error.h"
 #include "proto/bus/message.h"
+#include "router/core/access.h"
 #include "router/core/agents.h"
 #include "router/core/internal.h"
 #include "router/core/peers.h"
@@ -32,7 +33,7 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_runs_list *list = &message->runs_list;
     struct router *router = peer->router;
-    struct room *room = room_find(router, list->room);
+    struct room *room = access_room(router, list->room, message->viewer);
     struct store_query query = {
         .type = STORE_QUERY_RUNS,
         .room = room == NULL ? 0 : room->number,
@@ -55,6 +56,7 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
     }
     memcpy(query.id, list->agent.data, list->agent.length);
     memcpy(query.text, list->status.data, list->status.length);
+    access_limit(router, &query, message->viewer);
     struct question *question = router_ask(router, QUESTION_RUNS, &query);
     question->origin = text_copy(text_slice(&peer->incarnation));
     question->request = list->request;
@@ -106,6 +108,11 @@ static void receive_delete(struct peer *peer, const struct bus_message *message)
     struct router *router = peer->router;
     if (run->job == 0 || run->job > INT64_MAX || run->agent.length == 0) {
         answer_done(peer, run->request, message->trace, ERROR_NOT_FOUND);
+        return;
+    }
+    if (router->settings.data_isolation && message->viewer.length > 0) {
+        answer_done(peer, run->request, message->trace, ERROR_FORBIDDEN); /* whose it is, is not
+                                                                             known here */
         return;
     }
     if (router_batch_is_full(router)) {

@@ -5,6 +5,7 @@
 #include "proto/base/error.h"
 #include "proto/base/id.h"
 #include "proto/bus/message.h"
+#include "router/core/access.h"
 #include "router/core/agents.h"
 #include "router/core/asking.h"
 #include "router/core/internal.h"
@@ -156,6 +157,12 @@ void send_receive(struct peer *peer, const struct bus_message *message)
         refuse(peer, message, ERROR_LIMIT);
         return;
     }
+    int error = access_enter(router, room, message->viewer, send->sender, send->channel_metadata);
+    if (error != 0) {
+        room_consider(router, room);
+        refuse(peer, message, error);
+        return;
+    }
     struct dedupe_key key =
         dedupe_key_of(router->dedupe, room->number, send->sender, send->message_id);
     const struct dedupe_entry *known = dedupe_find(router->dedupe, key);
@@ -239,6 +246,9 @@ static void publish(struct router *router, const struct pending *pending, struct
     }
     if (pending->stops_agents) {
         asking_say_stopped(router, pending);
+    }
+    if (is_event && room->deleted_at != 0) {
+        access_enforce(router, room); /* those who were there have been told, and are out */
     }
     if (!is_event) {
         *(is_reply ? &router->counters.replies : &router->counters.messages) += 1;

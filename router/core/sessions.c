@@ -10,6 +10,7 @@
 #include "proto/base/msgpack.h"
 #include "proto/bus/message.h"
 #include "proto/wire/recovery.h"
+#include "router/core/access.h"
 #include "router/core/internal.h"
 #include "router/core/peers.h"
 #include "router/core/presence.h"
@@ -90,9 +91,10 @@ void sessions_loaded(struct router *router)
 
 void sessions_greet(struct peer *peer)
 {
-    struct bus_message message = {.type = BUS_CLUSTER,
-                                  .cluster = {buffer_slice(&peer->router->secret)}};
-    if (sessions_are_kept(peer->router)) {
+    bool has_closed_rooms = peer->router->settings.data_isolation;
+    struct bus_message message = {
+        .type = BUS_CLUSTER, .cluster = {buffer_slice(&peer->router->secret), has_closed_rooms}};
+    if (sessions_are_kept(peer->router) || has_closed_rooms) {
         peer_send(peer, &message);
     }
 }
@@ -298,12 +300,19 @@ static void claim_committed(struct router *router, struct pending *pending, int 
         text_copy(slice_of(asked.data + SESSION_ID_LENGTH, asked.length - SESSION_ID_LENGTH));
 }
 
-/* False: there are too many to be listed. */
-static bool list_rooms(const struct store_page *page, uint64_t first, uint64_t last,
-                       struct bus_list_builder *rooms)
+/*
+ * False: there are too many to be listed. router: leaves out what is closed to its entity now;
+ * NULL: lists it, so that the join is refused, and with it a recovery that would not be whole.
+ */
+static bool list_rooms(struct router *router, const struct store_page *page, uint64_t first,
+                       uint64_t last, struct bus_list_builder *rooms)
 {
     for (size_t i = 0; i < page->membership_count; i++) {
         const struct membership_record *membership = &page->memberships[i];
+        if (router != NULL && router->settings.data_isolation &&
+            access_room(router, membership->room, membership->entity) == NULL) {
+            continue;
+        }
         uint64_t position = membership->position > first ? membership->position : first;
         struct bus_session_room element = {.room = membership->room,
                                            .entity = membership->entity,
@@ -319,7 +328,7 @@ static bool list_rooms(const struct store_page *page, uint64_t first, uint64_t l
 static void answer_recovered(struct peer *peer, uint64_t request, const struct store_page *page)
 {
     struct bus_list_builder rooms = {BUFFER_EMPTY, 0};
-    if (!list_rooms(page, 0, UINT64_MAX, &rooms)) {
+    if (!list_rooms(NULL, page, 0, UINT64_MAX, &rooms)) {
         refuse(peer->router, peer, request, ERROR_LIMIT);
     } else {
         struct bus_message message = {.type = BUS_RECOVERED,
@@ -395,13 +404,14 @@ static void receive_rejoin(struct peer *peer, const struct bus_rejoin *rejoin)
 static void last_session_read(struct peer *peer, const struct question *question,
                               const struct store_page *page)
 {
-    const struct router *router = peer->router;
+    struct router *router = peer->router;
     struct bus_list_builder rooms = {BUFFER_EMPTY, 0};
     int64_t oldest = router->time.wall - router->settings.recovery_window;
     bool is_there = page->error == 0 && page->found && page->session.ended_at >= oldest;
     bool is_listed =
-        is_there && list_rooms(page, clock_after(0, page->session.ended_at - REJOIN_SILENCE_MS),
-                               router->last_position, &rooms);
+        is_there &&
+        list_rooms(router, page, clock_after(0, page->session.ended_at - REJOIN_SILENCE_MS),
+                   router->last_position, &rooms);
     if (is_there && !is_listed) {
         buffer_clear(&rooms.bytes);
         rooms.count = 0;

@@ -307,16 +307,31 @@ static bool is_open(const struct job *job)
     return job->phase != JOB_PHASE_ENDING && job->phase != JOB_PHASE_WAITING;
 }
 
+static void cancel_queue(struct router *router, struct work_queue *queue)
+{
+    struct job *job, *next;
+    DL_FOREACH_SAFE (queue->jobs, job, next) {
+        if (is_open(job)) { /* not over already, nor asked after the stop */
+            revoke(job);
+            work_job_fail(router, job, JOB_CANCELLED, 0);
+        }
+    }
+}
+
 void work_cancel_room(struct router *router, struct room *room)
+{
+    struct work_queue *queue, *next;
+    LL_FOREACH_SAFE (room->queues, queue, next) {
+        cancel_queue(router, queue);
+    }
+}
+
+void work_cancel_agent_in(struct router *router, struct room *room, const struct agent *agent)
 {
     struct work_queue *queue, *next_queue;
     LL_FOREACH_SAFE (room->queues, queue, next_queue) {
-        struct job *job, *next_job;
-        DL_FOREACH_SAFE (queue->jobs, job, next_job) {
-            if (is_open(job)) { /* not over already, nor asked after the stop */
-                revoke(job);
-                work_job_fail(router, job, JOB_CANCELLED, 0);
-            }
+        if (queue->agent == agent) {
+            cancel_queue(router, queue);
         }
     }
 }

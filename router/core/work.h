@@ -93,6 +93,7 @@ void work_cancel_room(struct router *router, struct room *room);
 /* Ends those with that reply, or to that question. Returns how many. */
 size_t work_cancel_run(struct router *router, struct room *room, struct slice id);
 void work_cancel_agent(struct router *router, const struct agent *agent);
+void work_cancel_agent_in(struct router *router, struct room *room, const struct agent *agent);
 void work_tick(struct router *router); /* questions that have waited for too long */
 void work_destroy(struct router *router);
 

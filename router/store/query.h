@@ -65,6 +65,9 @@ struct store_query {
     char collection[RECORD_COLLECTION_MAX + 1];
     char owner[USER_ID_MAX + 1]; /* of records, or sender of messages; empty: any */
     char text[STORE_SEARCH_TEXT_MAX + 1];
+    /* Of a query about no room in particular: only rooms that this participant is noted in. Empty:
+       any. For SEARCH of all rooms, RUNS, AGENT_HISTORY, ROOMS_OF and ROOMS. */
+    char viewer[USER_ID_MAX + 1];
     size_t skip;
     uint64_t before_number;
     uint64_t after_number;

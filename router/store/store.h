@@ -27,7 +27,8 @@ struct store_settings {
 struct store_loader {
     void *context;
     void (*room)(void *context, const struct room_record *room);
-    void (*participant)(void *context, uint64_t room, struct slice id); /* explicit lists only */
+    void (*participant)(void *context, uint64_t room, struct slice id);
+    bool wants_all_participants; /* else those of rooms with a list of their own */
     void (*agent)(void *context, const struct agent_record *agent);
     void (*open_job)(void *context, const struct job_record *job); /* in order of number */
     /* Messages newer than recent_since, oldest first: for idempotence. Body is empty. */

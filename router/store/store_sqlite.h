@@ -132,6 +132,7 @@ enum {
     X(LISTED_PARTICIPANTS,                                                                         \
       "SELECT p.room, p.id FROM room AS r CROSS JOIN participant AS p ON p.room = r.number"        \
       " WHERE r.has_participants ORDER BY r.number, p.number")                                     \
+    X(ALL_PARTICIPANTS, "SELECT room, id FROM participant ORDER BY number")                        \
     X(AGENTS, "SELECT id, name, details, state, created_at, updated_at FROM agent"                 \
               " ORDER BY created_at, id")                                                          \
     X(OPEN_JOBS,                                                                                   \
@@ -174,6 +175,7 @@ enum {
     X(OLDEST_BETWEEN, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message"                       \
                       " WHERE room = ? AND seq >= ? AND seq < ? ORDER BY seq")                     \
     X(PARTICIPANTS, "SELECT id FROM participant WHERE room = ? ORDER BY number")                   \
+    X(IS_PARTICIPANT, "SELECT number, room FROM participant WHERE room = ?2 AND id = ?1")          \
     X(RUNS, "SELECT number, room, state, created_at, error, question, reply, finished_at,"         \
             " attempts FROM job WHERE agent = ? AND number < ? ORDER BY number DESC")              \
     X(RUN_COUNT, "SELECT count(*), 0 FROM (SELECT 1 FROM job WHERE agent = ? AND number < ?"       \
@@ -185,7 +187,13 @@ enum {
     X(ROOMS_OF, "SELECT r.number, r.id, r.epoch, r.server_id, r.name, r.type, r.source_type,"      \
                 " r.metadata, r.has_participants, r.created_at, r.updated_at, r.deleted_at,"       \
                 " p.number FROM participant AS p CROSS JOIN room AS r ON r.number = p.room"        \
-                " WHERE p.id = ? AND p.number < ? AND r.deleted_at = 0 ORDER BY p.number DESC")
+                " WHERE p.id = ? AND p.number < ? AND r.deleted_at = 0 ORDER BY p.number DESC")    \
+    X(ROOMS_OF_VIEWER,                                                                             \
+      "SELECT r.number, r.id, r.epoch, r.server_id, r.name, r.type, r.source_type, r.metadata,"    \
+      " r.has_participants, r.created_at, r.updated_at, r.deleted_at"                              \
+      " FROM participant AS p CROSS JOIN room AS r ON r.number = p.room"                           \
+      " WHERE p.id = ?3 AND r.server_id = ?1 AND r.number < ?2 AND r.deleted_at = 0"               \
+      " ORDER BY r.number DESC")
 
 enum store_sqlite_statement {
 #define X(name, sql) STATEMENT_##name,

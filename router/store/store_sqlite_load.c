@@ -25,7 +25,9 @@ static int load_rooms(struct store_sqlite *self, struct store_loader *loader)
 
 static int load_participants(struct store_sqlite *self, struct store_loader *loader)
 {
-    struct sqlite_row row = sqlite_row_of(self, STATEMENT_LISTED_PARTICIPANTS);
+    struct sqlite_row row =
+        sqlite_row_of(self, loader->wants_all_participants ? STATEMENT_ALL_PARTICIPANTS
+                                                           : STATEMENT_LISTED_PARTICIPANTS);
     int rc = SQLITE_OK;
 
     while (sqlite_row_next(&row, &rc)) {

@@ -195,14 +195,40 @@ static int read_history(struct store_sqlite *self, const struct store_query *que
     return rc;
 }
 
+static void bind_id(sqlite3_stmt *statement, int parameter, const char *id,
+                    unsigned char packed[PACKED_ID_LENGTH])
+{
+    if (packed_id_from_text(slice_of_string(id), packed)) {
+        sqlite3_bind_blob(statement, parameter, packed, PACKED_ID_LENGTH, SQLITE_STATIC);
+    } else {
+        sqlite3_bind_text(statement, parameter, id, -1, SQLITE_STATIC);
+    }
+}
+
 void sqlite_page_bind_id(sqlite3_stmt *statement, const char *id,
                          unsigned char packed[PACKED_ID_LENGTH])
 {
-    if (packed_id_from_text(slice_of_string(id), packed)) {
-        sqlite3_bind_blob(statement, 1, packed, PACKED_ID_LENGTH, SQLITE_STATIC);
-    } else {
-        sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
-    }
+    bind_id(statement, 1, id, packed);
+}
+
+static int has_participant(struct store_sqlite *self, uint64_t room, const char *id, bool *has)
+{
+    sqlite3_stmt *statement = self->statements[STATEMENT_IS_PARTICIPANT];
+    unsigned char packed[PACKED_ID_LENGTH];
+    int64_t number;
+    int64_t unused;
+
+    sqlite_page_bind_id(statement, id, packed);
+    sqlite3_bind_int64(statement, 2, (int64_t)room);
+    return sqlite_row_first(statement, has, &number, &unused);
+}
+
+int sqlite_page_is_for_viewer(struct store_sqlite *self, const struct store_query *query,
+                              uint64_t room, bool *is_for)
+{
+    *is_for = true;
+    return query->viewer[0] == '\0' ? SQLITE_OK
+                                    : has_participant(self, room, query->viewer, is_for);
 }
 
 static int read_after_id(struct store_sqlite *self, const struct store_query *query,
@@ -303,40 +329,69 @@ static int read_memberships(struct store_sqlite *self, struct store_page *page)
     return rc;
 }
 
-/* Rooms of a server, by their numbers, or of a participant, by when it was noted. */
+static enum store_sqlite_statement statement_of_rooms(const struct store_query *query)
+{
+    if (query->type == STORE_QUERY_ROOMS_OF) {
+        return STATEMENT_ROOMS_OF;
+    }
+    return query->viewer[0] == '\0' ? STATEMENT_ROOMS_OF_SERVER : STATEMENT_ROOMS_OF_VIEWER;
+}
+
+static void add_room(struct store_page *page, struct sqlite_row *row, size_t *capacity)
+{
+    struct room_record *own;
+
+    page->rooms = sqlite_page_grow(&page->arena, page->rooms, page->room_count, capacity,
+                                   sizeof(*page->rooms));
+    own = &page->rooms[page->room_count++];
+    *own = sqlite_row_room(row);
+    page->next = page->type == STORE_QUERY_ROOMS_OF ? sqlite_row_number(row, 12) : own->number;
+    own->id = arena_copy(&page->arena, own->id);
+    own->server_id = arena_copy(&page->arena, own->server_id);
+    own->name = arena_copy(&page->arena, own->name);
+    own->type = arena_copy(&page->arena, own->type);
+    own->source_type = arena_copy(&page->arena, own->source_type);
+    own->metadata = arena_copy(&page->arena, own->metadata);
+}
+
+/*
+ * Rooms of a server, by their numbers, or of a participant, by when it was noted. Of a participant
+ * for a viewer: the viewer's, who is in fewer as a rule, in which the participant is noted, too.
+ */
 static int read_rooms(struct store_sqlite *self, const struct store_query *query,
                       struct store_page *page)
 {
-    bool is_of_somebody = query->type == STORE_QUERY_ROOMS_OF;
-    struct sqlite_row row =
-        sqlite_row_of(self, is_of_somebody ? STATEMENT_ROOMS_OF : STATEMENT_ROOMS_OF_SERVER);
-    unsigned char packed[PACKED_ID_LENGTH];
+    enum store_sqlite_statement statement = statement_of_rooms(query);
+    struct sqlite_row row = sqlite_row_of(self, statement);
+    unsigned char packed[PACKED_ID_LENGTH], viewer[PACKED_ID_LENGTH];
+    bool is_of_both = statement == STATEMENT_ROOMS_OF && query->viewer[0] != '\0';
+    bool is_there = true;
     size_t capacity = 0;
     int rc = SQLITE_OK;
 
     page->found = true;
     page->complete = true;
-    sqlite_page_bind_id(row.statement, query->id, packed);
+    sqlite_page_bind_id(row.statement, is_of_both ? query->viewer : query->id, packed);
     sqlite3_bind_int64(row.statement, 2,
                        query->before_number == 0 ? INT64_MAX : (int64_t)query->before_number);
+    if (statement == STATEMENT_ROOMS_OF_VIEWER) {
+        bind_id(row.statement, 3, query->viewer, viewer);
+    }
     while (sqlite_row_next(&row, &rc)) {
-        struct room_record *own;
-
-        if (page->room_count == query->limit) {
+        if (is_of_both) {
+            rc = has_participant(self, sqlite_row_number(&row, 0), query->id, &is_there);
+        }
+        if (rc != SQLITE_OK) {
+            sqlite_row_stop(&row);
+            return rc;
+        }
+        if (is_there && page->room_count == query->limit) {
             page->complete = false;
             return sqlite_row_stop(&row);
         }
-        page->rooms = sqlite_page_grow(&page->arena, page->rooms, page->room_count, &capacity,
-                                       sizeof(*page->rooms));
-        own = &page->rooms[page->room_count++];
-        *own = sqlite_row_room(&row);
-        page->next = is_of_somebody ? sqlite_row_number(&row, 12) : own->number;
-        own->id = arena_copy(&page->arena, own->id);
-        own->server_id = arena_copy(&page->arena, own->server_id);
-        own->name = arena_copy(&page->arena, own->name);
-        own->type = arena_copy(&page->arena, own->type);
-        own->source_type = arena_copy(&page->arena, own->source_type);
-        own->metadata = arena_copy(&page->arena, own->metadata);
+        if (is_there) {
+            add_room(page, &row, &capacity);
+        }
     }
     return rc;
 }

@@ -46,6 +46,9 @@ void *sqlite_page_grow(struct arena *arena, void *items, size_t count, size_t *c
 /* The first parameter; `packed` lives until the statement is reset. */
 void sqlite_page_bind_id(sqlite3_stmt *statement, const char *id,
                          unsigned char packed[PACKED_ID_LENGTH]);
+/* Is that room one that the query's viewer may be told of? */
+int sqlite_page_is_for_viewer(struct store_sqlite *store, const struct store_query *query,
+                              uint64_t room, bool *is_for);
 /* Copies a message into the page; capacity: of its array, 0 at first. */
 void sqlite_page_add_message(struct store_page *page, const struct message_record *message,
                              size_t *capacity);

@@ -37,7 +37,7 @@ static struct job_record job_of(struct sqlite_row *row)
 static bool is_filtered(const struct store_query *query)
 {
     return query->room != 0 || query->after_ms != 0 || query->before_ms != 0 ||
-           query->text[0] != '\0';
+           query->text[0] != '\0' || query->viewer[0] != '\0';
 }
 
 static bool fits(const struct store_query *query, const struct job_record *job)
@@ -110,6 +110,7 @@ int store_sqlite_read_runs(struct store_sqlite *self, const struct store_query *
     size_t capacity = 0;
     size_t seen = 0;
     bool is_one = query->after_number != 0;
+    bool is_for = true;
     int rc = SQLITE_OK;
 
     page->found = true;
@@ -126,10 +127,11 @@ int store_sqlite_read_runs(struct store_sqlite *self, const struct store_query *
             page->complete = false;
             return sqlite_row_stop(&row);
         }
-        if (!is_one && !fits(query, &job)) {
+        rc = sqlite_page_is_for_viewer(self, query, job.room, &is_for);
+        if (rc == SQLITE_OK && (!is_for || (!is_one && !fits(query, &job)))) {
             continue;
         }
-        if (page->total++ >= query->skip && page->run_count < query->limit) {
+        if (rc == SQLITE_OK && page->total++ >= query->skip && page->run_count < query->limit) {
             rc = add_run(self, &row, &job, page, &capacity);
         }
         if (rc != SQLITE_OK || is_one) {
@@ -148,21 +150,26 @@ int store_sqlite_read_runs(struct store_sqlite *self, const struct store_query *
 
 /* A page in the making, and what is shown of the room at hand: question and reply share one. */
 struct collecting {
+    const struct store_query *query;
     struct store_page *page;
-    int64_t before;
     size_t capacity;
     size_t bytes;
     uint64_t room; /* 0: none yet */
-    int64_t kept;
+    int64_t kept;  /* of it: from that seq on; nothing of one that is not for the viewer */
 };
 
 static int note_room(struct store_sqlite *self, struct collecting *collecting, uint64_t room)
 {
+    bool is_for = true;
+    int rc;
+
     if (collecting->room == room) {
         return SQLITE_OK;
     }
     collecting->room = room;
-    return store_sqlite_first_kept(self, room, &collecting->kept);
+    collecting->kept = INT64_MAX;
+    rc = sqlite_page_is_for_viewer(self, collecting->query, room, &is_for);
+    return rc == SQLITE_OK && is_for ? store_sqlite_first_kept(self, room, &collecting->kept) : rc;
 }
 
 /* Adds the message whose id that column of the job is, if it is there and not cleared. */
@@ -170,7 +177,7 @@ static int add_message(struct store_sqlite *self, const struct sqlite_row *job, 
                        struct collecting *collecting)
 {
     struct sqlite_row row = sqlite_row_of(self, STATEMENT_MESSAGE);
-    int64_t before = collecting->before;
+    int64_t before = collecting->query->before_ms;
     int rc = SQLITE_OK;
 
     sqlite3_bind_value(row.statement, 1, sqlite3_column_value(job->statement, column));
@@ -203,7 +210,7 @@ int store_sqlite_read_agent_history(struct store_sqlite *self, const struct stor
                                     struct store_page *page)
 {
     struct sqlite_row row = sqlite_row_of(self, STATEMENT_JOBS_OF_AGENT);
-    struct collecting collecting = {.page = page, .before = query->before_ms};
+    struct collecting collecting = {.query = query, .page = page};
     unsigned char packed[PACKED_ID_LENGTH];
     size_t seen = 0;
     int rc = SQLITE_OK;

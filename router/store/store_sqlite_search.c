@@ -59,13 +59,16 @@ static bool has_words(struct search *search, struct slice body)
            contains(json_decode_string(text, &search->arena), search->words);
 }
 
-/* Of any room: is it one that was cleared, and is still to be swept? */
-static bool is_kept(struct search *search, const struct message_record *message)
+/* Of any room: is it the viewer's, and not cleared and still to be swept? */
+static bool is_shown(struct search *search, const struct message_record *message)
 {
     int64_t kept = 0;
+    bool is_for = false;
 
     return search->query->room != 0 ||
-           (store_sqlite_first_kept(search->store, message->room, &kept) == SQLITE_OK &&
+           (sqlite_page_is_for_viewer(search->store, search->query, message->room, &is_for) ==
+                SQLITE_OK &&
+            is_for && store_sqlite_first_kept(search->store, message->room, &kept) == SQLITE_OK &&
             message->seq >= (uint64_t)kept);
 }
 
@@ -77,7 +80,7 @@ static bool is_match(struct search *search, const struct message_record *message
            (query->owner[0] == '\0' || slice_is(message->sender, query->owner)) &&
            (query->before_ms == 0 || message->created_at < query->before_ms) &&
            (query->after_ms == 0 || message->created_at > query->after_ms) &&
-           has_words(search, message->body) && is_kept(search, message);
+           has_words(search, message->body) && is_shown(search, message);
 }
 
 static int scan(struct search *search, struct sqlite_row *row, struct store_page *page)

@@ -102,7 +102,7 @@ static const struct message_form forms[] = {
      "channel_put",
      {U(channel_put, request), T(channel_put, id), T(channel_put, server_id), N(channel_put, name),
       N(channel_put, type), P(channel_put, metadata), N(channel_put, source_type),
-      L('X', channel_put, participants)}},
+      T(channel_put, creator), L('X', channel_put, participants)}},
     {20, "session_open", {T(session_open, socket), T(session_open, entity)}},
     {21, "session_end", {T(session_end, socket), B(session_end, is_explicit)}},
     {24,
@@ -189,7 +189,7 @@ static const struct message_form forms[] = {
       L('X', channel, participants)}},
     {51, "peers", {L('E', peers, peers)}},
     {52, "presence_list", {T(presence_list, room), L('M', presence_list, members)}},
-    {53, "cluster", {P(cluster, secret)}},
+    {53, "cluster", {P(cluster, secret), B(cluster, has_closed_rooms)}},
     {54, "caught_up", {U(caught_up, position)}},
     {55, "settled", {U(settled, stamp)}},
     {56,
@@ -218,6 +218,7 @@ static const struct message_form forms[] = {
      "presence_left",
      {T(presence_left, room), L('M', presence_left, members), U(presence_left, member_count),
       U(presence_left, stamp)}},
+    {150, "expelled", {T(expelled, room), T(expelled, entity)}},
     {100, "runs", {T(runs, room), L('X', runs, replies)}},
     {101, "input", {T(input, room), T(input, entity), T(input, agent)}},
     {102, "runs_wanted", {T(runs_wanted, room)}},
@@ -454,9 +455,10 @@ static inline void write_small(struct buffer *out, char kind, size_t position)
 
 static inline void write_head(struct buffer *out, const struct message_form *form)
 {
-    msgpack_write_array(out, count_of(form) + 2);
+    msgpack_write_array(out, count_of(form) + 3);
     msgpack_write_unsigned(out, form->type);
     msgpack_write_unsigned(out, UINT64_MAX - 5);
+    msgpack_write_text(out, SLICE_LITERAL("viewer"));
 }
 
 #endif

@@ -8,7 +8,7 @@
 
 static void say_cluster(struct chat_fixture *fixture)
 {
-    struct bus_message cluster = {.type = BUS_CLUSTER, .cluster = {SECRET}};
+    struct bus_message cluster = {.type = BUS_CLUSTER, .cluster = {.secret = SECRET}};
     router_says(fixture, &cluster);
 }
 

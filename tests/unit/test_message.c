@@ -104,6 +104,7 @@ static void test_every_field_lands_in_its_member_and_comes_back(void **state)
         assert_int_equal(decode(buffer_slice(&bytes), &message, &left, &copy), 0);
         assert_int_equal(message.type, forms[i].type);
         assert_true(message.trace == UINT64_MAX - 5);
+        assert_true(slice_is(message.viewer, "viewer"));
         for (size_t f = 0; f < count_of(&forms[i]); f++) {
             assert_field((const char *)&message.hello, &forms[i].fields[f], f);
         }
@@ -192,7 +193,7 @@ static void test_a_wrong_number_of_fields_is_refused(void **state)
         write_plain(&bytes, &forms[i]);
         buffer_append_char(&bytes, 0); /* what an added field would be */
         for (unsigned count = 0; count < 16; count++) {
-            if (count != count_of(&forms[i]) + 2) {
+            if (count != count_of(&forms[i]) + 3) {
                 bytes.data[0] = (char)(0x90 | count);
                 assert_decodes(buffer_slice(&bytes), ERROR_BUS_MALFORMED);
             }
@@ -212,9 +213,10 @@ static void test_an_unknown_type_is_refused(void **state)
         for (size_t i = 0; i < FORMS; i++) {
             known = known || (uint64_t)forms[i].type == type;
         }
-        msgpack_write_array(&bytes, 3);
+        msgpack_write_array(&bytes, 4);
         msgpack_write_unsigned(&bytes, type < 300 ? type : large[type - 300]);
         msgpack_write_unsigned(&bytes, 0);
+        msgpack_write_text(&bytes, SLICE_EMPTY);
         msgpack_write_unsigned(&bytes, 1);
         if (!known) {
             assert_decodes(buffer_slice(&bytes), ERROR_BUS_MALFORMED);
@@ -282,14 +284,15 @@ static void test_a_list_s_claim_of_more_elements_than_bytes_is_refused(void **st
     (void)state;
     for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
         struct buffer bytes = BUFFER_EMPTY;
-        msgpack_write_array(&bytes, 3);
+        msgpack_write_array(&bytes, 4);
         msgpack_write_unsigned(&bytes, BUS_PEERS);
         msgpack_write_unsigned(&bytes, 0);
+        msgpack_write_text(&bytes, SLICE_EMPTY);
         buffer_append_slice(&bytes, claims[i]);
         assert_decodes(buffer_slice(&bytes), ERROR_BUS_MALFORMED);
         buffer_deinit(&bytes);
     }
-    assert_decodes(SLICE_LITERAL("\xdd\xff\xff\xff\xff\x0b\x00\x00"), ERROR_BUS_MALFORMED);
+    assert_decodes(SLICE_LITERAL("\xdd\xff\xff\xff\xff\x0b\x00\xa0\x00"), ERROR_BUS_MALFORMED);
 }
 
 static void test_a_list_is_built_and_walked(void **state)

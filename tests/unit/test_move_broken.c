@@ -221,10 +221,11 @@ static void forge_chat(struct pair *pair, struct slice data)
 static struct buffer chat_state(const char *subject, const char *rooms, uint32_t memberships)
 {
     struct buffer data = BUFFER_EMPTY;
-    msgpack_write_array(&data, 7);
+    msgpack_write_array(&data, 8);
     msgpack_write_text(&data, text("ann"));
     msgpack_write_text(&data, text(subject));
     msgpack_write_text(&data, text(rooms));
+    msgpack_write_boolean(&data, true);
     msgpack_write_boolean(&data, false);
     msgpack_write_unsigned(&data, 0);
     msgpack_write_unsigned(&data, 0);

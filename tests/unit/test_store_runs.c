@@ -216,6 +216,96 @@ static void rooms_are_found_by_who_is_noted_in_them(void **state)
     store_close(&store);
 }
 
+#define SERVER "5f1d7a00-0000-4000-8000-000000000001"
+
+/* The rooms found, in their order. */
+static void assert_rooms(struct store *store, struct store_query query, const char *expected)
+{
+    struct buffer found = BUFFER_EMPTY;
+    query.limit = 10;
+    struct store_page *page = ask(store, &query);
+    for (size_t i = 0; i < page->room_count; i++) {
+        buffer_append_slice(&found, page->rooms[i].id);
+        buffer_append_char(&found, ' ');
+    }
+    assert_slice(buffer_slice(&found), expected);
+    store_page_destroy(&page);
+    buffer_deinit(&found);
+}
+
+/* Of an agent that is in all rooms; ann is in the first, eve nowhere. */
+static void a_viewer_is_told_of_the_rooms_that_it_is_noted_in(void **state)
+{
+    struct store *store = store_with_runs(*state);
+    struct store_query of_agent = {.type = STORE_QUERY_ROOMS_OF, .id = ELIZA};
+    struct store_query history = {.type = STORE_QUERY_AGENT_HISTORY, .id = ELIZA, .limit = 10};
+    struct store_query found = {.type = STORE_QUERY_SEARCH, .limit = 10};
+    struct store_page *page;
+    static const struct {
+        const char *viewer, *runs, *rooms;
+        size_t messages, texts;
+    } seen[] = {
+        {"", "654321", "two one ", 8, 8}, {"ann", "621", "one ", 4, 4}, {"eve", "", "", 0, 0}};
+    for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++) {
+        struct store_query runs = {.limit = 10};
+        strcpy(runs.viewer, seen[i].viewer);
+        assert_runs(store, runs, seen[i].runs);
+        strcpy(of_agent.viewer, seen[i].viewer);
+        assert_rooms(store, of_agent, seen[i].rooms);
+        strcpy(history.viewer, seen[i].viewer);
+        page = ask(store, &history);
+        assert_int_equal(page->count, seen[i].messages);
+        store_page_destroy(&page);
+        strcpy(found.viewer, seen[i].viewer);
+        page = ask(store, &found);
+        assert_int_equal(page->count, seen[i].texts);
+        store_page_destroy(&page);
+    }
+    store_close(&store);
+}
+
+static void a_viewer_s_rooms_of_a_server_are_found_newest_first(void **state)
+{
+    struct store *store = fixture_open(*state);
+    struct store_batch *batch = store_batch_new(1);
+    struct store_query query = {.type = STORE_QUERY_ROOMS, .id = SERVER};
+    for (unsigned number = 1; number <= 4; number++) {
+        char id[8];
+        snprintf(id, sizeof(id), "r%u", number);
+        struct room_record room = {.number = number,
+                                   .id = slice_of_string(id),
+                                   .server_id = number == 3 ? SLICE_LITERAL("another")
+                                                            : SLICE_LITERAL(SERVER)};
+        store_batch_put_room(batch, &room);
+        if (number != 2) {
+            store_batch_add_participant(batch, number, SLICE_LITERAL("ann"));
+        }
+    }
+    assert_int_equal(commit(store, &batch), 0);
+    assert_rooms(store, query, "r4 r2 r1 ");
+    strcpy(query.viewer, "ann");
+    assert_rooms(store, query, "r4 r1 ");
+    query.before_number = 4;
+    assert_rooms(store, query, "r1 ");
+    strcpy(query.viewer, "eve");
+    assert_rooms(store, query, "");
+    store_close(&store);
+}
+
+static void participants_of_rooms_without_a_list_are_loaded_when_they_are_wanted(void **state)
+{
+    struct store *store = store_with_runs(*state);
+    struct loaded *loaded = load(store, 0);
+    assert_int_equal(loaded->participants, 0);
+    loaded->stage = 0;
+    loaded->loader.wants_all_participants = true;
+    assert_int_equal(store->backend->load(store, &loaded->loader), 0);
+    assert_int_equal(loaded->participants, 3);
+    assert_slice(loaded->participant_ids[1], "ann");
+    loaded_destroy(loaded);
+    store_close(&store);
+}
+
 int main(void)
 {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
@@ -226,6 +316,9 @@ int main(void)
         STORE_TEST(a_run_that_is_over_can_be_deleted),
         STORE_TEST(an_agent_s_history_is_its_questions_and_replies),
         STORE_TEST(rooms_are_found_by_who_is_noted_in_them),
+        STORE_TEST(a_viewer_is_told_of_the_rooms_that_it_is_noted_in),
+        STORE_TEST(a_viewer_s_rooms_of_a_server_are_found_newest_first),
+        STORE_TEST(participants_of_rooms_without_a_list_are_loaded_when_they_are_wanted),
     };
     return cmocka_run_group_tests_name("store_runs", tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@ struct bus_channel_put {
     struct slice type;
     struct slice metadata; /* raw JSON object */
     struct slice source_type;
+    struct slice creator;         /* for whom: where rooms are closed, a participant; or empty */
     struct bus_list participants; /* bus_text */
 };
 struct bus_channel_get {

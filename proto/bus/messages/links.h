@@ -28,7 +28,8 @@ struct bus_peer {
 
 /* What all edges share; comes first on every link. */
 struct bus_cluster {
-    struct slice secret; /* RECOVERY_SECRET_LENGTH bytes */
+    struct slice secret;   /* RECOVERY_SECRET_LENGTH bytes; empty: no socket can be recovered */
+    bool has_closed_rooms; /* only their participants see them, see BUS.md, "Viewers" */
 };
 struct bus_peers {
     struct bus_list peers; /* bus_peer: every edge with a relay address */

@@ -99,6 +99,11 @@ struct bus_presence_left {
     uint64_t member_count;   /* without them */
     uint64_t stamp;
 };
+/* It takes part in the room no more: all of the room that goes to that entity ends. */
+struct bus_expelled {
+    struct slice room;
+    struct slice entity;
+};
 /* Everybody who is in a room: an edge tells its sockets what they do not know yet. */
 struct bus_presence_list {
     struct slice room;
