@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent-bridge/agent_files.h"
@@ -123,6 +124,12 @@ static bool load_agents(struct application *application, struct agents *agents,
     return true;
 }
 
+static bool is_directory(const char *path)
+{
+    struct stat status;
+    return path != NULL && stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 /* Everything that can be checked without asking anyone. */
 static bool configure(struct application *application, char *reason, size_t size)
 {
@@ -131,6 +138,10 @@ static bool configure(struct application *application, char *reason, size_t size
     char problem[RUNTIME_ERROR_SIZE] = "";
     if (ca_file != NULL && access(ca_file, R_OK) != 0) {
         snprintf(reason, size, "--runtime-ca-file %.200s: %s", ca_file, strerror(errno));
+        return false;
+    }
+    if (options->agents_writable && !is_directory(options->agents)) {
+        snprintf(reason, size, "--agents-writable needs a directory in --agents");
         return false;
     }
     application->http_client = http_client_new(&application->process.loop, &options->http_client);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edge/http/static.h"
 #include "proto/base/log.h"
 #include "proto/base/options.h"
 
@@ -204,6 +205,21 @@ static const char *take_session_variables(void)
     return fault;
 }
 
+/* Files that are looked at before anything is opened. */
+static bool check_files(const struct edge_options *options, char *reason, size_t size)
+{
+    struct auth *auth = auth_new(&options->auth, reason, size);
+    bool is_fine = auth != NULL;
+    auth_destroy(&auth);
+    if (is_fine && options->www != NULL) {
+        const struct static_site_settings settings = {.root = options->www, .falls_back = true};
+        struct static_site *site = static_site_new(&settings, reason, size);
+        is_fine = site != NULL;
+        static_site_destroy(&site);
+    }
+    return is_fine;
+}
+
 int edge_options_read(struct edge_options *options, int argc, char **argv, bool *done)
 {
     struct options_common common;
@@ -213,12 +229,11 @@ int edge_options_read(struct edge_options *options, int argc, char **argv, bool 
         options_parse(option_table, sizeof(option_table) / sizeof(option_table[0]), "edge",
                       "An edge of an elizamq cluster: speaks Socket.IO, REST and SSE to clients.",
                       argc, argv, options, &common);
-    *done = result != OPTIONS_RUN;
-    if (*done) {
+    *done = true; /* until nothing is wrong */
+    if (result != OPTIONS_RUN) {
         return result == OPTIONS_EXIT_0 ? 0 : 2;
     }
     if (fault != NULL) {
-        *done = true;
         return options_fail("edge", "%s is not a whole number of minutes", fault);
     }
     const struct agent_session_settings *session = &options->rest.session;
@@ -232,7 +247,6 @@ int edge_options_read(struct edge_options *options, int argc, char **argv, bool 
                                                   .frame_max = BUS_FRAME_MAX};
     if (!engineio_options_resolve(&options->engineio, &options->engineio_http, reason,
                                   sizeof(reason))) {
-        *done = true;
         return options_fail("edge", "%s", reason);
     }
     options->auth.api_keys[0] = getenv("ELIZAMQ_API_KEY");
@@ -243,13 +257,11 @@ int edge_options_read(struct edge_options *options, int argc, char **argv, bool 
     options->rest.cors = &options->engineio.cors;
     options->media.cors = &options->engineio.cors;
     log_configure("edge", (enum log_level)common.log_level, (enum log_format)common.log_format);
+    *done = common.check_config;
     if (common.check_config) {
-        *done = true;
-        struct auth *auth = auth_new(&options->auth, reason, sizeof(reason));
-        if (auth == NULL) {
+        if (!check_files(options, reason, sizeof(reason))) {
             return options_fail("edge", "%s", reason);
         }
-        auth_destroy(&auth);
         printf("configuration ok\n");
     }
     return 0;

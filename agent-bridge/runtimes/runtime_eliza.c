@@ -30,8 +30,8 @@ struct eliza_options {
 static const struct option eliza_options[] = {
     {"eliza-script", OPTION_STRING, offsetof(struct eliza_options, script), NULL, 0, 0, "FILE",
      "script of the eliza runtime (default: DOCTOR, built in)"},
-    {"eliza-delay", OPTION_DURATION, offsetof(struct eliza_options, delay), "0", 0, DELAY_MAX_MS,
-     NULL, "pause before each word of the eliza runtime, for demonstrations"},
+    {"eliza-delay", OPTION_DURATION, offsetof(struct eliza_options, delay), "0ms", 0, DELAY_MAX_MS,
+     "TIME", "pause before each word of the eliza runtime, for demonstrations"},
 };
 
 struct eliza_run {

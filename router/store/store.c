@@ -40,14 +40,19 @@ static const struct store_backend *find_backend(const char *url, char *reason, s
 
 bool store_is_known(const char *url, char *reason, size_t reason_size)
 {
-    return find_backend(url, reason, reason_size) != NULL;
+    const struct store_backend *backend = find_backend(url, reason, reason_size);
+
+    return backend != NULL && backend->check(url, reason, reason_size);
 }
 
 struct store *store_open(const struct store_settings *settings, char *reason, size_t reason_size)
 {
     const struct store_backend *backend = find_backend(settings->url, reason, reason_size);
 
-    return backend == NULL ? NULL : backend->open(settings, reason, reason_size);
+    if (backend == NULL || !backend->check(settings->url, reason, reason_size)) {
+        return NULL;
+    }
+    return backend->open(settings, reason, reason_size);
 }
 
 void store_close(struct store **store)

@@ -46,6 +46,8 @@ struct store;
 
 struct store_backend {
     const char *scheme; /* "sqlite" */
+    /* Whether a URL of that scheme says where; touches nothing. */
+    bool (*check)(const char *url, char *reason, size_t reason_size);
     struct store *(*open)(const struct store_settings *settings, char *reason, size_t reason_size);
     void (*close)(struct store *store);
     int (*load)(struct store *store, struct store_loader *loader);
@@ -66,7 +68,7 @@ struct store {
     size_t log_bytes; /* length of the log as this handle last saw it, 0 when all is folded back */
 };
 
-/* Whether there is a backend for that URL; the reason if not. Touches nothing. */
+/* Whether there is a backend that takes that URL; the reason if not. Touches nothing. */
 bool store_is_known(const char *url, char *reason, size_t reason_size);
 /*
  * Opens, creating or migrating as needed. NULL and one clear line (which file and why) when the

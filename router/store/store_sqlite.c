@@ -255,18 +255,30 @@ static void store_sqlite_close(struct store *store)
     free(self);
 }
 
+static const char *path_of(const char *url)
+{
+    return url + sizeof("sqlite:") - 1;
+}
+
+static bool store_sqlite_check(const char *url, char *reason, size_t reason_size)
+{
+    const char *path = path_of(url);
+
+    if (*path == '\0' || strcmp(path, ":memory:") == 0) {
+        snprintf(reason, reason_size, "the store needs a file: sqlite:PATH");
+        return false;
+    }
+    return true;
+}
+
 static struct store *store_sqlite_open(const struct store_settings *settings, char *reason,
                                        size_t reason_size)
 {
-    const char *path = settings->url + sizeof("sqlite:") - 1;
+    const char *path = path_of(settings->url);
     struct store_sqlite *self;
     char why[WHY_SIZE] = "";
     int result = 0;
 
-    if (*path == '\0' || strcmp(path, ":memory:") == 0) {
-        snprintf(reason, reason_size, "the store needs a file: sqlite:PATH");
-        return NULL;
-    }
     self = memory_allocate_zeroed(sizeof(*self));
     self->base.backend = &store_sqlite_backend;
     self->lock = -1;
@@ -294,6 +306,7 @@ static struct store *store_sqlite_open(const struct store_settings *settings, ch
 
 const struct store_backend store_sqlite_backend = {
     .scheme = "sqlite",
+    .check = store_sqlite_check,
     .open = store_sqlite_open,
     .close = store_sqlite_close,
     .load = store_sqlite_load,

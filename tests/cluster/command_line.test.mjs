@@ -204,12 +204,33 @@ describe('what is not there', TEST_OPTIONS, () => {
         });
     }
 
-    it('a store without a file', () => assertRefused('router', ['--store', 'sqlite:'], 'sqlite:'));
+    for (const args of [[], ['--check-config']]) {
+        it(`a store without a file ${args}`, async () => {
+            for (const url of ['sqlite:', 'sqlite::memory:']) {
+                await assertRefused('router', [...args, '--store', url], 'sqlite:PATH');
+            }
+        });
 
-    it('a store that is no URL', () => assertRefused('router', ['--store', '/a/file'], 'sqlite:'));
+        it(`a store that is no URL ${args}`,
+            () => assertRefused('router', [...args, '--store', '/a/file'], 'sqlite:'));
 
-    it('a directory for --www', async () => assertRefused('edge',
-        [...await ownPorts('edge'), '--www', path.join(dir, 'nowhere')], 'nowhere'));
+        it(`a directory for --www ${args}`, async () => assertRefused('edge',
+            [...await ownPorts('edge'), ...args, '--www', path.join(dir, 'nowhere')], 'nowhere'));
+
+        it(`a directory for --agents-writable ${args}`, async () => {
+            const file = path.join(dir, 'one.json');
+            fs.writeFileSync(file, '{"name": "One"}');
+            for (const agents of [[], ['--agents', file]]) {
+                await assertRefused('agent-bridge', [...await ownPorts('agent-bridge'), ...args,
+                    ...agents, '--agents-writable'], '--agents-writable');
+            }
+            fs.rmSync(file);
+        });
+
+        it(`a session timeout within its bounds ${args}`, async () => assertRefused('edge',
+            [...await ownPorts('edge'), ...args, '--api-session-timeout', '1m'],
+            '--api-session-timeout'));
+    }
 });
 
 describe('addresses that cannot be used', TEST_OPTIONS, () => {
