@@ -1,0 +1,60 @@
+// `make run`: what cannot start says why, and at once.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, it } from 'node:test';
+
+import { buildDir, rootDir } from '../lib/cluster.mjs';
+import { freePort } from '../lib/ports.mjs';
+import { within } from '../lib/until.mjs';
+
+const TEST_OPTIONS = { timeout: 60000 };
+const PATIENCE_MS = 10000;      // of the script with processes that are not ready
+
+let dir;
+let server;     // listens on a port that is wanted
+let taken;
+
+before(async () => {
+    dir = fs.mkdtempSync(path.join(os.tmpdir(), 'elizamq-test-'));
+    server = net.createServer((socket) => socket.destroy());
+    await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+    taken = server.address().port;
+});
+after(() => {
+    server.close();
+    fs.rmSync(dir, { recursive: true, force: true });
+});
+
+// The script until it ends: its status, what it said on stderr, and how long that took.
+const runScript = async (env) => {
+    const began = performance.now();
+    const script = spawn('deploy/run-cluster', [], {
+        cwd: rootDir, stdio: ['ignore', 'ignore', 'pipe'],
+        env: { ...process.env, BUILD: buildDir, EDGES: '2', DATA: dir, ...env },
+    });
+    let said = '';
+    script.stderr.on('data', (data) => { said += data; });
+    const code = await within(new Promise((resolve) => { script.once('close', resolve); }),
+        'it ends', 30000);
+    return { code, said, elapsed: performance.now() - began };
+};
+
+it('a port that somebody listens on is not shared with them', TEST_OPTIONS, async () => {
+    const { code, said } = await runScript({ PORT: `${taken}`, BUS_PORT: `${await freePort()}` });
+    assert.equal(code, 1);
+    assert.equal(said, `elizamq: port ${taken} is in use; PORT= chooses another\n`);
+});
+
+it('a process that cannot start is named, and not waited for', TEST_OPTIONS, async () => {
+    const { code, said, elapsed } = await runScript(
+        { PORT: `${await freePort()}`, BUS_PORT: `${taken}` });
+    assert.equal(code, 1);
+    assert.match(said, /^router: cannot bind tcp:\S+: Address already in use$/m);
+    assert.match(said, /^elizamq: router ended$/m);
+    assert.ok(elapsed < PATIENCE_MS, `after ${elapsed} ms`);
+});
