@@ -29,7 +29,7 @@
 #include "proto/bus/messages/sessions.h"
 
 enum {
-    BUS_VERSION = 2,
+    BUS_VERSION = 3,
     BUS_ID_MAX = USER_ID_MAX,          /* room, entity, message ids: bytes */
     BUS_NAME_MAX = 1024,               /* display names, addresses, short texts */
     BUS_PAYLOAD_MAX = 4 * 1024 * 1024, /* an opaque payload, or a list's bytes */

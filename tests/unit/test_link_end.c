@@ -177,19 +177,19 @@ static void test_a_header_of_another_version_or_shape_is_refused(void **state)
 {
     struct link_header out;
     (void)state;
-    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x03\x00\x01\x00\x00"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x04\x00\x01\x00\x00"), &out),
                      ERROR_BUS_VERSION);
-    assert_int_equal(decode_header(SLICE_LITERAL("\x96\x03\x00\x01\x00\x00\xc0"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x96\x04\x00\x01\x00\x00\xc0"), &out),
                      ERROR_BUS_VERSION);
     assert_int_equal(decode_header(SLICE_LITERAL("\x95\x00\x00\x01\x00\x00"), &out),
                      ERROR_BUS_VERSION);
-    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x02\x07\x01\x00\x00"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x03\x07\x01\x00\x00"), &out),
                      ERROR_BUS_MALFORMED); /* kind 7 */
-    assert_int_equal(decode_header(SLICE_LITERAL("\x94\x02\x00\x01\x00"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x94\x03\x00\x01\x00"), &out),
                      ERROR_BUS_MALFORMED);
-    assert_int_equal(decode_header(SLICE_LITERAL("\x96\x02\x00\x01\x00\x00\x00"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x96\x03\x00\x01\x00\x00\x00"), &out),
                      ERROR_BUS_MALFORMED);
-    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x02\x00\xff\x00\x00"), &out),
+    assert_int_equal(decode_header(SLICE_LITERAL("\x95\x03\x00\xff\x00\x00"), &out),
                      ERROR_BUS_MALFORMED); /* -1 */
     assert_int_equal(decode_header(SLICE_LITERAL("\x90"), &out), ERROR_BUS_MALFORMED);
     assert_int_equal(decode_header(SLICE_LITERAL("\x01"), &out), ERROR_BUS_MALFORMED);
