@@ -216,9 +216,13 @@ void events_submit_answered(struct router *router, const struct question *questi
         room_consider(router, room);
         refuse(peer, submit->request, message.trace, ERROR_ACCESS);
     } else {
+        struct buffer minted = BUFFER_EMPTY; /* by it a repeat is known after a restart, too */
+        buffer_append_char(&minted, '~');
+        buffer_append_slice(&minted, submit->id);
         struct message_record record = {.id = submit->id,
                                         .kind = MESSAGE_KIND_AGENT,
                                         .sender = submit->sender,
+                                        .client_message_id = buffer_slice(&minted),
                                         .in_reply_to = submit->in_reply_to,
                                         .body = submit->body};
         room_revive(router, room);
@@ -226,6 +230,7 @@ void events_submit_answered(struct router *router, const struct question *questi
             append_once(peer, room, key, &record, submit->request, message.trace);
         send_ask_agents(router, room, pending->message, 1, pending);
         room_note_participant(router, room, submit->sender);
+        buffer_deinit(&minted);
     }
 }
 

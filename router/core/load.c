@@ -96,13 +96,16 @@ static void load_recent(void *context, const struct message_record *record)
         record->id.length != UUID_TEXT_LENGTH) {
         return;
     }
-    struct dedupe_entry entry = {.key = dedupe_key_of(router->dedupe, record->room, record->sender,
-                                                      record->client_message_id),
-                                 .seq = record->seq,
-                                 .epoch = room->epoch,
-                                 .created_at = record->created_at,
-                                 .no_agent = record->kind == MESSAGE_KIND_UNANSWERED,
-                                 .is_committed = true};
+    bool is_submitted = record->kind == MESSAGE_KIND_AGENT; /* under its own id, in any room */
+    struct dedupe_entry entry = {
+        .key = is_submitted ? dedupe_key_of(router->dedupe, 0, SLICE_EMPTY, record->id)
+                            : dedupe_key_of(router->dedupe, record->room, record->sender,
+                                            record->client_message_id),
+        .seq = record->seq,
+        .epoch = room->epoch,
+        .created_at = record->created_at,
+        .no_agent = record->kind == MESSAGE_KIND_UNANSWERED,
+        .is_committed = true};
     memcpy(entry.id, record->id.data, UUID_TEXT_LENGTH);
     load_question(room, record, &entry);
     if (dedupe_find(router->dedupe, entry.key) == NULL) {

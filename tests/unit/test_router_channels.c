@@ -201,17 +201,23 @@ static void test_the_same_channel_is_made_once(void **state)
     assert_int_equal(fixture->store.room_count, 1);
 }
 
-static void submit(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
-                   const char *room)
+static void submit_as(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
+                      const char *room, struct slice id)
 {
     struct bus_message message = {.type = BUS_SUBMIT,
                                   .submit = {.request = request,
                                              .room = text(room),
-                                             .id = text(REPLY_ID),
+                                             .id = id,
                                              .sender = text("agent"),
                                              .in_reply_to = text(OTHER_ID),
                                              .body = text("\"text\":\"hi\"")}};
     say(fixture, edge, &message);
+}
+
+static void submit(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
+                   const char *room)
+{
+    submit_as(fixture, edge, request, room, text(REPLY_ID));
 }
 
 static void test_a_submitted_id_is_taken_once_in_all_rooms(void **state)
@@ -227,8 +233,11 @@ static void test_a_submitted_id_is_taken_once_in_all_rooms(void **state)
     assert_int_equal(fixture->store.message_count, 2);
     restart_router(fixture);
     edge = edge_new(fixture, "edgeB1");
-    submit(fixture, edge, 5, "other");
-    assert_int_equal(done_of(edge)->error, ERROR_CONFLICT);
+    submit_as(fixture, edge, 5, "other", fixture->store.messages[0].id);
+    assert_int_equal(done_of(edge)->error, ERROR_CONFLICT); /* somebody else's */
+    submit(fixture, edge, 6, "r");
+    assert_int_equal(done_of(edge)->error, 0); /* the same once more, as the edge repeats it */
+    assert_true(done_of(edge)->is_duplicate);
     assert_int_equal(fixture->store.message_count, 2);
 }
 
