@@ -32,7 +32,8 @@ static void write_since(struct client *client, const struct attendance *attendan
     const struct stored_message *last =
         oracle_message_at(client->oracle, attendance->epoch, attendance->cursor,
                           (unsigned)(attendance - client->rooms));
-    if (last != NULL && happens(client, 300)) {
+    /* What is deleted meanwhile nobody can go on from: only replies are. */
+    if (last != NULL && happens(client, 300) && last->record.kind == MESSAGE_KIND_USER) {
         buffer_append_string(out, ",\"since\":");
         json_write_string(out, oracle_id_of(last));
         return;

@@ -186,6 +186,15 @@ static void on_chunk(struct client *client, struct slice object)
     }
 }
 
+static void on_room_event(struct client *client, struct slice object)
+{
+    int room = room_of(client, object);
+    if (room >= 0) {
+        oracle_told_event(client->oracle, client, (unsigned)room,
+                          text_of(client, object, "eventId"));
+    }
+}
+
 static void on_complete(struct client *client, struct slice object)
 {
     oracle_completed(client->oracle, client, text_of(client, object, "messageId"),
@@ -210,7 +219,8 @@ static const struct {
     {"messageAck", on_message_ack},     {"messageError", on_message_error},
     {"userJoined", on_user_joined},     {"userLeft", on_user_left},
     {"messageStreamChunk", on_chunk},   {"messageComplete", on_complete},
-    {"controlMessage", on_control},
+    {"controlMessage", on_control},     {"messageUpdated", on_room_event},
+    {"messageDeleted", on_room_event},
 };
 
 void client_receive_event(struct client *client, struct slice name, struct slice argument)

@@ -46,7 +46,7 @@ void memory_store_deinit(struct memory_store *store)
 
 /* --- looking up ------------------------------------------------------------------------------- */
 
-static struct stored_room *room_of(struct memory_store *store, uint64_t number)
+struct stored_room *memory_store_room_numbered(struct memory_store *store, uint64_t number)
 {
     struct stored_room *room;
     HASH_FIND(hh, store->rooms, &number, sizeof(number), room);
@@ -89,7 +89,7 @@ size_t memory_store_after(const struct stored_room *room, uint64_t seq)
 
 static bool is_taken(struct memory_store *store, const struct message_record *message)
 {
-    struct stored_room *room = room_of(store, message->room);
+    struct stored_room *room = memory_store_room_numbered(store, message->room);
     if (memory_store_message(store, message->id) != NULL) {
         return true;
     }
@@ -132,7 +132,7 @@ static struct slice keep(struct memory_store *store, struct slice slice)
 
 static struct stored_room *room_obtain(struct memory_store *store, uint64_t number)
 {
-    struct stored_room *room = room_of(store, number);
+    struct stored_room *room = memory_store_room_numbered(store, number);
     if (room == NULL) {
         room = memory_allocate_zeroed(sizeof(*room));
         room->record.number = number;
@@ -199,6 +199,22 @@ static void add_message(struct memory_store *store, const struct message_record 
                     message);
 }
 
+/* Of a message that is there, and no event: else nothing, as a statement that matches no row. */
+static void change_message(struct memory_store *store, const struct store_operation *operation)
+{
+    const struct message_record *change = &operation->message;
+    struct stored_message *message = memory_store_message(store, change->id);
+    if (message == NULL || message->room->record.number != change->room || message->is_deleted ||
+        message->record.kind == MESSAGE_KIND_EVENT) {
+        return;
+    }
+    if (operation->type == STORE_DELETE_MESSAGE) {
+        message->is_deleted = true;
+    } else {
+        message->record.body = keep(store, change->body);
+    }
+}
+
 static void add_job(struct memory_store *store, const struct job_record *record)
 {
     struct stored_job *job = memory_allocate_zeroed(sizeof(*job));
@@ -258,6 +274,10 @@ static void apply(struct memory_store *store, const struct store_operation *oper
     case STORE_ADD_MESSAGE:
         add_message(store, &operation->message);
         break;
+    case STORE_REPLACE_MESSAGE:
+    case STORE_DELETE_MESSAGE:
+        change_message(store, operation);
+        break;
     case STORE_ADD_JOB:
         add_job(store, &operation->job);
         break;
@@ -291,157 +311,6 @@ int memory_store_commit(struct memory_store *store, struct store_batch *batch)
         }
     }
     return 0;
-}
-
-/* --- querying --------------------------------------------------------------------------------- */
-
-static struct slice copy(struct store_page *page, struct slice slice)
-{
-    return arena_copy(&page->arena, slice);
-}
-
-static void page_add(struct store_page *page, const struct stored_message *message)
-{
-    struct message_record *own = &page->messages[page->count++];
-    *own = message->record;
-    own->id = copy(page, own->id);
-    own->sender = copy(page, own->sender);
-    own->client_message_id = copy(page, own->client_message_id);
-    own->in_reply_to = copy(page, own->in_reply_to);
-    own->body = copy(page, own->body);
-}
-
-/* Messages from <= position < until of a room, at most `limit` from either end. */
-static void page_of(struct store_page *page, const struct stored_room *room, size_t from,
-                    size_t until, size_t limit, bool newest_first)
-{
-    size_t bytes = 0;
-    size_t count = until - from < limit ? until - from : limit;
-    page->complete = count == until - from;
-    page->messages = arena_allocate(&page->arena, (count + 1) * sizeof(*page->messages));
-    for (size_t i = 0; i < count; i++) {
-        size_t at = newest_first ? until - 1 - i : from + i;
-        if (bytes > STORE_PAGE_BYTES_MAX) {
-            page->complete = false;
-            return;
-        }
-        bytes += room->messages[at]->record.body.length;
-        page_add(page, room->messages[at]);
-    }
-}
-
-/* The first position at which the room's messages have reached that time. */
-static size_t reaches(const struct stored_room *room, int64_t time)
-{
-    size_t at = 0;
-    while (at < room->count && room->messages[at]->record.created_at < time) {
-        at++;
-    }
-    return at;
-}
-
-static size_t after_position(const struct stored_room *room, uint64_t position)
-{
-    size_t at = room->count;
-    while (at > 0 && room->messages[at - 1]->record.position > position) {
-        at--;
-    }
-    return at;
-}
-
-static int64_t time_at(const struct stored_room *room, size_t position)
-{
-    return room->messages[position]->record.created_at;
-}
-
-static void history(struct store_page *page, const struct stored_room *room,
-                    const struct store_query *query)
-{
-    size_t from = query->after_ms == 0 ? 0 : reaches(room, query->after_ms + 1);
-    size_t until = query->before_ms == 0 ? room->count : reaches(room, query->before_ms);
-    bool newest_first = query->after_ms == 0;
-    size_t limit = query->limit;
-    until = until < from ? from : until;
-    while (limit > 0 && limit < until - from &&
-           time_at(room, newest_first ? until - limit : from + limit - 1) ==
-               time_at(room, newest_first ? until - limit - 1 : from + limit)) {
-        limit++; /* those of one time stay together */
-    }
-    page_of(page, room, from, until, limit, newest_first);
-    for (size_t i = 0; query->after_ms != 0 && i < page->count / 2; i++) {
-        struct message_record swap = page->messages[i];
-        page->messages[i] = page->messages[page->count - 1 - i];
-        page->messages[page->count - 1 - i] = swap;
-    }
-}
-
-static void answer_message(struct memory_store *store, struct store_page *page, const char *id)
-{
-    struct stored_message *message = memory_store_message(store, slice_of_string(id));
-    page->found = message != NULL;
-    page->complete = true;
-    page->messages = arena_allocate(&page->arena, sizeof(*page->messages));
-    if (page->found) {
-        page_add(page, message);
-    }
-}
-
-static void answer_after_id(struct memory_store *store, struct store_page *page,
-                            const struct stored_room *room, const struct store_query *query)
-{
-    struct stored_message *message = memory_store_message(store, slice_of_string(query->id));
-    page->found = message != NULL && message->room == room;
-    if (page->found) {
-        page_of(page, room, memory_store_after(room, message->record.seq), room->count,
-                query->limit, false);
-    }
-}
-
-struct store_page *memory_store_query(struct memory_store *store, const struct store_query *query)
-{
-    static const struct stored_room nothing = {.count = 0};
-    const struct stored_room *known = room_of(store, query->room);
-    const struct stored_room *room = known == NULL ? &nothing : known;
-    struct store_page *page = store_page_new(query);
-    page->found = true;
-    switch (query->type) {
-    case STORE_QUERY_AFTER_SEQ:
-        page_of(page, room, memory_store_after(room, query->after_seq), room->count, query->limit,
-                false);
-        break;
-    case STORE_QUERY_AFTER_ID:
-        answer_after_id(store, page, room, query);
-        break;
-    case STORE_QUERY_AFTER_TIME:
-        page_of(page, room, reaches(room, query->after_ms + 1), room->count, query->limit, false);
-        break;
-    case STORE_QUERY_HISTORY:
-        history(page, room, query);
-        break;
-    case STORE_QUERY_MESSAGE:
-        answer_message(store, page, query->id);
-        break;
-    case STORE_QUERY_AFTER_POSITION:
-        page_of(page, room, after_position(room, query->after_seq), room->count, query->limit,
-                false);
-        break;
-    case STORE_QUERY_SESSION:
-        memory_sessions_answer(&store->sessions, page, query->id);
-        break;
-    case STORE_QUERY_LAST_SESSION:
-    case STORE_QUERY_PARTICIPANTS:
-    case STORE_QUERY_ID_TAKEN:
-    case STORE_QUERY_SEARCH:
-    case STORE_QUERY_ROOMS:
-    case STORE_QUERY_ROOMS_OF:
-    case STORE_QUERY_RUNS:
-    case STORE_QUERY_AGENT_HISTORY:
-    case STORE_QUERY_RECORD:
-    case STORE_QUERY_RECORDS:
-        page->complete = true; /* asked by nobody in a simulation */
-        break;
-    }
-    return page;
 }
 
 /* --- loading ---------------------------------------------------------------------------------- */
@@ -504,7 +373,7 @@ void memory_store_load(struct memory_store *store, struct store_loader *loader)
     HASH_SORT(store->messages, by_arrival);
     HASH_ITER (hh, store->messages, message, next_message) {
         loader->last_position = message->record.position;
-        if (message->record.created_at > loader->recent_since) {
+        if (message->record.created_at > loader->recent_since && !message->is_deleted) {
             struct message_record recent = message->record;
             recent.body = SLICE_EMPTY;
             loader->recent(loader->context, &recent);

@@ -26,6 +26,8 @@ struct stored_message {
     struct message_record record;
     struct stored_room *room;
     uint64_t arrival;  /* 1 for the first one ever stored */
+    bool is_deleted;   /* no query finds it; kept for the oracle */
+    bool is_called;    /* somebody has asked to change it */
     void *notes;       /* the oracle's */
     UT_hash_handle hh; /* by id */
 };
@@ -64,6 +66,7 @@ void memory_store_load(struct memory_store *store, struct store_loader *loader);
 
 struct stored_message *memory_store_message(struct memory_store *store, struct slice id);
 struct stored_room *memory_store_room(struct memory_store *store, struct slice id);
+struct stored_room *memory_store_room_numbered(struct memory_store *store, uint64_t number);
 /*
  * The position of the first message with a seq above this one; the room's count when there is none.
  */

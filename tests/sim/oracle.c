@@ -158,6 +158,15 @@ static void reply_committed(struct oracle *oracle, struct stored_message *messag
     oracle->replied++;
 }
 
+/* What somebody said over HTTP, or did: under an id of theirs. */
+static void call_committed(struct oracle *oracle, const struct stored_message *message)
+{
+    if (!callers_know(oracle->callers, message->record.id)) {
+        world_fail(oracle->world, "committed", "nobody asked for %.*s",
+                   (int)message->record.id.length, message->record.id.data);
+    }
+}
+
 static bool goes_back_in_time(const struct stored_message *message)
 {
     const struct stored_room *room = message->room;
@@ -168,7 +177,9 @@ static bool goes_back_in_time(const struct stored_message *message)
 void oracle_committed(void *context, struct stored_message *message)
 {
     struct oracle *oracle = context;
-    struct note *note = note_new(oracle, message);
+    bool is_event = message->record.kind == MESSAGE_KIND_EVENT;
+    struct note *note =
+        is_event ? memory_allocate_zeroed(sizeof(*note)) : note_new(oracle, message);
     message->notes = note;
     world_tell(oracle->world, "stored: %s seq %llu %.*s \"%.*s\"",
                message->room->has_row ? message->room->record.id.data : "?",
@@ -179,6 +190,9 @@ void oracle_committed(void *context, struct stored_message *message)
     }
     if (!message->room->has_row) {
         world_fail(oracle->world, "committed", "a message is stored in a room that is not");
+    } else if (is_event || (message->record.kind == MESSAGE_KIND_AGENT &&
+                            message->record.in_reply_to.length == 0)) {
+        call_committed(oracle, message);
     } else if (message->record.kind == MESSAGE_KIND_AGENT) {
         reply_committed(oracle, message, note);
     } else {
@@ -204,6 +218,17 @@ const struct stored_message *oracle_message_at(const struct oracle *oracle, uint
     size_t at = memory_store_after(stored, seq - 1);
     bool is_there = at < stored->count && stored->messages[at]->record.seq == seq;
     return is_there ? stored->messages[at] : NULL;
+}
+
+bool oracle_is_text_of(const struct stored_message *message, struct slice text)
+{
+    struct buffer member = BUFFER_EMPTY;
+    json_write_string_member(&member, "text", text);
+    const struct slice body = message->record.body;
+    bool is_now =
+        member.length > 0 && memmem(body.data, body.length, member.data, member.length) != NULL;
+    buffer_deinit(&member);
+    return is_now || slice_equals(note_of(message)->text, text);
 }
 
 struct slice oracle_id_of(const struct stored_message *message)

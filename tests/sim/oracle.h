@@ -17,6 +17,7 @@
 #ifndef TESTS_SIM_ORACLE_H
 #define TESTS_SIM_ORACLE_H
 
+#include "tests/sim/callers.h"
 #include "tests/sim/client.h"
 #include "tests/sim/memory_store.h"
 
@@ -48,9 +49,10 @@ struct oracle {
     int64_t grace;
     int64_t replay_max;
     int64_t recovery_window;
-    int64_t job_attempts;       /* bridges that one question may cost */
-    int64_t bridge_deaths;      /* until the end */
-    const struct actor *router; /* borrows: a new one has to learn first */
+    int64_t job_attempts;          /* bridges that one question may cost */
+    int64_t bridge_deaths;         /* until the end */
+    const struct actor *router;    /* borrows: a new one has to learn first */
+    const struct callers *callers; /* borrows */
     struct holding holdings[ROOMS_MAX][ENTITIES_MAX];
     size_t acked, replied, replayed, recovered;
 };
@@ -93,6 +95,10 @@ struct told_message {
 };
 void oracle_told(struct oracle *oracle, struct client *client, unsigned room,
                  const struct told_message *told);
+
+/* messageUpdated or messageDeleted: an event of the room in its place among the messages. */
+void oracle_told_event(struct oracle *oracle, struct client *client, unsigned room,
+                       struct slice id);
 
 struct told_ack {
     struct slice id;

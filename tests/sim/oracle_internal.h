@@ -44,11 +44,25 @@ static inline struct stored_room *room_at(const struct oracle *oracle, unsigned 
     return memory_store_room(oracle->store, slice_of_string(room_name(room)));
 }
 
-/* Messages of a room with a seq above `after`, up to `through`. */
+/* Messages of a room with a seq above `after`, up to `through`; those deleted are among them. */
 static inline size_t count_between(const struct stored_room *room, uint64_t after, uint64_t through)
 {
     return room == NULL ? 0 : memory_store_after(room, through) - memory_store_after(room, after);
 }
+
+/* Only those that are there still. */
+static inline size_t count_lasting(const struct stored_room *room, uint64_t after, uint64_t through)
+{
+    size_t count = 0;
+    size_t until = room == NULL ? 0 : memory_store_after(room, through);
+    for (size_t at = room == NULL ? 0 : memory_store_after(room, after); at < until; at++) {
+        count += !room->messages[at]->is_deleted;
+    }
+    return count;
+}
+
+/* Is that what the message says, or said before it was edited? */
+bool oracle_is_text_of(const struct stored_message *message, struct slice text);
 
 int oracle_agent_of(const struct oracle *oracle, struct slice id); /* -1: none of ours */
 

@@ -65,8 +65,10 @@ void oracle_controlled(struct oracle *oracle, struct client *client, unsigned ro
 void oracle_completed(struct oracle *oracle, const struct client *client, struct slice reply,
                       bool has_succeeded)
 {
-    bool is_stored = memory_store_message(oracle->store, reply) != NULL;
-    if (has_succeeded != is_stored) {
+    const struct stored_message *stored = memory_store_message(oracle->store, reply);
+    bool is_stored = stored != NULL;
+    bool is_gone = is_stored && stored->is_deleted; /* an edge that was away finds nothing of it */
+    if (has_succeeded != is_stored && !is_gone) {
         world_fail(oracle->world, "reply", "%s is told that %.*s has %s, and it is %s",
                    client->name, (int)reply.length, reply.data,
                    has_succeeded ? "succeeded" : "failed", is_stored ? "there" : "not there");

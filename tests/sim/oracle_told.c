@@ -10,8 +10,10 @@ static void check_replay(struct oracle *oracle, struct client *client, unsigned 
     struct world *world = oracle->world;
     struct attendance *attendance = &client->rooms[room];
     size_t missed = count_between(room_at(oracle, room), attendance->cursor, told->seq);
+    size_t least = count_lasting(room_at(oracle, room), attendance->cursor, told->seq);
     bool is_other_line = attendance->epoch != told->epoch && attendance->cursor > 0;
-    if (told->is_complete && (is_other_line || told->replay_count != missed)) {
+    if (told->is_complete &&
+        (is_other_line || told->replay_count > missed || told->replay_count < least)) {
         world_fail(world, "replay", "%s missed %zu of %s and is promised %zu", client->name, missed,
                    room_name(room), told->replay_count);
     } else if (!told->is_complete && !is_other_line && missed <= (size_t)oracle->replay_max &&
@@ -50,7 +52,7 @@ void oracle_joined(struct oracle *oracle, struct client *client, unsigned room,
     attendance->may_be_in = false;
     if (is_again || was_begun) {
         if (attendance->cursor < told->seq && attendance->epoch == told->epoch &&
-            count_between(stored, attendance->cursor, told->seq) > 0) {
+            count_lasting(stored, attendance->cursor, told->seq) > 0) {
             world_fail(oracle->world, "order", "%s is at %llu of %s, which was said to %llu",
                        client->name, (unsigned long long)attendance->cursor, room_name(room),
                        (unsigned long long)told->seq);
@@ -85,7 +87,7 @@ static struct stored_message *check_stored(struct oracle *oracle, const struct c
     if (message == NULL || message->room != room_at(oracle, room) ||
         message->record.seq != told->seq || message->room->record.epoch != told->epoch ||
         !slice_equals(message->record.sender, told->sender) ||
-        !slice_equals(note_of(message)->text, told->text) ||
+        !oracle_is_text_of(message, told->text) ||
         !slice_equals(message->record.in_reply_to, told->in_reply_to)) {
         world_fail(oracle->world, "committed", "%s is told %.*s of %s, seq %llu, as it is not",
                    client->name, (int)told->id.length, told->id.data, room_name(room),
@@ -134,6 +136,10 @@ static void told_in_order(struct oracle *oracle, struct client *client, unsigned
     struct attendance *attendance = &client->rooms[room];
     struct stored_room *stored = message->room;
     size_t at = memory_store_after(stored, attendance->cursor);
+    while (at < stored->count && stored->messages[at] != message &&
+           stored->messages[at]->is_deleted) {
+        at++; /* it was gone before it could be told */
+    }
     bool is_replayed = attendance->replay_left > 0;
     if (told->is_replay != is_replayed) {
         world_fail(oracle->world, "replay", "%s gets %.*s of %s %s", client->name,
@@ -171,7 +177,35 @@ void oracle_told(struct oracle *oracle, struct client *client, unsigned room,
     } else {
         told_in_order(oracle, client, room, message, told);
     }
-    oracle_check_assembly(oracle, client, room, told);
+    if (slice_equals(note_of(message)->text, told->text)) {
+        oracle_check_assembly(oracle, client, room, told);
+    }
+}
+
+void oracle_told_event(struct oracle *oracle, struct client *client, unsigned room, struct slice id)
+{
+    struct attendance *attendance = &client->rooms[room];
+    struct stored_message *event = memory_store_message(oracle->store, id);
+    if (event == NULL || event->record.kind != MESSAGE_KIND_EVENT ||
+        event->room != room_at(oracle, room)) {
+        world_fail(oracle->world, "committed", "%s is told of %.*s in %s, as it is not",
+                   client->name, (int)id.length, id.data, room_name(room));
+        return;
+    }
+    if (attendance->may_be_in && !attendance->has_cursor && client->is_catching_up) {
+        oracle_begin_at(client, room, event);
+    }
+    if (attendance->state != ATTENDANCE_IN &&
+        !(attendance->may_be_in && attendance->has_cursor && client->is_catching_up)) {
+        world_fail(oracle->world, "stranger", "%s is told of %.*s in %s", client->name,
+                   (int)id.length, id.data, room_name(room));
+        return;
+    }
+    struct told_message told = {.id = id,
+                                .seq = event->record.seq,
+                                .epoch = event->room->record.epoch,
+                                .is_replay = attendance->replay_left > 0}; /* it is not marked */
+    told_in_order(oracle, client, room, event, &told);
 }
 
 /* --- acknowledgements ------------------------------------------------------------------------- */

@@ -205,6 +205,9 @@ static void make(struct simulation *simulation)
     make_bridges(simulation);
     make_channel(simulation);
     make_clients(simulation);
+    callers_init(&simulation->callers, &simulation->world, &simulation->store, simulation->edges,
+                 simulation->edge_count);
+    simulation->oracle.callers = &simulation->callers;
     simulation->store.committed = oracle_committed;
     simulation->store.context = &simulation->oracle;
 }
@@ -224,6 +227,7 @@ static void unmake(struct simulation *simulation)
         client_deinit(&simulation->clients[i]);
     }
     connections_destroy(&simulation->connections);
+    callers_deinit(&simulation->callers);
     memory_store_deinit(&simulation->store);
     agents_destroy(&simulation->agents);
 }
@@ -257,6 +261,7 @@ static void begin(struct simulation *simulation)
     for (size_t i = 0; i < simulation->client_count; i++) {
         client_begin(&simulation->clients[i], draw(simulation, 0, 1500));
     }
+    callers_begin(&simulation->callers);
     faults_begin(simulation);
 }
 
@@ -287,6 +292,11 @@ static bool is_settled(const struct simulation *simulation, const char **who, co
         if (!client_is_settled(&simulation->clients[i], what)) {
             return false;
         }
+    }
+    *who = "who calls over HTTP";
+    *what = "answered";
+    if (!callers_are_settled(&simulation->callers)) {
+        return false;
     }
     *who = "the cluster";
     *what = "done with its questions";
