@@ -274,17 +274,10 @@ static bool start_bus(struct application *application, char *reason, size_t size
     return application->router != NULL;
 }
 
-static bool start_clients(struct application *application, char *reason, size_t size)
+/* What is behind the sockets of clients. */
+static void start_sessions(struct application *application)
 {
     struct edge_options *options = &application->options;
-    struct uv_loop_s *loop = &application->process.loop;
-    if (auth_is_required(application->auth)) {
-        options->chat.auth = application->auth;
-        options->engineio_http.takes_credentials = true;
-    }
-    guard_init(&application->guard, application->auth, options->engineio_http.trusted_proxies,
-               &options->engineio.cors, &options->api_rate, &options->key_rate,
-               &options->upload_rate);
     options->chat.edge_name = application->name;
     options->chat.incarnation = slice_of_string(application->incarnation);
     application->chat = chat_new(&options->chat, &application->ids);
@@ -300,16 +293,40 @@ static bool start_clients(struct application *application, char *reason, size_t 
                                    .held_max = options->session.outbox_max_bytes};
     application->moves = moves_new(&moves, application->sessions, application->peers,
                                    application->uplink, &application->ids);
+}
+
+static bool start_rest(struct application *application, char *reason, size_t size)
+{
+    struct edge_options *options = &application->options;
     options->rest.auth = application->auth;
     application->rest = rest_new(&options->rest, application->chat, application->uplink,
                                  &application->ids, clock_monotonic_ms());
     rest_set_wall_clock(application->rest, wall_clock, NULL);
     if (options->media.directory != NULL) {
-        application->media = media_new(loop, &options->media, &application->ids, reason, size);
+        application->media =
+            media_new(&application->process.loop, &options->media, &application->ids, reason, size);
         if (application->media == NULL) {
             return false;
         }
         rest_set_media(application->rest, application->media);
+    }
+    return true;
+}
+
+static bool start_clients(struct application *application, char *reason, size_t size)
+{
+    struct edge_options *options = &application->options;
+    struct uv_loop_s *loop = &application->process.loop;
+    if (auth_is_required(application->auth)) {
+        options->chat.auth = application->auth;
+        options->engineio_http.takes_credentials = true;
+    }
+    guard_init(&application->guard, application->auth, options->engineio_http.trusted_proxies,
+               &options->engineio.cors, &options->api_rate, &options->key_rate,
+               &options->upload_rate);
+    start_sessions(application);
+    if (!start_rest(application, reason, size)) {
+        return false;
     }
     application->websockets =
         websocket_server_new(loop, application->sessions, options->session.max_http_buffer_size,
