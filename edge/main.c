@@ -1,198 +1,25 @@
 /*
  * The edge process: the listener and what it feeds (HTTP, WebSockets, sessions, chat, REST), the
  * uplink to the router and the relays to other edges. Every main.c of the cluster reads in this
- * order: options (here in options.h), construction, events, stopping.
+ * order: options (here in options.h), construction, events, stopping. What the parts say to each
+ * other is in application.c.
  */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "edge/chat/chat.h"
-#include "edge/drain.h"
-#include "edge/engineio_http.h"
-#include "edge/front.h"
-#include "edge/http/server.h"
-#include "edge/media/media.h"
+#include "edge/application.h"
 #include "edge/metrics.h"
-#include "edge/move.h"
-#include "edge/options.h"
-#include "edge/peer.h"
-#include "edge/peer_sockets.h"
-#include "edge/rest/rest.h"
-#include "edge/session/socket.h"
-#include "edge/uplink.h"
-#include "edge/websocket.h"
 #include "proto/base/log.h"
 #include "proto/base/options.h"
-#include "proto/base/process.h"
 #include "proto/base/version.h"
-#include "proto/bus/log_feed.h"
-#include "proto/bus/socket.h"
 
 /* --- construction ----------------------------------------------------------------------------- */
-
-enum stop_state { STOP_NOT, STOP_DRAINING, STOP_DONE };
-
-struct application {
-    struct edge_options options;
-    struct process process;
-    struct id_source ids;
-    char incarnation[INCARNATION_LENGTH + 1];
-    struct log_feed logs;
-    char name[64];
-    char advertised[512];
-    struct chat *chat;
-    struct session_table *sessions;
-    struct uplink *uplink;
-    struct bus_socket *router;
-    struct peer_sockets *peer_sockets;
-    struct peers *peers;
-    struct moves *moves;
-    struct rest *rest;
-    struct media *media;
-    struct websocket_server *websockets;
-    struct engineio_http engineio;
-    struct static_site *site;
-    struct static_site *client;
-    struct auth *auth;
-    struct guard guard;
-    struct front front;
-    struct http_server *http;
-    uv_timer_t flush_timer;
-    int64_t next_flush_us;
-    enum stop_state stop;
-    int64_t stop_deadline;
-    struct drain drain;
-    struct isolation isolation;
-};
 
 static int64_t wall_clock(void *context)
 {
     (void)context;
     return clock_wall_ms();
-}
-
-static bool uplink_transmit(void *context, struct slice header, struct slice body)
-{
-    struct application *application = context;
-    return application->router != NULL &&
-           bus_socket_send(application->router, SLICE_EMPTY, header, body);
-}
-
-static uint64_t uplink_synchronise(void *context, int64_t now)
-{
-    struct application *application = context;
-    peers_unsettle(application->peers, now);
-    return chat_synchronise(application->chat, now);
-}
-
-static void uplink_deliver(void *context, const struct bus_message *message, int64_t now)
-{
-    struct application *application = context;
-    if (message->type == BUS_PEERS) {
-        peers_update(application->peers, &message->peers, now);
-    } else if (message->type == BUS_MARKED) {
-        moves_marked(application->moves, message->marked.move, now);
-    } else {
-        chat_deliver(application->chat, message, now);
-    }
-}
-
-static const struct uplink_operations uplink_operations = {uplink_transmit, uplink_synchronise,
-                                                           uplink_deliver};
-
-static void received_from_router(void *context, struct slice peer, struct slice frame)
-{
-    struct application *application = context;
-    (void)peer;
-    uplink_receive(application->uplink, frame, clock_monotonic_ms());
-}
-
-static void peers_connect(void *context, struct slice incarnation, struct slice address)
-{
-    struct application *application = context;
-    peer_sockets_connect(application->peer_sockets, incarnation, address);
-}
-
-static void peers_disconnect(void *context, struct slice incarnation)
-{
-    struct application *application = context;
-    if (application->moves != NULL) {
-        moves_edge_gone(application->moves, incarnation, clock_monotonic_ms());
-    }
-    peer_sockets_disconnect(application->peer_sockets, incarnation);
-}
-
-static bool peers_transmit(void *context, struct slice incarnation, struct slice header,
-                           struct slice body)
-{
-    struct application *application = context;
-    return peer_sockets_transmit(application->peer_sockets, incarnation, header, body);
-}
-
-static bool peers_answer_back(void *context, struct slice routing_id, struct slice header,
-                              struct slice body)
-{
-    struct application *application = context;
-    return peer_sockets_answer(application->peer_sockets, routing_id, header, body);
-}
-
-static void peers_serve(void *context, const struct relay_request *request,
-                        struct poll_exchange *exchange, int64_t now)
-{
-    struct application *application = context;
-    engineio_relayed_request(application->sessions, request, exchange, now);
-}
-
-static void peers_gone(void *context, struct poll_exchange *exchange, int64_t now)
-{
-    struct application *application = context;
-    session_exchange_gone(application->sessions, exchange, now);
-}
-
-static void peers_move(void *context, struct slice routing_id, const struct bus_message *message,
-                       int64_t now)
-{
-    struct application *application = context;
-    moves_receive(application->moves, routing_id, message, now);
-}
-
-static void peers_recalled(void *context, struct poll_exchange *exchange, int64_t now)
-{
-    struct application *application = context;
-    session_exchange_recall(application->sessions, exchange, now);
-}
-
-static const struct peers_operations peers_operations = {
-    peers_connect, peers_disconnect, peers_transmit, peers_answer_back,
-    peers_serve,   peers_gone,       peers_recalled, peers_move};
-
-static bool relay(void *context, const struct relay_request *request,
-                  struct poll_exchange *exchange)
-{
-    struct application *application = context;
-    return peers_relay(application->peers, request, exchange, clock_monotonic_ms());
-}
-
-static void relay_gone(void *context, struct poll_exchange *exchange)
-{
-    struct application *application = context;
-    peers_exchange_gone(application->peers, exchange);
-}
-
-static bool can_move(void *context, struct slice sid)
-{
-    struct application *application = context;
-    return application->options.session.allow_upgrades && peers_knows(application->peers, sid);
-}
-
-static const struct relay_operations relay_operations = {relay, relay_gone, can_move};
-
-static bool begin_move(void *context, struct slice sid, int revision, struct websocket *websocket,
-                       int64_t now)
-{
-    struct application *application = context;
-    return moves_begin(application->moves, sid, revision, websocket, now);
 }
 
 static bool is_ready(void *context, const char **reason)
@@ -265,12 +92,12 @@ static bool start_bus(struct application *application, char *reason, size_t size
         .incarnation = slice_of_string(application->incarnation),
         .deadline = options->session.ping_interval + options->session.ping_timeout,
         .relays_max = options->relays_max};
-    application->uplink = uplink_new(&options->uplink, &uplink_operations, application,
+    application->uplink = uplink_new(&options->uplink, &application_uplink_operations, application,
                                      &application->ids, &self, now);
-    application->peers = peers_new(&peers_settings, &peers_operations, application);
+    application->peers = peers_new(&peers_settings, &application_peers_operations, application);
     peer_sockets_set_peers(application->peer_sockets, application->peers);
     application->router = bus_socket_new(loop, BUS_SOCKET_DEALER, options->router,
-                                         received_from_router, application, reason, size);
+                                         application_receive, application, reason, size);
     return application->router != NULL;
 }
 
@@ -334,11 +161,11 @@ static bool start_clients(struct application *application, char *reason, size_t 
     if (application->websockets == NULL || !open_sites(application, reason, size)) {
         return false;
     }
-    struct websocket_guests guests = {application, begin_move};
+    struct websocket_guests guests = {application, application_begin_move};
     websocket_server_set_guests(application->websockets, &guests);
     engineio_http_init(&application->engineio, application->sessions, application->websockets,
                        application->incarnation, &options->engineio_http);
-    engineio_http_set_relay(&application->engineio, &relay_operations, application);
+    engineio_http_set_relay(&application->engineio, &application_relay_operations, application);
     application->front = (struct front){.engineio = &application->engineio,
                                         .rest = application->rest,
                                         .guard = &application->guard,
