@@ -64,11 +64,7 @@ void attach_receive(struct peer *peer, const struct bus_message *message)
     } else {
         struct store_query query = {.type = STORE_QUERY_MESSAGE, .limit = 1};
         memcpy(query.id, attach->id.data, attach->id.length);
-        struct question *question = router_ask(router, QUESTION_RUN, &query);
-        question->origin = text_copy(text_slice(&peer->incarnation));
-        question->request = attach->request;
-        question->room = room->number;
-        question->trace = message->trace;
+        peer_ask(peer, QUESTION_RUN, message, attach->request, &query)->room = room->number;
     }
 }
 

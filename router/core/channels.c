@@ -90,11 +90,8 @@ static int fault_of_put(struct router *router, const struct bus_message *message
 
 static struct pending *pend(struct peer *peer, struct room *room, uint64_t request, uint64_t trace)
 {
-    struct pending *pending = router_pend(peer->router, PENDING_CHANNEL);
+    struct pending *pending = peer_pend(peer, PENDING_CHANNEL, request, trace);
     pending->room = room;
-    pending->origin = text_copy(text_slice(&peer->incarnation));
-    pending->request = request;
-    pending->trace = trace;
     return pending;
 }
 
@@ -277,11 +274,7 @@ static void ask(struct peer *peer, enum question_kind kind, uint64_t request,
                 const struct bus_message *message, struct store_query *query)
 {
     access_limit(peer->router, query, message->viewer);
-    struct question *question = router_ask(peer->router, kind, query);
-    question->origin = text_copy(text_slice(&peer->incarnation));
-    question->request = request;
-    question->trace = message->trace;
-    question->room = query->room;
+    peer_ask(peer, kind, message, request, query);
 }
 
 static void receive_get(struct peer *peer, const struct bus_message *message)

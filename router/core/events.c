@@ -43,12 +43,9 @@ static struct pending *append_once(struct peer *peer, struct room *room, struct 
         .key = key, .seq = stored->seq, .epoch = room->epoch, .created_at = stored->created_at};
     memcpy(entry.id, stored->id.data, UUID_TEXT_LENGTH);
     router->counters.dedupe_evicted += dedupe_add(router->dedupe, &entry);
-    struct pending *pending = router_pend(router, PENDING_MESSAGE);
+    struct pending *pending = peer_pend(peer, PENDING_MESSAGE, request, trace);
     pending->room = room;
     pending->message = stored;
-    pending->origin = text_copy(text_slice(&peer->incarnation));
-    pending->request = request;
-    pending->trace = trace;
     pending->key = key;
     return pending;
 }
@@ -181,10 +178,7 @@ static void receive_submit(struct peer *peer, const struct bus_message *message)
     }
     struct store_query query = {.type = STORE_QUERY_ID_TAKEN, .limit = 1};
     memcpy(query.id, submit->id.data, submit->id.length);
-    struct question *question = router_ask(router, QUESTION_SUBMIT, &query);
-    question->origin = text_copy(text_slice(&peer->incarnation));
-    question->request = submit->request;
-    question->trace = message->trace;
+    struct question *question = peer_ask(peer, QUESTION_SUBMIT, message, submit->request, &query);
     bus_encode(&question->replay.bytes, message);
 }
 

@@ -54,12 +54,9 @@ static void receive_receipt(struct peer *peer, const struct bus_message *message
     }
     struct store_query query = {.type = STORE_QUERY_MESSAGE, .limit = 1};
     memcpy(query.id, receipt->message_id.data, receipt->message_id.length);
-    struct question *question = router_ask(router, QUESTION_RECEIPT, &query);
-    question->origin = text_copy(text_slice(&peer->incarnation));
-    question->request = receipt->request;
+    struct question *question = peer_ask(peer, QUESTION_RECEIPT, message, receipt->request, &query);
     question->entity = text_copy(receipt->user);
     question->name = text_copy(receipt->status);
-    question->trace = message->trace;
 }
 
 static void receipt_answered(struct router *router, const struct question *question,
@@ -178,12 +175,8 @@ static void receive_history(struct peer *peer, const struct bus_message *message
                                 .after_ms = history->after,
                                 .limit = history->limit > HISTORY_LIMIT_MAX ? HISTORY_LIMIT_MAX
                                                                             : history->limit};
-    struct question *question = router_ask(router, QUESTION_HISTORY, &query);
-    question->origin = text_copy(text_slice(&peer->incarnation));
-    question->request = history->request;
-    question->room = room->number;
-    question->trace = message->trace;
-    question->is_forward = history->after > 0;
+    peer_ask(peer, QUESTION_HISTORY, message, history->request, &query)->is_forward =
+        history->after > 0;
 }
 
 static void ask_for_bridge(struct router *router, struct slice bridge, uint64_t request,
@@ -209,10 +202,7 @@ void lookup_receive_of_bridge(struct peer *peer, const struct bus_message *messa
         receive_history(peer, message);
         return;
     }
-    struct pending *pending = router_pend(router, PENDING_HISTORY);
-    pending->origin = text_copy(text_slice(&peer->incarnation));
-    pending->request = history->request;
-    pending->trace = message->trace;
+    struct pending *pending = peer_pend(peer, PENDING_HISTORY, history->request, message->trace);
     pending->room_number = room->number;
     pending->limit = limit;
 }
@@ -236,12 +226,7 @@ static void ask_for_page(struct peer *peer, enum question_kind kind, uint64_t re
         return;
     }
     access_limit(router, query, message->viewer);
-    struct question *question = router_ask(router, kind, query);
-    question->origin = text_copy(text_slice(&peer->incarnation));
-    question->viewer = text_copy(message->viewer);
-    question->request = request;
-    question->room = query->room;
-    question->trace = message->trace;
+    peer_ask(peer, kind, message, request, query);
 }
 
 static void receive_search(struct peer *peer, const struct bus_message *message)

@@ -312,6 +312,29 @@ void peer_count_link(const struct peer *peer, struct router_counters *counters)
     counters->frames_held += peer->link.frames_held;
 }
 
+struct question *peer_ask(struct peer *peer, enum question_kind kind,
+                          const struct bus_message *message, uint64_t request,
+                          struct store_query *query)
+{
+    struct question *question = router_ask(peer->router, kind, query);
+    question->origin = text_copy(text_slice(&peer->incarnation));
+    question->viewer = text_copy(message->viewer);
+    question->request = request;
+    question->trace = message->trace;
+    question->room = query->room;
+    return question;
+}
+
+struct pending *peer_pend(struct peer *peer, enum pending_kind kind, uint64_t request,
+                          uint64_t trace)
+{
+    struct pending *pending = router_pend(peer->router, kind);
+    pending->origin = text_copy(text_slice(&peer->incarnation));
+    pending->request = request;
+    pending->trace = trace;
+    return pending;
+}
+
 void peer_drop(struct peer *peer, const char *why)
 {
     struct router *router = peer->router;

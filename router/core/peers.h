@@ -51,6 +51,15 @@ void peer_receive(struct router *router, enum router_side side, struct slice rou
 /* Sends to one peer; one that cannot take it is given up and has to synchronise anew. */
 void peer_send_encoded(struct peer *peer, struct slice message);
 void peer_send(struct peer *peer, const struct bus_message *message);
+/*
+ * A question to the store, and what waits for the commit of the open batch, with who wants it
+ * noted: whatever this process has to say of it is for that peer.
+ */
+struct question *peer_ask(struct peer *peer, enum question_kind kind,
+                          const struct bus_message *message, uint64_t request,
+                          struct store_query *query);
+struct pending *peer_pend(struct peer *peer, enum pending_kind kind, uint64_t request,
+                          uint64_t trace);
 void peer_drop(struct peer *peer, const char *why); /* its members enter their grace period */
 void peer_count_link(const struct peer *peer, struct router_counters *counters); /* adds it up */
 void peers_reap(struct router *router);

@@ -36,10 +36,7 @@ static void answer_done(struct peer *peer, uint64_t request, uint64_t trace, int
 static struct pending *pend(struct peer *peer, enum pending_kind kind, uint64_t request,
                             uint64_t trace, const struct record_outcome *outcome)
 {
-    struct pending *pending = router_pend(peer->router, kind);
-    pending->origin = text_copy(text_slice(&peer->incarnation));
-    pending->request = request;
-    pending->trace = trace;
+    struct pending *pending = peer_pend(peer, kind, request, trace);
     pending->record = outcome;
     pending->at = peer->router->time.wall;
     return pending;
@@ -112,13 +109,8 @@ void records_stored(struct router *router, const struct pending *pending, int re
 static void ask(struct peer *peer, enum question_kind kind, uint64_t request,
                 const struct bus_message *message, struct store_query *query)
 {
-    struct router *router = peer->router;
-    query->now_ms = router->time.wall;
-    struct question *question = router_ask(router, kind, query);
-    question->origin = text_copy(text_slice(&peer->incarnation));
-    question->viewer = text_copy(message->viewer);
-    question->request = request;
-    question->trace = message->trace;
+    query->now_ms = peer->router->time.wall;
+    peer_ask(peer, kind, message, request, query);
 }
 
 static void copy_text(char *out, struct slice text)

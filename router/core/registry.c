@@ -133,11 +133,7 @@ static void receive_change(struct peer *peer, const struct bus_message *message)
     if (is_stopped) {
         work_cancel_agent(router, agent);
     }
-    struct pending *pending = router_pend(router, PENDING_AGENT);
-    pending->origin = text_copy(text_slice(&peer->incarnation));
-    pending->request = change->request;
-    pending->trace = message->trace;
-    pending->agent = agent;
+    peer_pend(peer, PENDING_AGENT, change->request, message->trace)->agent = agent;
 }
 
 void registry_stored(struct router *router, const struct pending *pending, int result)

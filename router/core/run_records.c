@@ -57,10 +57,7 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
     memcpy(query.id, list->agent.data, list->agent.length);
     memcpy(query.text, list->status.data, list->status.length);
     access_limit(router, &query, message->viewer);
-    struct question *question = router_ask(router, QUESTION_RUNS, &query);
-    question->origin = text_copy(text_slice(&peer->incarnation));
-    question->request = list->request;
-    question->trace = message->trace;
+    peer_ask(peer, QUESTION_RUNS, message, list->request, &query);
 }
 
 void run_records_answered(struct router *router, const struct question *question,
@@ -120,10 +117,7 @@ static void receive_delete(struct peer *peer, const struct bus_message *message)
         return;
     }
     store_batch_delete_job(router_batch(router), run->job, run->agent);
-    struct pending *pending = router_pend(router, PENDING_RUN_GONE);
-    pending->origin = text_copy(text_slice(&peer->incarnation));
-    pending->request = run->request;
-    pending->trace = message->trace;
+    peer_pend(peer, PENDING_RUN_GONE, run->request, message->trace);
 }
 
 void run_records_stored(struct router *router, const struct pending *pending, int result)

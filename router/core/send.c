@@ -60,11 +60,7 @@ void send_answer_duplicate(struct peer *peer, uint64_t request, uint64_t trace,
         answer_repeat(peer, request, trace, entry);
         return;
     }
-    struct pending *pending = router_pend(router, PENDING_DUPLICATE);
-    pending->origin = text_copy(text_slice(&peer->incarnation));
-    pending->request = request;
-    pending->trace = trace;
-    pending->key = entry->key;
+    peer_pend(peer, PENDING_DUPLICATE, request, trace)->key = entry->key;
 }
 
 const struct message_record *send_append(struct router *router, struct room *room,
@@ -118,7 +114,7 @@ static void accept_message(struct peer *peer, const struct bus_message *message,
     room_revive(router, room);
     const struct message_record *stored = send_append(router, room, &record);
     room_note_participant(router, room, send->sender);
-    struct pending *pending = router_pend(router, PENDING_MESSAGE);
+    struct pending *pending = peer_pend(peer, PENDING_MESSAGE, send->request, message->trace);
     asking_make_jobs(router, &asking, &choice, stored, text_slice(&peer->incarnation), pending);
     choice_deinit(&choice);
     struct dedupe_entry entry = {.key = key,
@@ -132,9 +128,6 @@ static void accept_message(struct peer *peer, const struct bus_message *message,
     router->counters.dedupe_evicted += dedupe_add(router->dedupe, &entry);
     pending->room = room;
     pending->message = stored;
-    pending->origin = text_copy(text_slice(&peer->incarnation));
-    pending->request = send->request;
-    pending->trace = message->trace;
     pending->no_agent = (uint8_t)answering;
     pending->key = key;
 }
