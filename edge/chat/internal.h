@@ -29,6 +29,7 @@
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
 #include "proto/wire/chat_event.h"
+#include "proto/wire/chat_packet.h"
 #include "proto/wire/recovery.h"
 
 struct chat_room;

@@ -38,6 +38,7 @@
 #include "proto/base/json.h"
 #include "proto/base/memory.h"
 #include "proto/wire/chat_event.h"
+#include "proto/wire/chat_packet.h"
 #include "proto/wire/sse.h"
 
 enum rest_mode { REST_WEBSOCKET, REST_STREAM, REST_SYNC };

@@ -1,7 +1,7 @@
 /*
  * Chat events: what clients may say, decoded from JSON with every alias that ElizaOS clients of the
- * last years use, and what the cluster says to clients, rendered. Pure codec; it knows no socket
- * and no bus.
+ * last years use, and how they are refused. Pure codec; it knows no socket and no bus. What the
+ * cluster says to clients: chat_packet.h.
  *
  * Implements: "Messaging" of the ElizaOS documentation (SOCKET_MESSAGE_TYPE, Key Events) and the
  * superset of the forms that ElizaOS 1.0 to 1.7 accept and send.
@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include "proto/base/arena.h"
 #include "proto/base/buffer.h"
-#include "proto/base/packet.h"
 #include "proto/base/slice.h"
 #include "proto/wire/chat_body.h"
 
@@ -123,36 +122,6 @@ struct chat_reply {
     struct slice raw_metadata; /* JSON object, or empty */
 };
 void chat_write_reply_body(const struct chat_reply *reply, struct buffer *out);
-
-/* What the router gives. */
-struct chat_stamp {
-    struct slice id;
-    uint64_t seq;
-    uint64_t epoch;
-    int64_t created_at;
-};
-/* Appends the broadcast object {id, seq, epoch, createdAt, body…, extra…}; both: raw members. */
-void chat_write_broadcast(const struct chat_stamp *stamp, struct slice members, struct slice extra,
-                          struct buffer *out);
-
-/*
- * Packets 42["event",argument,"offset"] for the default namespace; one reference for the caller.
- * The offset is the packet's suffix (packet.h); without one there is none.
- */
-struct packet *chat_event_packet(const char *event, struct slice argument, struct slice offset);
-/* The suffix that an offset is: ,"offset" */
-enum { CHAT_SUFFIX_SIZE = 32 };
-struct slice chat_offset_suffix(struct slice offset, char out[CHAT_SUFFIX_SIZE]);
-/*
- * The messageBroadcast of a message, with the binary values of its body as attachments. scratch is
- * cleared and holds the argument afterwards.
- */
-struct packet *chat_broadcast_packet(const struct chat_stamp *stamp, struct slice body,
-                                     struct slice extra, struct slice offset,
-                                     struct buffer *scratch);
-
-/* The packet of a room's event, from its body. */
-struct packet *chat_room_event_packet(struct slice body, struct slice offset);
 
 /* {"error":…,"code":…,"field":…,"clientMessageId":…}, with success:false in front for acks. */
 void chat_write_error(bool is_ack, struct chat_fault fault, struct slice client_message_id,

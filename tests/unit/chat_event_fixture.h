@@ -17,6 +17,7 @@
 #include "proto/base/id.h"
 #include "proto/base/json.h"
 #include "proto/wire/chat_event.h"
+#include "proto/wire/chat_packet.h"
 
 /* One decoder's input and what came of it; the arena holds what was decoded. */
 struct fixture {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "proto/wire/chat_event.h"
+#include "proto/wire/chat_packet.h"
 
 static const struct slice binaries[] = {{"zero", 4}, {"\0one", 4}, {"", 0}};
 
