@@ -10,9 +10,11 @@ import { after, afterEach, before, describe, it } from 'node:test';
 
 import { CONTROL, Clients } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
+import { readMetric } from '../lib/metrics.mjs';
 import { freePort } from '../lib/ports.mjs';
 import { startProxy } from '../lib/proxy.mjs';
 import { until } from '../lib/until.mjs';
+import { startBalancer } from './balancer.mjs';
 import { parseEvents } from './rest.mjs';
 
 const TEST_OPTIONS = { timeout: 90000 };
@@ -404,6 +406,34 @@ describe('where rooms are closed', TEST_OPTIONS, () => {
             assert.equal((await client.join(channel)).code, 'access_denied');
         } finally {
             await proxy.close();
+        }
+    });
+
+    it('knows a session that moves between edges for whose it is', async () => {
+        const [first, second] = cluster.edges.map(({ url }) => url);
+        const balancer = await startBalancer([first, second, second]); // not all upgrades stay
+        const moved = async () => (await Promise.all(cluster.edges.map(
+            (edge) => readMetric(edge, 'elizamq_edge_moved_in_total')))).reduce((a, b) => a + b);
+        try {
+            for (let i = 0; i === 0 || await moved() === 0; i++) {
+                assert.ok(i < 50);
+                meet();
+                const { channel } = await makeChannel(ada, [bob]);
+                const client = await connect(bob, 0, { url: balancer.url, transport: 'upgrade' });
+                await client.join(channel);
+                await until(() => client.socket.io.engine.transport.name === 'websocket',
+                    'it has upgraded');
+                assert.equal((await client.say(channel, 'as ada', { senderId: ada })).code,
+                    'access_denied');
+                assert.equal((await client.say(channel, 'as bob')).success, true);
+                await client.event('messageBroadcast', ({ text }) => text === 'as bob');
+                await as(ada)('PATCH', `/messaging/channels/${channel}`,
+                    { participantCentralUserIds: [ada] });
+                await client.event('room_left');
+            }
+        } finally {
+            clients.stop();
+            await balancer.close();
         }
     });
 
