@@ -211,6 +211,15 @@ describe('what is not there', TEST_OPTIONS, () => {
             }
         });
 
+        it(`a variable of ElizaOS that is no number, unless ours is set ${args}`, async () => {
+            const env = { SESSION_MIN_TIMEOUT_MINUTES: 'soon' };
+            await assertRefused('edge', [...await ownPorts('edge'), ...args],
+                'SESSION_MIN_TIMEOUT_MINUTES', env);
+            const { code } = await run('edge', ['--check-config'],
+                { ...env, ELIZAMQ_API_SESSION_TIMEOUT_MIN: '1m' });
+            assert.equal(code, 0);
+        });
+
         it(`a store that is no URL ${args}`,
             () => assertRefused('router', [...args, '--store', '/a/file'], 'sqlite:'));
 
