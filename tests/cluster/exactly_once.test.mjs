@@ -19,7 +19,7 @@ const KILLS = IS_LONG ? 10 : 1;
 const WINDOW = 10;              // messages of one client that wait for their acknowledgement
 const ACK_TIMEOUT_MS = 4000;    // then the client sends the same message again
 const PATIENCE_MS = 30000;      // of clients whose messages are not to get lost
-const TIMEOUT_MS = 90000;
+const TIMEOUT_MS = 300000;       // of all of them, on a machine that has other things to do
 const BUS_TIMEOUT = ['--bus-timeout', '500ms'];
 
 // A client in one room that sends, repeats what is not acknowledged, and keeps the broadcasts.
