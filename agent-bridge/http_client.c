@@ -321,6 +321,12 @@ static void on_timer(uv_timer_t *timer)
     int running;
     curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     take_results(client);
+    /* libcurl goes on at once while there is more to read; libuv would run a timer of 0 ms again
+     * before it looks at any socket. An answer that comes faster than it is read shall not be all
+     * that this process does. */
+    if (uv_is_active((const uv_handle_t *)timer) && uv_timer_get_due_in(timer) == 0) {
+        uv_timer_start(timer, on_timer, 1, 0);
+    }
 }
 
 static int on_timer_wanted(CURLM *multi, long timeout, void *context)

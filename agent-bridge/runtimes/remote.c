@@ -104,6 +104,7 @@ static int try_now(struct remote_run *run, int64_t now)
     run->retry_after = -1;
     run->is_judged = false;
     run->is_stream = false;
+    run->received = 0;
     buffer_clear(&run->document);
     return 0;
 }
@@ -203,7 +204,10 @@ static void on_body(void *context, struct slice bytes)
         (begins_with(bytes, "data:") || begins_with(bytes, "event:"))) {
         begin_stream(run);
     }
-    if (run->is_stream) {
+    run->received += bytes.length;
+    if (run->received > REMOTE_ANSWER_MAX) {
+        remote_fail(run, ERROR_TOO_LARGE, "the answer is too long");
+    } else if (run->is_stream) {
         read_stream(run, bytes);
     } else if (!is_fine) {
         size_t room = REMOTE_REFUSAL_MAX - run->document.length;

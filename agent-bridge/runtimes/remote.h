@@ -25,8 +25,9 @@
 
 enum {
     REMOTE_DOCUMENT_MAX = 8 * 1024 * 1024, /* bytes of an answer that is no stream */
-    REMOTE_REFUSAL_MAX = 64 * 1024,        /* of one whose status is no 2xx: the rest is not read */
+    REMOTE_REFUSAL_MAX = 64 * 1024,        /* of one whose status is no 2xx: the rest is not kept */
     REMOTE_EVENT_MAX = 2 * 1024 * 1024,    /* of one event of a stream */
+    REMOTE_ANSWER_MAX = 256 * 1024 * 1024, /* of any answer, with what is in it to no purpose */
     REMOTE_KEY_MAX = 8 * 1024,             /* of a key */
     REMOTE_HEADERS_MAX = 4,
 };
@@ -81,6 +82,7 @@ struct remote_run { /* first member of the run's struct */
     struct http_exchange *exchange; /* while asking */
     struct sse_reader reader;
     struct buffer document;
+    size_t received; /* bytes of this try's answer */
     bool is_stream;
     bool is_judged; /* the breaker knows how this try ended */
     bool is_asked;  /* remote_ask(): a step follows when this answer has ended */

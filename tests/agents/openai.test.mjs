@@ -8,6 +8,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 
 import { Clients } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
+import { readMetric } from '../lib/metrics.mjs';
 import { until } from '../lib/until.mjs';
 import { parseEvents, restOf } from '../cluster/rest.mjs';
 import {
@@ -20,6 +21,8 @@ const TIMEOUTS = [
     '--runtime-first-byte-timeout', '1s', '--runtime-idle-timeout', '1s',
     '--runtime-connect-timeout', '1s', '--runtime-total-timeout', '20s',
 ];
+
+const UNHEARD_MAX_MS = 3000;
 
 const clients = new Clients();
 afterEach(clients.stop);
@@ -309,6 +312,38 @@ describe('a chat completions server as the runtime', TEST_OPTIONS, () => {
         it(`says that it failed after ${name}`, async () => {
             assert.ok(await failureOf(answer));
         });
+    }
+
+    const ENDLESS = {
+        'comments': [200, ': nothing\n\n'],
+        'events without text': [200, delta('')],
+        'a refusal': [500, 'nothing to say\n'],
+    };
+    for (const [name, [status, line]] of Object.entries(ENDLESS)) {
+        it(`is not all that there is while it sends ${name}, without end and as fast as it can`,
+            async () => {
+                const block = line.repeat(65536 / line.length);
+                const links = await readMetric(cluster.router, 'elizamq_router_bridges_lost_total');
+                let slowest = 0;
+                let isOver = false;
+                const failure = failureOf((_, response) => {
+                    response.writeHead(status, EVENT_STREAM);
+                    const fill = () => {
+                        while (response.write(block));
+                    };
+                    response.on('drain', fill);
+                    fill();
+                }).finally(() => { isOver = true; });
+                while (!isOver) {
+                    const start = performance.now();
+                    await fetch(`${cluster.bridge.url}/healthz`);
+                    slowest = Math.max(slowest, performance.now() - start);
+                }
+                assert.ok(await failure);
+                assert.ok(slowest < UNHEARD_MAX_MS, `it was not to be spoken to for ${slowest} ms`);
+                assert.equal(await readMetric(cluster.router,
+                    'elizamq_router_bridges_lost_total'), links);
+            });
     }
 
     it('goes on after all that, and has told its log no secret', async () => {
