@@ -42,6 +42,13 @@ bool access_may_be(const struct router *router, struct slice viewer, struct slic
     return !router->settings.data_isolation || viewer.length == 0 || slice_equals(viewer, entity);
 }
 
+bool access_may_enter(const struct router *router, const struct room *room, struct slice viewer,
+                      struct slice entity)
+{
+    return access_may_be(router, viewer, entity) &&
+           access_of(router->settings.data_isolation, room, viewer) != ACCESS_CLOSED;
+}
+
 bool access_may_have(const struct router *router, struct slice viewer, struct slice owner)
 {
     return owner.length == 0 || access_may_be(router, viewer, owner);
@@ -112,22 +119,16 @@ static void put_list_again(struct router *router, struct room *room)
 int access_enter(struct router *router, struct room *room, struct slice viewer, struct slice entity,
                  struct slice metadata)
 {
-    if (!access_may_be(router, viewer, entity)) {
+    bool is_isolated = router->settings.data_isolation;
+    if (!access_may_enter(router, room, viewer, entity)) {
         return ERROR_ACCESS;
     }
-    switch (access_of(router->settings.data_isolation, room, viewer)) {
-    case ACCESS_OPEN:
-        if (room->has_lost_list) {
-            put_list_again(router, room);
-        }
-        return 0;
-    case ACCESS_FREE:
+    if (access_of(is_isolated, room, viewer) == ACCESS_FREE) {
         take(router, room, entity, metadata);
-        return 0;
-    case ACCESS_CLOSED:
-        return ERROR_ACCESS;
+    } else if (is_isolated && room->has_lost_list) {
+        put_list_again(router, room);
     }
-    return ERROR_ACCESS;
+    return 0;
 }
 
 /* --- joining, and coming back ----------------------------------------------------------------- */

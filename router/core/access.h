@@ -36,6 +36,9 @@ struct room *access_room(struct router *router, struct slice id, struct slice vi
 bool access_may_see(const struct router *router, const struct room *room, struct slice viewer);
 /* May the viewer act as that entity? Where rooms are closed everybody acts as who it is. */
 bool access_may_be(const struct router *router, struct slice viewer, struct slice entity);
+/* Both: may the viewer be in that room (NULL: there is none) or make it, as that entity? */
+bool access_may_enter(const struct router *router, const struct room *room, struct slice viewer,
+                      struct slice entity);
 /* And see a record with that owner? One without is everybody's. */
 bool access_may_have(const struct router *router, struct slice viewer, struct slice owner);
 /*
@@ -49,7 +52,8 @@ int access_enter(struct router *router, struct room *room, struct slice viewer, 
 int access_join(struct router *router, struct room *room, const struct bus_message *message);
 /* An edge has it in that room, as it says after an outage. False: it was told that it has not. */
 bool access_come_back(struct peer *edge, struct room *room, struct slice entity);
-/* Limits a query that is about no room in particular to what the viewer may see. */
+/* Limits what a query finds, where it is about no room in particular, to what the viewer may see.
+ */
 void access_limit(const struct router *router, struct store_query *query, struct slice viewer);
 
 /* Whoever is in the room, and does not take part there, is in it no more. */

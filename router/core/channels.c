@@ -80,9 +80,7 @@ static int fault_of_put(struct router *router, const struct bus_message *message
         put->participants.count > PARTICIPANTS_MAX) {
         return ERROR_LIMIT;
     }
-    if (!access_may_be(router, message->viewer, put->creator) ||
-        access_of(router->settings.data_isolation, room_find(router, put->id), message->viewer) ==
-            ACCESS_CLOSED) {
+    if (!access_may_enter(router, room_find(router, put->id), message->viewer, put->creator)) {
         return ERROR_ACCESS;
     }
     return router_batch_is_full(router) ? ERROR_OVERLOADED : 0;
@@ -273,7 +271,6 @@ static void receive_change(struct peer *peer, const struct bus_message *message)
 static void ask(struct peer *peer, enum question_kind kind, uint64_t request,
                 const struct bus_message *message, struct store_query *query)
 {
-    access_limit(peer->router, query, message->viewer);
     peer_ask(peer, kind, message, request, query);
 }
 

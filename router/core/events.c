@@ -171,6 +171,9 @@ static void receive_submit(struct peer *peer, const struct bus_message *message)
         error = ERROR_MALFORMED;
     } else if (router_batch_is_full(router) || router_may_not_ask(router)) {
         error = ERROR_OVERLOADED;
+    } else if (!access_may_enter(router, room_find(router, submit->room), message->viewer,
+                                 submit->sender)) {
+        error = ERROR_ACCESS;
     }
     if (error != 0) {
         refuse(peer, submit->request, message->trace, error);

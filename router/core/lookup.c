@@ -225,7 +225,6 @@ static void ask_for_page(struct peer *peer, enum question_kind kind, uint64_t re
         peer_send(peer, &page);
         return;
     }
-    access_limit(router, query, message->viewer);
     peer_ask(peer, kind, message, request, query);
 }
 

@@ -10,6 +10,7 @@
 #include "proto/base/msgpack.h"
 #include "proto/base/version.h"
 #include "proto/bus/message.h"
+#include "router/core/access.h"
 #include "router/core/attach.h"
 #include "router/core/bridges.h"
 #include "router/core/lookup.h"
@@ -316,6 +317,7 @@ struct question *peer_ask(struct peer *peer, enum question_kind kind,
                           const struct bus_message *message, uint64_t request,
                           struct store_query *query)
 {
+    access_limit(peer->router, query, message->viewer);
     struct question *question = router_ask(peer->router, kind, query);
     question->origin = text_copy(text_slice(&peer->incarnation));
     question->viewer = text_copy(message->viewer);

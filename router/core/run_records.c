@@ -56,7 +56,6 @@ static void receive_list(struct peer *peer, const struct bus_message *message)
     }
     memcpy(query.id, list->agent.data, list->agent.length);
     memcpy(query.text, list->status.data, list->status.length);
-    access_limit(router, &query, message->viewer);
     peer_ask(peer, QUESTION_RUNS, message, list->request, &query);
 }
 
