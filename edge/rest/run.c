@@ -256,7 +256,7 @@ static void on_lookup(void *context, const struct uplink_outcome *outcome)
         run->lookup_after = newest - 1;
         look_up_reply(run, outcome->now);
     } else if (outcome->now >= run->give_up_at) {
-        fail(run, ERROR_NO_AGENT, "The message was sent before, and nobody is answering it");
+        fail(run, ERROR_NO_AGENT, "The message has no answer, and nobody is writing one");
     } else {
         run->lookup_at = outcome->now + LOOKUP_PAUSE_MS;
     }
