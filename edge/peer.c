@@ -239,6 +239,12 @@ void peers_recall(struct peers *peers)
     }
 }
 
+/* Final ones: behind an interim answer a client, or a proxy, waits for another. */
+static bool is_answer_status(uint64_t status)
+{
+    return status >= 200 && status <= 599;
+}
+
 static void receive_response(struct peers *peers, const struct bus_relay_response *response)
 {
     struct relay *relay;
@@ -246,13 +252,18 @@ static void receive_response(struct peers *peers, const struct bus_relay_respons
     if (relay == NULL) {
         return; /* too late, or its client left */
     }
+    if (!is_answer_status(response->status)) {
+        peers->counters.frames_refused++;
+        relay_fail(peers, relay);
+        return;
+    }
     struct poll_exchange *exchange = relay->exchange;
     bool is_binary = slice_is(response->content_type, "application/octet-stream");
     bool is_html = slice_is(response->content_type, "text/html");
     bool is_json = slice_is(response->content_type, "application/json");
     bool has_none = response->content_type.length == 0;
     relay_end(peers, relay);
-    exchange->answer(exchange, (int)(response->status % 1000),
+    exchange->answer(exchange, (int)response->status,
                      is_binary  ? "application/octet-stream"
                      : is_html  ? "text/html"
                      : is_json  ? "application/json"

@@ -3,10 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, it } from 'node:test';
 
 import { Clients } from '../lib/chat.mjs';
-import { startCluster } from '../lib/cluster.mjs';
+import { rootDir, startCluster } from '../lib/cluster.mjs';
 import { readMetric } from '../lib/metrics.mjs';
 import { until } from '../lib/until.mjs';
 import { ZmtpPeer } from '../lib/zmtp.mjs';
@@ -58,8 +60,11 @@ const assertRefused = async (identity, messages) => {
     assert.equal(member.socket.id, id);
 };
 
+const [, VERSION] = /BUS_VERSION = (\d+)/.exec(
+    fs.readFileSync(path.join(rootDir, 'proto/bus/message.h'), 'utf8'));
+
 // [version, kind, link, sequence, acknowledge], of a link that nobody has
-const DATA = Buffer.from([0x95, 2, 0, 5, 1, 0]);
+const DATA = Buffer.from([0x95, Number(VERSION), 0, 5, 1, 0]);
 const OTHER_VERSION = Buffer.from([0x95, 99, 0, 5, 1, 0]);
 
 for (const length of [ROUTING_ID_MAX + 1, 100000]) {

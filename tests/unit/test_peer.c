@@ -57,6 +57,20 @@ static void test_status_content_type_and_bytes_come_through(void **state)
     }
 }
 
+static void test_a_status_that_ends_no_request_is_answered_for(void **state)
+{
+    static const int statuses[] = {0, 100, 101, 199, 600, 999, 1200, -1};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        relay(fixture, i, HTTP_GET_METHOD, "");
+        settle(fixture);
+        fixture->b.serving[i]->answer(fixture->b.serving[i], statuses[i], NULL, SLICE_EMPTY);
+        settle(fixture);
+        assert_answered(fixture, i, 400, "application/json", unknown_sid);
+    }
+    assert_int_equal(peers_counters(fixture->a.peers)->frames_refused, 8);
+}
+
 static void test_bodies_of_the_largest_size_come_through(void **state)
 {
     struct fixture *fixture = *state;
@@ -391,6 +405,7 @@ int main(void)
         TEST(test_a_request_makes_one_hop_and_its_answer_one_back),
         TEST(test_a_relay_is_a_data_frame_of_link_0_and_sequence_0),
         TEST(test_status_content_type_and_bytes_come_through),
+        TEST(test_a_status_that_ends_no_request_is_answered_for),
         TEST(test_bodies_of_the_largest_size_come_through),
         TEST(test_what_the_bus_cannot_carry_is_not_relayed),
         TEST(test_a_client_that_leaves_is_told_to_the_owner),
