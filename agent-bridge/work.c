@@ -7,6 +7,7 @@
 #include "proto/base/error.h"
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
+#include "proto/bus/silence.h"
 
 enum {
     REOPEN_INTERVAL_MS = 100,
@@ -24,6 +25,7 @@ struct bridge {
     struct jobs *jobs; /* owns */
     struct link link;
     struct link_refusal refusal;
+    struct silence silence;
     int64_t now;          /* of the entry point that runs */
     int64_t opened_at;    /* last attempt to open the link, or its end */
     int64_t idle_at;      /* since when a draining bridge has had no job */
@@ -247,6 +249,7 @@ void bridge_tick(struct bridge *bridge, int64_t now)
         link_open(&bridge->link, id_random_u64(bridge->ids) | 1, now);
     }
     link_tick(&bridge->link, now);
+    silence_watch(&bridge->silence, &bridge->link, now);
     jobs_offer_again(bridge->jobs, now);
     settle(bridge);
 }

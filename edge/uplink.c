@@ -9,6 +9,7 @@
 #include "proto/base/heap.h"
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
+#include "proto/bus/silence.h"
 
 struct uplink_request {
     struct heap_entry deadline;
@@ -32,6 +33,7 @@ struct uplink {
     struct id_source *ids;
     struct link link;
     struct link_refusal refusal;
+    struct silence silence;
     struct uplink_request *requests;
     struct heap deadlines;
     uint64_t last_number;
@@ -374,6 +376,7 @@ void uplink_tick(struct uplink *uplink, int64_t now)
         open_link(uplink, now);
     }
     link_tick(&uplink->link, now);
+    silence_watch(&uplink->silence, &uplink->link, now);
     struct heap_entry *entry;
     while ((entry = heap_pop_due(&uplink->deadlines, now)) != NULL) {
         uplink->counters.deadlines++;

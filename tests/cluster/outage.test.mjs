@@ -80,6 +80,7 @@ describe('the router', TEST_OPTIONS, () => {
             await until(async () => await statusOf(process, '/readyz') === 503, 'not ready', 3000);
             assert.equal(await statusOf(process, '/healthz'), 200);
             assert.equal(await statusOf(process, '/metrics'), 200);
+            await until(() => process.log.includes('event=router_silent'), 'its log says so');
         }
         assertOverloaded(await inTime(alice.join(randomUUID())));
         assertOverloaded(await inTime(alice.message(ACK, { messageId, status: 'read' })));
@@ -117,6 +118,7 @@ describe('the router', TEST_OPTIONS, () => {
         await until(async () => await statusOf(cluster.edges[0], '/readyz') === 503, 'not ready');
         cluster.router.signal('SIGCONT');
         await recovered();
+        await until(() => cluster.edges[0].log.includes('event=router_heard'), 'its log says so');
         ack = await alice.send(roomId, 'Anybody?', { messageId });
         assert.equal(ack.success, true);
         await bob.reply(ack.messageId);
