@@ -120,6 +120,8 @@ static void forget_rooms(struct client *client, bool is_explicit)
             bool has_asked = attendance->may_be_in ||
                              (attendance->was_refused && attendance->state == ATTENDANCE_OUT);
             attendance->former = has_asked ? ATTENDANCE_ASKED : attendance->state;
+            /* Where it begins it is to find out once more. */
+            attendance->has_cursor = attendance->has_cursor && !attendance->may_be_in;
             attendance->was_amid_replay = attendance->replay_left > 0;
         }
         attendance->state = ATTENDANCE_OUT;
