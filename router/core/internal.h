@@ -147,6 +147,8 @@ struct question {
 
 /* --- the router ------------------------------------------------------------------------------- */
 
+enum { ENDED_LINKS_KEPT = 64 };
+
 struct router {
     struct router_settings settings;
     const struct router_operations *operations;
@@ -155,7 +157,9 @@ struct router {
     struct text incarnation;
     struct instant time; /* of the entry point that runs */
     int64_t started_at;
-    struct link_refusal refusals[2]; /* by enum router_side */
+    struct link_refusal refusals[2];        /* by enum router_side */
+    uint64_t ended_links[ENDED_LINKS_KEPT]; /* a ring: the latest that were given up */
+    size_t ended_count;
 
     struct peer *peers;
     struct peer *dead;

@@ -217,6 +217,20 @@ static void announce(struct router *router)
     buffer_deinit(&list.bytes);
 }
 
+/*
+ * A HELLO that was said again, or came late, does not begin a link anew that has been given up: its
+ * other end may have heard of the first one, and counts from there.
+ */
+static bool has_ended(const struct router *router, uint64_t link_id)
+{
+    for (size_t i = 0; i < ENDED_LINKS_KEPT; i++) {
+        if (router->ended_links[i] == link_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void receive_hello(struct router *router, enum router_side side, struct slice routing_id,
                           const struct link_header *header, struct msgpack_reader *body)
 {
@@ -232,6 +246,10 @@ static void receive_hello(struct router *router, enum router_side side, struct s
     }
     struct peer *peer;
     HASH_FIND(hh, router->peers, &header->link, sizeof(header->link), peer);
+    if (peer == NULL && has_ended(router, header->link)) {
+        answer_reset(router, side, routing_id, header->link);
+        return;
+    }
     if (peer == NULL) {
         /* The same process on a new link: what hung on the old one enters its grace period and
          * is taken up again by what follows. */
@@ -346,6 +364,7 @@ void peer_drop(struct peer *peer, const char *why)
     peer->is_dead = true;
     peer_count_link(peer, &router->counters);
     HASH_DELETE(hh, router->peers, peer);
+    router->ended_links[router->ended_count++ % ENDED_LINKS_KEPT] = peer->link_id;
     peer->next_dead = router->dead;
     router->dead = peer;
     log_info("peer_lost", "role=%s incarnation=%s why=%s",

@@ -232,6 +232,24 @@ static void test_a_silent_peer_is_given_up_after_the_bus_timeout(void **state)
     assert_int_equal(edge->end.close_error, ERROR_CLOSED); /* RESET: it opens a new one */
 }
 
+static void test_a_link_that_was_given_up_is_not_begun_anew_by_a_late_hello(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    struct link_header header = {BUS_VERSION, LINK_HELLO, edge->end.link.id, 0, 0};
+    struct bus_message again = hello(BUS_ROLE_EDGE, "edgeA1");
+    edge->is_silent = true;
+    pass(fixture, 3000);
+    assert_int_equal(counted(fixture)->edges, 0);
+    edge->is_silent = false;
+    hand(fixture, ROUTER_SIDE_EDGES, "edgeA1", header, &again);
+    assert_int_equal(counted(fixture)->edges, 0);
+    settle(fixture);
+    assert_int_equal(edge->end.close_error, ERROR_CLOSED); /* RESET: it opens a new one */
+    open_edge(fixture, edge);
+    assert_int_equal(counted(fixture)->edges, 1);
+}
+
 static void test_data_that_does_not_decode_ends_its_link_and_its_members_stay_a_while(void **state)
 {
     struct fixture *fixture = *state;
@@ -466,6 +484,7 @@ int main(void)
         ROUTER_TEST(test_answers_go_where_the_link_s_last_frame_came_from),
         ROUTER_TEST(test_what_is_not_theirs_to_say_is_refused),
         ROUTER_TEST(test_a_silent_peer_is_given_up_after_the_bus_timeout),
+        ROUTER_TEST(test_a_link_that_was_given_up_is_not_begun_anew_by_a_late_hello),
         ROUTER_TEST(test_data_that_does_not_decode_ends_its_link_and_its_members_stay_a_while),
         ROUTER_TEST(test_what_a_peer_does_not_take_waits_in_its_link),
         ROUTER_TEST(test_a_peer_whose_link_overflows_synchronises_anew_and_misses_nothing),
