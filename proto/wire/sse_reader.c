@@ -92,11 +92,12 @@ int sse_reader_next(struct sse_reader *reader, struct slice *input, struct sse_e
         reader->is_after_cr = false;
         size_t length = line_length(*input);
         struct slice line = slice_of(input->data, length);
-        reader->size += length + 1;
+        bool is_whole = length < input->length;
+        reader->size += length + is_whole;
         if (reader->size > reader->event_max) {
             return ERROR_TOO_LARGE;
         }
-        if (length == input->length) {
+        if (!is_whole) {
             buffer_append_slice(&reader->line, line);
             skip(input, length);
             return 0;

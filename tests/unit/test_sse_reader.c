@@ -128,11 +128,30 @@ static void an_event_is_bounded_and_a_stream_is_not(void **state)
     }
     assert_int_equal(read_all(buffer_slice(&text)), ERROR_TOO_LARGE);
     buffer_clear(&text);
-    for (size_t i = 0; i < EVENT_MAX; i++) {
+    for (size_t i = 0; i <= EVENT_MAX; i++) {
         buffer_append_char(&text, 'x');
     }
     assert_int_equal(read_all(buffer_slice(&text)), ERROR_TOO_LARGE);
     buffer_deinit(&text);
+}
+
+/* An event of just that size is read, in however many pieces it comes. */
+static void the_bound_does_not_depend_on_the_pieces(void **state)
+{
+    struct buffer text = BUFFER_EMPTY, expected = BUFFER_EMPTY;
+    (void)state;
+    buffer_append_string(&text, "data:");
+    buffer_append_string(&expected, "message|");
+    for (size_t i = text.length; i < EVENT_MAX - 2; i++) {
+        buffer_append_char(&text, 'x');
+        buffer_append_char(&expected, 'x');
+    }
+    buffer_append_string(&text, "\n\n");
+    buffer_append_string(&expected, ";");
+    buffer_append_char(&expected, '\0');
+    assert_reads(buffer_slice(&text), expected.data);
+    buffer_deinit(&text);
+    buffer_deinit(&expected);
 }
 
 static void it_reads_what_the_encoder_writes(void **state)
@@ -157,6 +176,7 @@ int main(void)
         cmocka_unit_test(an_event_that_is_cut_off_is_none),
         cmocka_unit_test(zero_bytes_pass),
         cmocka_unit_test(an_event_is_bounded_and_a_stream_is_not),
+        cmocka_unit_test(the_bound_does_not_depend_on_the_pieces),
         cmocka_unit_test(it_reads_what_the_encoder_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
