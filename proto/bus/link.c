@@ -318,7 +318,8 @@ void link_receive(struct link *link, const struct link_header *header, struct ms
     }
     link->heard_at = now;
     if (header->kind == LINK_RESET) {
-        enter_closed(link, link->state == LINK_OPENING ? ERROR_BUS_REFUSED : ERROR_CLOSED, now);
+        bool is_refused = link->state == LINK_OPENING && header->sequence == 0;
+        enter_closed(link, is_refused ? ERROR_BUS_REFUSED : ERROR_CLOSED, now);
         return;
     }
     if (header->kind == LINK_GOODBYE) {

@@ -187,11 +187,12 @@ static const char *socket_option(enum router_side side)
     return side == ROUTER_SIDE_EDGES ? "--bind-edges" : "--bind-bridges";
 }
 
+/* has_ended: another link will do; else one like it is refused. */
 static void answer_reset(struct router *router, enum router_side side, struct slice routing_id,
-                         uint64_t link_id)
+                         uint64_t link_id, bool has_ended)
 {
     struct buffer bytes = BUFFER_EMPTY;
-    struct link_header header = {BUS_VERSION, LINK_RESET, link_id, 0, 0};
+    struct link_header header = {BUS_VERSION, LINK_RESET, link_id, has_ended, 0};
     link_header_encode(&bytes, &header);
     router->operations->transmit(router->context, side, routing_id, buffer_slice(&bytes),
                                  SLICE_EMPTY);
@@ -221,7 +222,7 @@ static void announce(struct router *router)
  * A HELLO that was said again, or came late, does not begin a link anew that has been given up: its
  * other end may have heard of the first one, and counts from there.
  */
-static bool has_ended(const struct router *router, uint64_t link_id)
+static bool was_given_up(const struct router *router, uint64_t link_id)
 {
     for (size_t i = 0; i < ENDED_LINKS_KEPT; i++) {
         if (router->ended_links[i] == link_id) {
@@ -241,13 +242,13 @@ static void receive_hello(struct router *router, enum router_side side, struct s
         router->counters.frames_refused++;
         log_warn("hello_refused", "socket=%s role=%" PRIu64, socket_option(side),
                  message.type == BUS_HELLO ? message.hello.role : 0);
-        answer_reset(router, side, routing_id, header->link);
+        answer_reset(router, side, routing_id, header->link, false);
         return;
     }
     struct peer *peer;
     HASH_FIND(hh, router->peers, &header->link, sizeof(header->link), peer);
-    if (peer == NULL && has_ended(router, header->link)) {
-        answer_reset(router, side, routing_id, header->link);
+    if (peer == NULL && was_given_up(router, header->link)) {
+        answer_reset(router, side, routing_id, header->link, true);
         return;
     }
     if (peer == NULL) {
@@ -288,7 +289,8 @@ void peer_receive(struct router *router, enum router_side side, struct slice rou
                      BUS_VERSION);
         }
         if (error == ERROR_BUS_VERSION) {
-            answer_reset(router, side, routing_id, 0); /* so that the other side logs it, too */
+            answer_reset(router, side, routing_id, 0,
+                         false); /* so that the other side logs it, too */
         }
         return;
     }
@@ -300,7 +302,7 @@ void peer_receive(struct router *router, enum router_side side, struct slice rou
     if (peer == NULL || peer->side != side) {
         router->counters.frames_refused++;
         if (header.kind != LINK_GOODBYE && header.kind != LINK_RESET) {
-            answer_reset(router, side, routing_id, header.link);
+            answer_reset(router, side, routing_id, header.link, false);
         }
         return;
     }
