@@ -169,9 +169,14 @@ static void closed(void *context, struct connection *connection)
     }
 }
 
-/* The way back: it closes, and tries again somewhere. */
+/*
+ * The way back: it closes, and tries again somewhere. Who hears no pings has answered none, and its
+ * silence counts from the last one that it did answer.
+ */
 static void drop_connection(struct client *client, const char *why)
 {
+    int64_t silence = 2 * client->ping_interval + client->ping_timeout;
+    severed(client, client->connection, silence + connection_doubt(client->connection));
     world_tell(client->world, "closes its connection: %s", why);
     connection_close(client->connection);
     go_offline(client);
