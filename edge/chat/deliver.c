@@ -95,7 +95,7 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
     bool is_reply = room_message->in_reply_to.length > 0;
     bool is_repeated =
         room != NULL && room->epoch == room_message->epoch && room_message->seq <= room->last_seq;
-    if (is_repeated) {
+    if (is_repeated && !(is_reply && stream_is_known(chat, room_message->id))) {
         return; /* a catch-up overlapped what came live */
     }
     if (room != NULL && chat->is_caught_up) {
@@ -103,7 +103,8 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
     }
     struct chat_socket *sender = send_echo(chat, room_message);
     stream_settle(chat, room_message->id);
-    if (room != NULL) {
+    /* Who came behind a reply that is known as running has it as history; who follows it, not. */
+    if (room != NULL && !is_repeated) {
         room_enter_epoch(room, room_message->epoch);
         room->last_seq = room_message->seq;
         if (room_message->kind == BUS_KIND_EVENT) {
@@ -111,9 +112,9 @@ static void deliver_message(struct chat *chat, const struct bus_message *message
         } else {
             broadcast_message(chat, room, room_message, sender);
         }
-        if (is_reply) {
-            end_run(chat, room, room_message);
-        }
+    }
+    if (room != NULL && is_reply) {
+        end_run(chat, room, room_message);
     }
     if (is_reply) {
         watch_announce(chat, room_message->in_reply_to, message);

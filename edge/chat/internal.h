@@ -358,7 +358,8 @@ struct stream *streams_first_over(struct chat *chat, const struct bus_runs *runs
 /* Nobody is in the room any more: what comes of it comes only for those who watch. */
 void streams_leave(struct chat *chat, struct slice room);
 void streams_ask(struct chat *chat); /* the router which of them still go on */
-void stream_settle(struct chat *chat, struct slice reply); /* its end follows */
+bool stream_is_known(struct chat *chat, struct slice reply); /* and its end is not */
+void stream_settle(struct chat *chat, struct slice reply);   /* its end follows */
 void stream_end(struct chat *chat, struct slice reply);
 void streams_destroy(struct chat *chat);
 

@@ -117,6 +117,11 @@ bool stream_start(struct chat *chat, const struct bus_run *run)
     return is_news;
 }
 
+bool stream_is_known(struct chat *chat, struct slice reply)
+{
+    return find(chat, reply) != NULL;
+}
+
 void stream_end(struct chat *chat, struct slice reply)
 {
     struct stream *stream = find(chat, reply);

@@ -297,6 +297,26 @@ static void test_a_followed_answer_is_not_taken_for_a_running_one_after_an_outag
     assert_heard(&fixture->router, "room_sync r last=2 members=ann\nsync_done 1\n");
 }
 
+/* All have left and somebody has come amid a catch-up: what follows of it is history in the room.
+ */
+static void test_an_answer_that_is_history_in_the_room_is_told_to_who_follows_it(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *client = asker(fixture, 1);
+    say_started(fixture);
+    say_chunk(fixture, 0, "why");
+    wait_for(fixture, HOLD);
+    assert_events(client, "messageStreamChunk");
+    struct fake_websocket *late = client_new(fixture, "bob");
+    be_in(fixture, late, "r", 5, "bob");
+    say_reply(fixture, 4);
+    assert_events(client, "messageBroadcast messageComplete");
+    assert_events(late, "thinking messageComplete");
+    say_reply(fixture, 4);
+    assert_events(client, "");
+    assert_events(late, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +335,7 @@ int main(void)
         CHAT_TEST(test_who_asks_again_amid_the_answer_gets_its_beginning_too),
         CHAT_TEST(test_what_was_held_of_an_answer_is_not_lost_to_a_replay),
         CHAT_TEST(test_a_followed_answer_is_not_taken_for_a_running_one_after_an_outage),
+        CHAT_TEST(test_an_answer_that_is_history_in_the_room_is_told_to_who_follows_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
