@@ -212,10 +212,7 @@ static void test_a_run_is_stopped_by_its_id_and_no_other(void **state)
 static void test_a_run_is_not_seen_before_the_reply_ahead_of_it(void **state)
 {
     struct fixture *fixture = *state;
-    struct cast cast = gather(fixture, 4);
-    ask(fixture, cast.edge, 2, "r", "ann", "q1");
-    ask(fixture, cast.edge, 3, "r", "ann", "q2");
-    hear_nothing_yet(fixture);
+    struct cast cast = gather_asked(fixture, 4);
     fixture->store_waits = true;
     work_done(fixture, cast.bridge, 1, 1, "a1");
     chunk(fixture, cast.bridge, 2, 1, "w"); /* given out while a1 is with the store */

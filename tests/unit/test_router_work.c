@@ -170,10 +170,7 @@ static void test_a_lost_bridge_s_job_is_given_out_again_with_the_next_attempt(vo
 static void test_a_question_that_costs_too_many_bridges_fails(void **state)
 {
     struct fixture *fixture = *state;
-    struct cast cast = gather(fixture, 4);
-    ask(fixture, cast.edge, 2, "r", "ann", "q1");
-    ask(fixture, cast.edge, 3, "r", "ann", "q2");
-    hear_nothing_yet(fixture);
+    struct cast cast = gather_asked(fixture, 4);
     for (uint64_t attempt = 1; attempt <= 3; attempt++) {
         chunk(fixture, cast.bridge, 1, attempt, "Ho");
         open_link(fixture, cast.bridge);

@@ -49,10 +49,7 @@ static void test_reply_and_end_of_the_job_are_one_transaction(void **state)
 static void test_a_reply_that_could_not_be_committed_is_asked_for_again(void **state)
 {
     struct fixture *fixture = *state;
-    struct cast cast = gather(fixture, 4);
-    ask(fixture, cast.edge, 2, "r", "ann", "q1");
-    ask(fixture, cast.edge, 3, "r", "ann", "q2");
-    hear_nothing_yet(fixture);
+    struct cast cast = gather_asked(fixture, 4);
     fixture->store_waits = true;
     chunk(fixture, cast.bridge, 1, 1, "a1");
     work_failed(fixture, cast.bridge, 9, 9); /* nothing of ours */
@@ -76,10 +73,7 @@ static void test_a_reply_that_could_not_be_committed_is_asked_for_again(void **s
 static void test_a_later_answer_waits_for_an_earlier_one_that_may_fail(void **state)
 {
     struct fixture *fixture = *state;
-    struct cast cast = gather(fixture, 4);
-    ask(fixture, cast.edge, 2, "r", "ann", "q1");
-    ask(fixture, cast.edge, 3, "r", "ann", "q2");
-    hear_nothing_yet(fixture);
+    struct cast cast = gather_asked(fixture, 4);
     fixture->store_waits = true;
     work_done(fixture, cast.bridge, 1, 1, "a1");
     work_done(fixture, cast.bridge, 2, 1, "a2");

@@ -21,6 +21,16 @@ static inline struct cast gather(struct fixture *fixture, uint64_t credit)
     return cast;
 }
 
+/* Ann has asked two questions in r, and nothing is heard yet. */
+static inline struct cast gather_asked(struct fixture *fixture, uint64_t credit)
+{
+    struct cast cast = gather(fixture, credit);
+    ask(fixture, cast.edge, 2, "r", "ann", "q1");
+    ask(fixture, cast.edge, 3, "r", "ann", "q2");
+    hear_nothing_yet(fixture);
+    return cast;
+}
+
 /* --- cancelling ------------------------------------------------------------------------------ */
 
 static inline void say_stop(struct fixture *fixture, struct fake_peer *edge)
