@@ -57,12 +57,13 @@ void bridge_receive(struct bridge *bridge, struct slice frame, int64_t now);
 void bridge_tick(struct bridge *bridge, int64_t now);
 /*
  * Once per loop turn: starts what waits, lets the runtime do what is due, and sends in one go all
- * that was said since the last flush.
+ * that was said since the last flush. Where that is nothing but chunks, it sends once a
+ * millisecond.
  */
 void bridge_flush(struct bridge *bridge, int64_t now);
 /* A message beside the work; false: there is no link, nothing was said. */
 bool bridge_notify(struct bridge *bridge, const struct bus_message *message, int64_t now);
-/* When the runtime needs the next flush: ms, or -1. */
+/* When the runtime, or chunks that wait, need the next flush: ms, or -1. */
 int64_t bridge_deadline(const struct bridge *bridge);
 
 /* The router took the registration and gives signs of life. Else *reason says in a word why not. */

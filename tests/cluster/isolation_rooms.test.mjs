@@ -357,7 +357,8 @@ describe('where rooms are closed', TEST_OPTIONS, () => {
         assert.deepEqual(body.data.messages.map(({ text }) => text), ['mine now']);
     });
 
-    it('does not recover a client into a room that it was removed from', async () => {
+    // Bob in Ada's channel and in a room of his own, behind a proxy that can be cut.
+    const behindProxy = async (body) => {
         meet();
         const { channel } = await makeChannel(ada, [bob]);
         const own = randomUUID();
@@ -366,6 +367,14 @@ describe('where rooms are closed', TEST_OPTIONS, () => {
             const client = await connect(bob, 0, { url: proxy.url });
             await client.join(channel);
             await client.join(own);
+            await body({ channel, own, proxy, client });
+        } finally {
+            await proxy.close();
+        }
+    };
+
+    it('does not recover a client into a room that it was removed from', () => behindProxy(
+        async ({ channel, own, proxy, client }) => {
             const before = client.socket.id;
             proxy.cut();
             await until(() => !client.socket.connected, 'it is disconnected');
@@ -379,20 +388,10 @@ describe('where rooms are closed', TEST_OPTIONS, () => {
             assert.equal((await client.join(channel)).code, 'access_denied');
             assert.equal((await client.join(own)).success, true);
             assert.deepEqual(client.broadcasts, []);
-        } finally {
-            await proxy.close();
-        }
-    });
+        }));
 
-    it('recovers one that was removed while it was there into the rooms that are left', async () => {
-        meet();
-        const { channel } = await makeChannel(ada, [bob]);
-        const own = randomUUID();
-        const proxy = await startProxy(cluster.edges[0].url);
-        try {
-            const client = await connect(bob, 0, { url: proxy.url });
-            await client.join(channel);
-            await client.join(own);
+    it('recovers one that was removed while it was there into the rooms that are left', () => behindProxy(
+        async ({ channel, own, proxy, client }) => {
             await as(ada)('PATCH', `/messaging/channels/${channel}`, { participantCentralUserIds: [ada] });
             await client.event('room_left');
             await client.settle(own);
@@ -404,10 +403,7 @@ describe('where rooms are closed', TEST_OPTIONS, () => {
             await client.say(own, 'still here');
             await client.event('messageBroadcast', ({ text }) => text === 'still here');
             assert.equal((await client.join(channel)).code, 'access_denied');
-        } finally {
-            await proxy.close();
-        }
-    });
+        }));
 
     it('knows a session that moves between edges for whose it is', async () => {
         const [first, second] = cluster.edges.map(({ url }) => url);

@@ -1,6 +1,6 @@
 /*
- * A chat whose router keeps sockets, for tests of what is kept of them and of how they are recovered:
- * a client that says who it was, and the router's side of the conversation.
+ * A chat whose router keeps sockets, for tests of what is kept of them and of how they are
+ * recovered: a client that says who it was, and the router's side of the conversation.
  */
 #ifndef TESTS_UNIT_RECOVERY_FIXTURE_H
 #define TESTS_UNIT_RECOVERY_FIXTURE_H
@@ -110,7 +110,8 @@ static inline void assert_told(struct fake_websocket *client, const char *expect
 }
 
 /* The former socket was in these rooms as ann: "r,s"; joined at position 3, stamp 3. */
-static inline void router_recovers(struct chat_fixture *fixture, const char *rooms, bool was_replayed)
+static inline void router_recovers(struct chat_fixture *fixture, const char *rooms,
+                                   bool was_replayed)
 {
     struct bus_list_builder list = {BUFFER_EMPTY, 0};
     for (const char *at = rooms; *at != '\0'; at += at[1] == ',' ? 2 : 1) {
@@ -129,7 +130,7 @@ static inline void router_recovers(struct chat_fixture *fixture, const char *roo
 
 /* Answers a recovery's join with messages of these positions. */
 static inline void router_rejoins(struct chat_fixture *fixture, uint64_t request, const char *room,
-                           const uint64_t *positions, uint32_t count, uint64_t changed_at)
+                                  const uint64_t *positions, uint32_t count, uint64_t changed_at)
 {
     struct bus_list_builder list = {BUFFER_EMPTY, 0}, members = {BUFFER_EMPTY, 0};
     struct bus_member member = {SLICE_LITERAL("ann"), SLICE_LITERAL("N"), 1};
@@ -163,7 +164,7 @@ static inline void router_rejoins(struct chat_fixture *fixture, uint64_t request
 }
 
 static inline void broadcast_at(struct chat_fixture *fixture, const char *room, uint64_t seq,
-                         uint64_t position, const char *body)
+                                uint64_t position, const char *body)
 {
     struct bus_message message = room_message(room, seq, "bob");
     message.room_message.body = text(body);

@@ -35,6 +35,43 @@ static void a_turn_leaves_in_one_frame(void **state)
     assert_int_equal(fixture->flushed, 1);
 }
 
+static void says(struct fixture *fixture, const char *words)
+{
+    struct fake_run *run = fixture->fake.runs;
+
+    fake_chunk(&fixture->fake, &run->events, run->context, slice_of_string(words));
+    settle(fixture);
+}
+
+static void the_chunks_of_a_millisecond_share_a_frame(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_run *run;
+
+    fixture->fake.behaviour = FAKE_HOLD;
+    give(fixture, 1, 1, "a");
+    wait_for(fixture, 50);
+    fixture->flushed = 0;
+    says(fixture, "x"); /* alone: at once */
+    assert_int_equal(fixture->flushed, 1);
+    says(fixture, "y");
+    says(fixture, "z");
+    assert_int_equal(fixture->flushed, 1);
+    assert_int_equal(bridge_deadline(fixture->bridge), fixture->now + 1);
+    fixture->now++;
+    settle(fixture);
+    assert_int_equal(fixture->flushed, 2);
+    assert_heard(fixture, "chunk 1/1 #0 x\nchunk 1/1 #1 y\nchunk 1/1 #2 z\n");
+    says(fixture, "w");
+    assert_int_equal(fixture->flushed, 2);
+    run = fixture->fake.runs;
+    fake_done(&fixture->fake, &run->events, run->context, SLICE_LITERAL("xyzw"));
+    fake_release(&fixture->fake, run);
+    settle(fixture); /* an end waits for nothing, and takes along what was before it */
+    assert_int_equal(fixture->flushed, 3);
+    assert_heard(fixture, "chunk 1/1 #3 w\ndone 1/1\n");
+}
+
 static void a_slow_run_is_streamed_as_it_speaks(void **state)
 {
     struct fixture *fixture = *state;
@@ -289,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BRIDGE_TEST(a_question_is_streamed_and_has_one_reply),
         BRIDGE_TEST(a_turn_leaves_in_one_frame),
+        BRIDGE_TEST(the_chunks_of_a_millisecond_share_a_frame),
         BRIDGE_TEST(a_slow_run_is_streamed_as_it_speaks),
         BRIDGE_TEST(the_runtime_is_woken_when_it_asked_for_it),
         BRIDGE_TEST(a_backlog_is_told_to_the_runtime),
