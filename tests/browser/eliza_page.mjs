@@ -89,6 +89,16 @@ class ElizaTab {
         return this.page.getByRole('button', { name: 'Connected', exact: true }).waitFor();
     }
 
+    // In a group: the page chooses the agent that it hears of first, and hides what others say, when
+    // it hears of the second one late.
+    async showsEverybody() {
+        const agents = this.page.locator('div:has(> span:text-is("Agents:"))');
+        for (const name of ['Doctor', 'Eliza']) {
+            await agents.getByRole('button', { name, exact: true }).waitFor();
+        }
+        await agents.getByRole('button', { name: 'All', exact: true }).click();
+    }
+
     // Of "More options": chooses, and says yes.
     async choose(item, confirmation) {
         await this.page.getByRole('button', { name: 'More options' }).click();
