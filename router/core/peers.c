@@ -251,6 +251,11 @@ static void receive_hello(struct router *router, enum router_side side, struct s
         answer_reset(router, side, routing_id, header->link, true);
         return;
     }
+    if (peer != NULL && peer->side != side) {
+        router->counters.frames_refused++; /* somebody else's, on the other socket */
+        answer_reset(router, side, routing_id, header->link, false);
+        return;
+    }
     if (peer == NULL) {
         /* The same process on a new link: what hung on the old one enters its grace period and
          * is taken up again by what follows. */
@@ -364,20 +369,26 @@ void peer_drop(struct peer *peer, const char *why)
         return;
     }
     peer->is_dead = true;
+    peer->credit = 0;
     peer_count_link(peer, &router->counters);
     HASH_DELETE(hh, router->peers, peer);
     router->ended_links[router->ended_count++ % ENDED_LINKS_KEPT] = peer->link_id;
     peer->next_dead = router->dead;
     router->dead = peer;
+    *(peer->side == ROUTER_SIDE_EDGES ? &router->edge_count : &router->bridge_count) -= 1;
     log_info("peer_lost", "role=%s incarnation=%s why=%s",
              peer->side == ROUTER_SIDE_EDGES ? "edge" : "bridge", peer->incarnation.data, why);
+}
+
+/* What hung on it: its members enter their grace period, its work goes to others. */
+static void let_go(struct peer *peer)
+{
+    struct router *router = peer->router;
     if (peer->side == ROUTER_SIDE_EDGES) {
-        router->edge_count--;
         router->counters.edges_lost++;
         sessions_lose_edge(router, text_slice(&peer->incarnation));
         presence_drop_edge(peer, peer->link.heard_at);
     } else {
-        router->bridge_count--;
         router->counters.bridges_lost++;
         bridges_lost(peer);
     }
@@ -385,18 +396,21 @@ void peer_drop(struct peer *peer, const char *why)
 
 void peers_reap(struct router *router)
 {
-    bool edges_changed = false;
     while (router->dead != NULL) {
-        struct peer *peer = router->dead;
-        router->dead = peer->next_dead;
-        edges_changed = edges_changed || peer->side == ROUTER_SIDE_EDGES;
-        link_deinit(&peer->link);
-        free(peer->incarnation.data);
-        free(peer->name.data);
-        free(peer->address.data);
-        free(peer);
-    }
-    if (edges_changed) {
-        announce(router);
+        bool edges_changed = false;
+        while (router->dead != NULL) {
+            struct peer *peer = router->dead;
+            router->dead = peer->next_dead;
+            edges_changed = edges_changed || peer->side == ROUTER_SIDE_EDGES;
+            let_go(peer);
+            link_deinit(&peer->link);
+            free(peer->incarnation.data);
+            free(peer->name.data);
+            free(peer->address.data);
+            free(peer);
+        }
+        if (edges_changed) {
+            announce(router);
+        }
     }
 }

@@ -37,7 +37,7 @@ struct peer {
     uint64_t working;   /* jobs it has now */
     bool has_left;      /* it said goodbye */
     bool watches_logs;  /* of an edge: clients of it do */
-    bool is_dead;       /* to be freed at the end of the entry point */
+    bool is_dead;       /* given up, see peer_drop() */
     struct peer *next_dead;
     UT_hash_handle hh; /* router->peers, by link id */
 };
@@ -60,8 +60,12 @@ struct question *peer_ask(struct peer *peer, enum question_kind kind,
                           struct store_query *query);
 struct pending *peer_pend(struct peer *peer, enum pending_kind kind, uint64_t request,
                           uint64_t trace);
-void peer_drop(struct peer *peer, const char *why); /* its members enter their grace period */
+/*
+ * Gives it up: it is found and told nothing any more. What hangs on it stays until peers_reap(), at
+ * the end of the entry point, so that whoever is in the middle of it may go on.
+ */
+void peer_drop(struct peer *peer, const char *why);
 void peer_count_link(const struct peer *peer, struct router_counters *counters); /* adds it up */
-void peers_reap(struct router *router);
+void peers_reap(struct router *router); /* lets go of those that were given up, and frees them */
 
 #endif

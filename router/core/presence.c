@@ -285,7 +285,7 @@ void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync)
                             is_news);
         }
         if (peer->is_dead) {
-            return; /* it could not take the news of its own members: the attachment is gone */
+            return; /* it could not take the news of its own members */
         }
     }
     if (attachment->presences == NULL) {

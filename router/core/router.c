@@ -133,11 +133,11 @@ void router_destroy(struct router **self)
     HASH_ITER (hh, router->peers, peer, next_peer) {
         peer_drop(peer, "stopping");
     }
+    peers_reap(router);
     struct room *room, *next_room;
     HASH_ITER (hh, router->rooms, room, next_room) {
         room_destroy(router, room);
     }
-    peers_reap(router);
     rooms_reap(router);
     struct question *question, *next_question;
     HASH_ITER (hh, router->questions, question, next_question) {
@@ -384,6 +384,7 @@ void router_tick(struct router *router, struct instant now)
             link_tick(&peer->link, now.now);
         }
     }
+    peers_reap(router); /* the members of a lost edge may be due already */
     presence_tick(router);
     sessions_tick(router);
     work_tick(router);
