@@ -94,7 +94,8 @@ static const struct option option_table[] = {
     {"sessions-max", OPTION_INTEGER, AT(session.sessions_max), "100000", 1, 10000000, "COUNT",
      "sessions on this edge at most"},
     {"outbox-max", OPTION_SIZE, AT(session.outbox_max_bytes), "4m", 65536, GIB, "BYTES",
-     "waiting for one client at most; beyond, it is cut as a slow consumer"},
+     "waiting for one client; beyond, it is cut when it takes nothing for 10 s, and in any case "
+     "when four times as much waits"},
     {"outbox-age", OPTION_DURATION, AT(session.outbox_max_age), "60s", 1000, DAY, "TIME",
      "how old what waits for one client may be"},
     {"payload-packets-max", OPTION_INTEGER, AT(session.payload_packets_max), "10000", 1, 1000000,

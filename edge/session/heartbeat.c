@@ -91,6 +91,10 @@ void heartbeat_schedule(struct session *session)
         deadline = earlier(deadline, table->now + table->settings.outbox_max_age -
                                          outbox_age(&session->outbox, table->now) + 1);
     }
+    if (session_is_open(session) && session_is_behind(session)) {
+        deadline =
+            earlier(deadline, table->now + OUTBOX_STALL_MS - session_stalled_for(session) + 1);
+    }
     if (!wheel_entry_is_set(&session->timer) || session->timer.deadline != deadline) {
         wheel_set(&table->wheel, &session->timer, deadline);
     }

@@ -114,6 +114,7 @@ struct session {
     bool takes_offsets : 1;    /* gets packets with their suffix */
     bool is_held_back : 1;     /* what its client says waits at another edge */
 
+    uint32_t taken_at; /* low 32 bits of ms: when the client last took a packet */
     char id[SESSION_ID_LENGTH + 1];
     struct socket first_socket; /* most sessions have one */
     UT_hash_handle hh;
@@ -163,7 +164,11 @@ void session_receive(struct session *session, const struct engineio_packet *pack
 void session_queue(struct session *session, struct packet *packet);
 /* Queues what the scratch buffer holds as a text packet. */
 void session_queue_scratch(struct session *session);
-/* Drops volatile packets, then ends the session, when the outbox is over a limit. */
+/* Does more wait for the client than outbox_max_bytes? */
+bool session_is_behind(const struct session *session);
+/* How long the client has taken nothing of what waits for it, in ms. */
+int64_t session_stalled_for(const struct session *session);
+/* Drops volatile packets when the outbox is over a limit, and ends a slow consumer. */
 void session_enforce_limits(struct session *session);
 
 /* session_table.c */

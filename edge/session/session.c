@@ -15,6 +15,7 @@ const char *session_close_reason_name(enum session_close_reason reason)
         [SESSION_CLOSE_PROTOCOL_ERROR] = "protocol_error",
         [SESSION_CLOSE_TOO_LARGE] = "too_large",
         [SESSION_CLOSE_SLOW_CONSUMER] = "slow_consumer",
+        [SESSION_CLOSE_OUTBOX_FULL] = "outbox_full",
         [SESSION_CLOSE_CONNECT_TIMEOUT] = "connect_timeout",
         [SESSION_CLOSE_SERVER] = "server",
         [SESSION_CLOSE_ISOLATED] = "isolated",
@@ -124,6 +125,7 @@ struct session *session_make(struct session_table *table, int revision, struct s
     outbox_init(&session->outbox);
     memcpy(session->id, id.data, SESSION_ID_LENGTH);
     session->last_life = table->now;
+    session->taken_at = (uint32_t)table->now;
     session->state = (uint8_t)state;
     table->counters.pollings += is_polling(state);
     table->counters.websockets += state == SESSION_WEBSOCKET;
@@ -216,11 +218,27 @@ void session_receive(struct session *session, const struct engineio_packet *pack
     }
 }
 
-static bool is_over_limit(const struct session *session, size_t more)
+static size_t waiting_bytes(const struct session *session)
 {
-    size_t later = session->guest == NULL ? 0 : session->guest->later.bytes;
+    return session->outbox.bytes + (session->guest == NULL ? 0 : session->guest->later.bytes);
+}
 
-    return session->outbox.bytes + later + more > (size_t)session->table->settings.outbox_max_bytes;
+static size_t soft_limit(const struct session *session)
+{
+    return (size_t)session->table->settings.outbox_max_bytes;
+}
+
+bool session_is_behind(const struct session *session)
+{
+    return waiting_bytes(session) > soft_limit(session);
+}
+
+int64_t session_stalled_for(const struct session *session)
+{
+    int64_t waits = outbox_age(&session->outbox, session->table->now);
+    int64_t since = (uint32_t)session->table->now - session->taken_at;
+
+    return waits < since ? waits : since;
 }
 
 /* A packet of bytes as revision 3 has it: with its type before it, or as text. */
@@ -246,7 +264,8 @@ static void queue(struct session *session, struct packet *packet)
     if (!session_is_open(session)) {
         return;
     }
-    if (packet->is_volatile && is_over_limit(session, packet_frame(packet).length)) {
+    if (packet->is_volatile &&
+        waiting_bytes(session) + packet_frame(packet).length > soft_limit(session)) {
         session->table->counters.volatile_dropped++;
         return;
     }
@@ -255,7 +274,7 @@ static void queue(struct session *session, struct packet *packet)
         return;
     }
     outbox_push(&session->outbox, packet, session->table->now);
-    if (!session->is_choked || is_over_limit(session, 0)) {
+    if (!session->is_choked || session_is_behind(session)) {
         session_mark_dirty(session);
     }
 }
@@ -282,19 +301,33 @@ void session_queue_scratch(struct session *session)
     packet_release(&packet);
 }
 
+/* SESSION_CLOSE_REASONS: it is within its limits. */
+static enum session_close_reason slowness_of(const struct session *session)
+{
+    const struct session_table *table = session->table;
+
+    if (session->is_choked &&
+        outbox_age(&session->outbox, table->now) > table->settings.outbox_max_age) {
+        return SESSION_CLOSE_SLOW_CONSUMER;
+    }
+    if (session_is_behind(session) && session_stalled_for(session) > OUTBOX_STALL_MS) {
+        return SESSION_CLOSE_SLOW_CONSUMER;
+    }
+    return waiting_bytes(session) > OUTBOX_HARD_FACTOR * soft_limit(session)
+               ? SESSION_CLOSE_OUTBOX_FULL
+               : SESSION_CLOSE_REASONS;
+}
+
 void session_enforce_limits(struct session *session)
 {
-    struct session_table *table = session->table;
-    bool is_stalled = session->is_choked &&
-                      outbox_age(&session->outbox, table->now) > table->settings.outbox_max_age;
-
-    if (!is_over_limit(session, 0) && !is_stalled) {
+    if (!session_is_behind(session) && slowness_of(session) == SESSION_CLOSE_REASONS) {
         return;
     }
-    table->counters.volatile_dropped += outbox_drop_volatile(&session->outbox);
-    is_stalled = session->is_choked &&
-                 outbox_age(&session->outbox, table->now) > table->settings.outbox_max_age;
-    if (is_over_limit(session, 0) || is_stalled) {
-        session_end(session, SESSION_CLOSE_SLOW_CONSUMER);
+    session->table->counters.volatile_dropped += outbox_drop_volatile(&session->outbox);
+    enum session_close_reason reason = slowness_of(session);
+    if (reason != SESSION_CLOSE_REASONS) {
+        session_end(session, reason);
+    } else if (session_is_behind(session)) {
+        heartbeat_schedule(session); /* to see whether it goes on */
     }
 }

@@ -26,6 +26,14 @@ struct session;
 struct session_table;
 struct socket_application; /* socket.h */
 
+/*
+ * Slow consumers. Volatile packets are left out for a client for whom more than outbox_max_bytes
+ * wait. It is cut when it takes nothing of that for OUTBOX_STALL_MS, and while it reads when
+ * OUTBOX_HARD_FACTOR times as much waits: a burst is no reason, and memory has its bound. A poll's
+ * answer of a megabyte takes its time on a phone, and counts as taken when it is given out.
+ */
+enum { OUTBOX_STALL_MS = 10000, OUTBOX_HARD_FACTOR = 4 };
+
 /* Limits and timers, named as Socket.IO names its options. Durations in ms, sizes in bytes. */
 struct session_settings {
     int64_t ping_interval;        /* 25 000 */
@@ -33,7 +41,7 @@ struct session_settings {
     int64_t upgrade_timeout;      /* 10 000: from probe to upgrade */
     int64_t connect_timeout;      /* 45 000: a session without a Socket.IO CONNECT is closed */
     int64_t max_http_buffer_size; /* 1 000 000: largest message in, announced as maxPayload */
-    int64_t outbox_max_bytes;     /* waiting for one client; beyond: cut as slow consumer */
+    int64_t outbox_max_bytes;     /* waiting for one client: see "Slow consumers" */
     int64_t outbox_max_age;       /* ms the oldest waiting packet may be old on a live transport */
     int64_t sessions_max;         /* per edge */
     int64_t payload_packets_max;  /* packets in one polling payload */
@@ -49,7 +57,8 @@ enum session_close_reason {
     SESSION_CLOSE_PARSE_ERROR,    /* malformed packet */
     SESSION_CLOSE_PROTOCOL_ERROR, /* overlapping polls, packet that does not fit the state */
     SESSION_CLOSE_TOO_LARGE,
-    SESSION_CLOSE_SLOW_CONSUMER,
+    SESSION_CLOSE_SLOW_CONSUMER, /* it takes nothing of what waits for it */
+    SESSION_CLOSE_OUTBOX_FULL,   /* it reads, but far more is said to it */
     SESSION_CLOSE_CONNECT_TIMEOUT,
     SESSION_CLOSE_SERVER,   /* we ended it: drain */
     SESSION_CLOSE_ISOLATED, /* we ended it: this edge is cut off from the router */

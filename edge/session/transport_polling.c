@@ -77,6 +77,7 @@ static void append_queued(struct session *session, const struct payload *payload
             is_full = appended == (size_t)settings->payload_packets_max;
         }
         outbox_pop(outbox, taken);
+        session->taken_at = (uint32_t)session->table->now;
     }
     session->table->counters.bytes_out += payload->text->length;
     session->table->counters.packets_out += appended;

@@ -36,6 +36,7 @@ static int close_code(enum session_close_reason reason)
     case SESSION_CLOSE_TRANSPORT:
     case SESSION_CLOSE_PING_TIMEOUT:
     case SESSION_CLOSE_SLOW_CONSUMER:
+    case SESSION_CLOSE_OUTBOX_FULL:
     case SESSION_CLOSE_REASONS:
         break;
     }
@@ -78,6 +79,9 @@ static bool send_queued(struct session *session)
 
         if (sent < 0) {
             return false;
+        }
+        if (sent > 0) {
+            session->taken_at = (uint32_t)session->table->now;
         }
         assert((size_t)sent <= count);
         outbox_pop(outbox, (size_t)sent);

@@ -451,9 +451,43 @@ static void test_a_polling_client_that_falls_behind_is_cut(void **state)
     flush(fixture);
     assert_int_equal(session_table_counters(fixture->table)->volatile_dropped, 2);
     emit_bytes(socket, 2000, false);
+    flush(fixture);
+    pass(fixture, OUTBOX_STALL_MS - 100);
+    assert_upcalls(fixture, "");
+    pass(fixture, 200);
+    assert_upcalls(fixture, "disconnected slow_consumer\n");
+}
+
+static void test_a_polling_client_that_falls_behind_and_polls_is_not_cut(void **state)
+{
+    struct fixture *fixture = *state;
+    struct socket *socket = join_polling(fixture);
+    struct session *session = socket_session(socket);
+    struct fake_poll *poll = fake_poll_new(fixture);
+
+    for (int i = 0; i < 10; i++) {
+        emit_bytes(socket, 900, false);
+    }
+    flush(fixture);
+    for (int i = 0; i < 10; i++) { /* each takes one of them */
+        pass(fixture, 2000);
+        get(fixture, session, poll);
+        flush(fixture);
+        assert_int_equal(poll->status, 200);
+    }
+    assert_upcalls(fixture, "");
+    assert_int_equal(session_table_count(fixture->table), 1);
+}
+
+static void test_a_polling_client_is_cut_at_the_hard_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct socket *socket = join_polling(fixture);
+
+    emit_bytes(socket, 4000 * OUTBOX_HARD_FACTOR, false);
     assert_upcalls(fixture, "");
     flush(fixture);
-    assert_upcalls(fixture, "disconnected slow_consumer\n");
+    assert_upcalls(fixture, "disconnected outbox_full\n");
 }
 
 int main(void)
@@ -461,6 +495,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(test_the_handshake_says_what_the_protocol_asks),
         FIXTURE_TEST(test_an_unknown_revision_is_refused),
+        FIXTURE_TEST(test_a_polling_client_that_falls_behind_and_polls_is_not_cut),
+        FIXTURE_TEST(test_a_polling_client_is_cut_at_the_hard_limit),
         FIXTURE_TEST(test_a_full_table_refuses_and_takes_again_after_a_close),
         FIXTURE_TEST(test_two_sessions_are_found_by_their_own_ids),
         FIXTURE_TEST(test_a_parked_get_goes_home_with_everything_of_the_turn),

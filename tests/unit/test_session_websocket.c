@@ -94,7 +94,16 @@ static void test_a_choked_connection_is_left_alone_until_it_is_writable(void **s
     assert_sent(self, "42c|42d|/");
 }
 
-static void test_a_client_that_reads_too_slowly_is_cut_by_bytes(void **state)
+/* A table where neither age nor silence ends anything. */
+static void let_packets_grow_old(struct fixture *fixture)
+{
+    session_table_destroy(&fixture->table);
+    fixture->settings.ping_interval = 1 << 20;
+    fixture->settings.outbox_max_age = 1 << 20;
+    fixture_open_table(fixture);
+}
+
+static void test_volatile_packets_are_dropped_before_a_client_is_cut(void **state)
 {
     struct fixture *fixture = *state;
     struct fake_websocket *self = fake_websocket_new(fixture);
@@ -106,13 +115,78 @@ static void test_a_client_that_reads_too_slowly_is_cut_by_bytes(void **state)
     flush(fixture);
     emit_bytes(socket, 1500, false); /* over the limit: the volatile one goes */
     flush(fixture);
-    assert_false(self->is_closed);
     assert_int_equal(session_table_counters(fixture->table)->volatile_dropped, 1);
+    emit_bytes(socket, 1500, true); /* so does one that would be over it */
+    assert_int_equal(session_table_counters(fixture->table)->volatile_dropped, 2);
+    assert_false(self->is_closed);
+}
+
+static void test_a_client_that_is_behind_and_takes_nothing_is_cut(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_websocket *self = fake_websocket_new(fixture);
+    let_packets_grow_old(fixture);
+    struct socket *socket = join_websocket(fixture, self);
+
+    pass(fixture, 2 * OUTBOX_STALL_MS); /* there was nothing to take */
+    self->room = 0;
+    for (int i = 0; i < 3; i++) {
+        emit_bytes(socket, 1500, false);
+    }
+    flush(fixture);
+    pass(fixture, OUTBOX_STALL_MS - 100);
+    assert_false(self->is_closed);
+    pass(fixture, 200);
+    assert_closed(self, 0);
+    assert_upcalls(fixture, "disconnected slow_consumer\n");
+    assert_int_equal(closed_with(fixture, SESSION_CLOSE_SLOW_CONSUMER), 1);
+}
+
+static void test_a_client_that_is_behind_and_reads_is_not_cut(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_websocket *self = fake_websocket_new(fixture);
+    let_packets_grow_old(fixture);
+    struct socket *socket = join_websocket(fixture, self);
+
+    self->room = 0;
+    for (int i = 0; i < 8; i++) {
+        emit_bytes(socket, 1500, false);
+    }
+    flush(fixture);
+    for (int i = 0; i < 6; i++) {
+        pass(fixture, OUTBOX_STALL_MS - 100);
+        self->room = 1;
+        session_websocket_writable(fixture->table, &self->websocket, fixture->now);
+        flush(fixture);
+    }
+    assert_false(self->is_closed);
+    pass(fixture, 2 * OUTBOX_STALL_MS); /* what waits now is within the limit */
+    assert_false(self->is_closed);
+    assert_upcalls(fixture, "");
+}
+
+static void test_a_client_that_reads_is_cut_at_the_hard_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_websocket *self = fake_websocket_new(fixture);
+    struct socket *socket = join_websocket(fixture, self);
+    int waiting = 0;
+
+    self->room = 1;
+    for (; waiting * 1501 < 4000 * OUTBOX_HARD_FACTOR - 1501; waiting++) {
+        emit_bytes(socket, 1500, false);
+    }
+    flush(fixture); /* one is taken */
+    emit_bytes(socket, 1500, false);
+    flush(fixture);
+    assert_false(self->is_closed);
     emit_bytes(socket, 1500, false);
     assert_false(self->is_closed); /* never from within an emit: rooms are being walked */
     flush(fixture);
     assert_closed(self, 0);
-    assert_upcalls(fixture, "disconnected slow_consumer\n");
+    assert_upcalls(fixture, "disconnected outbox_full\n");
+    assert_int_equal(closed_with(fixture, SESSION_CLOSE_OUTBOX_FULL), 1);
 }
 
 static void test_a_burst_is_no_reason_to_cut_a_client_that_reads(void **state)
@@ -285,7 +359,10 @@ int main(void)
         FIXTURE_TEST(test_everything_of_a_turn_leaves_in_one_call),
         FIXTURE_TEST(test_very_many_packets_leave_in_batches_in_order),
         FIXTURE_TEST(test_a_choked_connection_is_left_alone_until_it_is_writable),
-        FIXTURE_TEST(test_a_client_that_reads_too_slowly_is_cut_by_bytes),
+        FIXTURE_TEST(test_volatile_packets_are_dropped_before_a_client_is_cut),
+        FIXTURE_TEST(test_a_client_that_is_behind_and_takes_nothing_is_cut),
+        FIXTURE_TEST(test_a_client_that_is_behind_and_reads_is_not_cut),
+        FIXTURE_TEST(test_a_client_that_reads_is_cut_at_the_hard_limit),
         FIXTURE_TEST(test_a_burst_is_no_reason_to_cut_a_client_that_reads),
         FIXTURE_TEST(test_a_client_that_reads_nothing_is_cut_by_age),
         FIXTURE_TEST(test_volatile_packets_grow_old_without_harm),

@@ -450,7 +450,7 @@ int main(int argc, char **argv)
         .connect_timeout = 45000,
         .max_http_buffer_size = 1000000,
         .outbox_max_bytes = 4 << 20,
-        .outbox_max_age = 10000,
+        .outbox_max_age = 60000,
         .sessions_max = 200000,
         .payload_packets_max = 10000,
         .allow_upgrades = true,

@@ -156,7 +156,8 @@ test('a thousand clients hear the same news', async () => {
     await until(async () => (await server.counters()).websockets === 0, 'the end of all WebSockets');
     const counters = await server.counters();
     assert.equal(counters.opened, opened + 1000);
-    for (const reason of ['ping_timeout', 'parse_error', 'protocol_error', 'slow_consumer']) {
+    for (const reason of ['ping_timeout', 'parse_error', 'protocol_error', 'slow_consumer',
+        'outbox_full']) {
         assert.equal(counters[reason], 0, reason);
     }
 });

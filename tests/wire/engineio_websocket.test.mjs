@@ -11,6 +11,7 @@ import { Client, get } from './http_wire.mjs';
 const IDLE = 3000;
 const IDLE_BYTES_MAX = 2600; // of a joined socket: the cluster's budget less what chat needs
 const MAX_MESSAGE = 1000000;
+const STALL_MS = 9900; // OUTBOX_STALL_MS, and the server's clock
 
 let server;
 before(async () => { server = await EchoServer.start(); });
@@ -221,16 +222,42 @@ test('a client that does not read at all is cut, and nobody else slows down', as
     const before = await server.counters();
     const [stuck, other] = [await server.join(), await server.join()];
     stuck.socket.pause();
-    const news = `42["broadcast","${'x'.repeat(200000)}"]`;
-    for (let i = 0; i < 60; i++) {
+    const news = `42["broadcast","${'x'.repeat(900000)}"]`;
+    for (let i = 0; i < 30; i++) { // far over the hard limit, at four times 4 MiB
         other.say(news);
         assert.ok((await other.next()).startsWith('42["news"'));
     }
-    await server.counted('slow_consumer', before.slow_consumer + 1);
+    await until(async () => {
+        const { outbox_full: full, slow_consumer: slow } = await server.counters();
+        return full + slow === before.outbox_full + before.slow_consumer + 1;
+    }, 'the end of the one that does not read');
     await server.counted('connections', before.connections + 1);
     await assertEchoes(other);
     stuck.destroy();
     other.destroy();
+});
+
+test('a client that is behind and takes nothing is cut after a while', async () => {
+    // What is sent is over the soft limit and under the hard one, whatever the kernel holds of it.
+    const small = await EchoServer.start('--outbox', '2000000');
+    try {
+        const [stuck, other] = [await small.join(), await small.join()];
+        stuck.socket.pause();
+        const news = `42["broadcast","${'x'.repeat(100000)}"]`;
+        const begun = performance.now();
+        for (let i = 0; i < 60; i++) {
+            other.say(news);
+            assert.ok((await other.next()).startsWith('42["news"'));
+        }
+        await until(async () => (await small.counters()).slow_consumer === 1, 'the end of it', 60000);
+        assert.ok(performance.now() - begun >= STALL_MS);
+        assert.equal((await small.counters()).outbox_full, 0);
+        await assertEchoes(other);
+        stuck.destroy();
+        other.destroy();
+    } finally {
+        await small.stop();
+    }
 });
 
 test('volatile events are dropped for it before it is cut', async () => {
