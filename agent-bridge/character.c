@@ -227,6 +227,15 @@ static const char *read_members(struct character *self, struct slice object)
     return NULL;
 }
 
+static size_t faulty_line(struct slice json)
+{
+    size_t line = 1;
+    for (size_t i = json_fault(json); i > 0; i--) {
+        line += json.data[i - 1] == '\n';
+    }
+    return line;
+}
+
 struct character *character_read(struct slice json, char *error)
 {
     struct slice object;
@@ -234,7 +243,12 @@ struct character *character_read(struct slice json, char *error)
         snprintf(error, CHARACTER_ERROR_SIZE, "it is larger than %d KiB", CHARACTER_MAX / 1024);
         return NULL;
     }
-    if (json_scan(json, JSON_MAX_DEPTH, &object) != 0 || json_type(object) != JSON_OBJECT) {
+    int result = json_scan(json, JSON_MAX_DEPTH, &object);
+    if (result == ERROR_MALFORMED && json.length > 0) {
+        snprintf(error, CHARACTER_ERROR_SIZE, "it is no JSON from line %zu on", faulty_line(json));
+        return NULL;
+    }
+    if (result != 0 || json_type(object) != JSON_OBJECT) {
         snprintf(error, CHARACTER_ERROR_SIZE, "it is no JSON object");
         return NULL;
     }

@@ -222,6 +222,12 @@ void jobs_drop_all(struct jobs *jobs)
     jobs_settle(jobs);
 }
 
+/* It has no room because its other end is down. */
+static bool is_left_alone(struct runtime *runtime)
+{
+    return runtime->class->counters != NULL && runtime->class->counters(runtime)->is_open;
+}
+
 void jobs_offer_again(struct jobs *jobs, int64_t now)
 {
     struct job *job, *next;
@@ -234,7 +240,11 @@ void jobs_offer_again(struct jobs *jobs, int64_t now)
     DL_FOREACH_SAFE (jobs->waiting, job, next) {
         if (jobs->settings.wait_timeout > 0 && now - job->given_at >= jobs->settings.wait_timeout) {
             jobs->counters.waited_out++;
-            job_fail(job, ERROR_AGENT_BUSY, "the runtime had no room for too long");
+            if (is_left_alone(job->slot->runtime)) {
+                job_fail(job, ERROR_AGENT_UNREACHABLE, "the runtime has failed too often lately");
+            } else {
+                job_fail(job, ERROR_AGENT_BUSY, "the runtime had no room for too long");
+            }
         }
     }
     jobs_settle(jobs);

@@ -123,12 +123,21 @@ void remote_ask(struct remote_run *run, int64_t after)
     run->due = clock_monotonic_ms() + after;
 }
 
+/* Others have failed as well, and whoever asked has waited long enough for the next probe. */
+static bool is_hopeless(const struct remote_run *run)
+{
+    const struct remote *remote = (const struct remote *)run->run.runtime;
+    return remote->breaker.state == BREAKER_OPEN &&
+           remote->breaker.probe_at - run->started_at > remote->limits.wait_timeout;
+}
+
 /* A try came to nothing: another one, or the end. */
 static void try_failed(struct remote_run *run, int error, const char *why)
 {
     struct remote *remote = remote_of(run);
     int64_t now = clock_monotonic_ms();
-    bool may_help = run->answer.text.length == 0 && retry_may_help(error, run->status);
+    bool may_help =
+        run->answer.text.length == 0 && retry_may_help(error, run->status) && !is_hopeless(run);
     int64_t pause = !may_help ? -1
                               : retry_pause(run->tries, (unsigned)remote->limits.tries,
                                             run->retry_after, id_random_u64(&remote->random));
@@ -138,6 +147,13 @@ static void try_failed(struct remote_run *run, int error, const char *why)
         error = error == ERROR_CLOSED ? ERROR_AGENT_FAILED : error;
         remote_fail(run, error != 0 ? error : retry_error_of_status(run->status), why);
     }
+}
+
+static void try_refused(struct remote_run *run)
+{
+    char why[48];
+    snprintf(why, sizeof(why), "it answered with status %d", run->status);
+    try_failed(run, 0, run->status / 100 == 3 ? "it redirects to another host" : why);
 }
 
 /* --- what comes ------------------------------------------------------------------------------- */
@@ -229,9 +245,7 @@ static void read_end(struct remote_run *run)
     int result = 0;
     if (run->status / 100 != 2) {
         if (!remote->operations->refused(run, run->status)) {
-            try_failed(run, 0,
-                       run->status / 100 == 3 ? "it redirects to another host"
-                                              : "it refused the request");
+            try_refused(run);
         }
     } else if (run->is_asked) {
         /* The stream said what has to follow. */

@@ -34,6 +34,10 @@ enum json_type {
  */
 int json_scan(struct slice text, unsigned max_depth, struct slice *value);
 
+/* Of a text that is no JSON: where the first piece begins (a name, a value) that is not in order.
+ */
+size_t json_fault(struct slice text);
+
 enum json_type json_type(struct slice value);
 
 /* Walks the members of an object or the elements of an array, in order. */

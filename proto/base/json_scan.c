@@ -20,7 +20,8 @@ struct nesting {
     uint64_t *words; /* inline_words, or owns */
     size_t capacity; /* bits */
     size_t depth;
-    bool in_object; /* the innermost one, at hand */
+    bool in_object;      /* the innermost one, at hand */
+    const char *reached; /* what is before it is in order; where the next piece begins */
 };
 
 static void nesting_init(struct nesting *nesting)
@@ -241,6 +242,7 @@ static const char *scan_value(const char *at, const char *end, struct nesting *n
 {
     for (;;) {
         /* A value begins here. */
+        nesting->reached = at;
         if (at == end) {
             return NULL;
         }
@@ -252,6 +254,7 @@ static const char *scan_value(const char *at, const char *end, struct nesting *n
                 *deepest = nesting->depth;
             }
             at = json_text_skip_space(at + 1, end);
+            nesting->reached = at;
             if (at == end) {
                 return NULL;
             }
@@ -278,35 +281,53 @@ static const char *scan_value(const char *at, const char *end, struct nesting *n
             }
             at = json_text_skip_space(at, end);
         }
+        nesting->reached = at;
         if (at == end || *at != ',') {
             return NULL;
         }
         at = json_text_skip_space(at + 1, end);
+        nesting->reached = at;
         if (nesting->in_object && (at = scan_key(at, end)) == NULL) {
             return NULL;
         }
     }
 }
 
+/* The value and the white space around it; NULL: that is not all, or no JSON. */
+static const char *scan_text(struct slice text, struct nesting *nesting, size_t *deepest)
+{
+    const char *end = text.data + text.length;
+    nesting_init(nesting);
+    const char *after = scan_value(json_text_skip_space(text.data, end), end, nesting, deepest);
+    nesting_deinit(nesting);
+    if (after != NULL) {
+        nesting->reached = json_text_skip_space(after, end);
+    }
+    return nesting->reached == end ? after : NULL;
+}
+
 int json_scan(struct slice text, unsigned max_depth, struct slice *value)
 {
-    const char *start;
+    struct nesting nesting;
+    size_t deepest = 0;
     const char *after;
-    const char *end;
+
+    if (text.length == 0 || (after = scan_text(text, &nesting, &deepest)) == NULL) {
+        return ERROR_MALFORMED;
+    }
+    const char *start = json_text_skip_space(text.data, after);
+    *value = slice_of(start, (size_t)(after - start));
+    return deepest > max_depth ? ERROR_TOO_DEEP : 0;
+}
+
+size_t json_fault(struct slice text)
+{
     struct nesting nesting;
     size_t deepest = 0;
 
     if (text.length == 0) {
-        return ERROR_MALFORMED;
+        return 0;
     }
-    end = text.data + text.length;
-    start = json_text_skip_space(text.data, end);
-    nesting_init(&nesting);
-    after = scan_value(start, end, &nesting, &deepest);
-    nesting_deinit(&nesting);
-    if (after == NULL || json_text_skip_space(after, end) != end) {
-        return ERROR_MALFORMED;
-    }
-    *value = slice_of(start, (size_t)(after - start));
-    return deepest > max_depth ? ERROR_TOO_DEEP : 0;
+    scan_text(text, &nesting, &deepest);
+    return (size_t)(nesting.reached - text.data);
 }

@@ -114,7 +114,7 @@ describe('characters in a directory', TEST_OPTIONS, () => {
         await reload(/agents_reloaded agents=4 changed=1 gone=0/);
         assert.equal((await ask(LATE, 'Hello')).agentResponse.text, 'Be late.');
         write('late.json', '{"name": "Late"');
-        await reload(/character_skipped file=\S+late\.json reason="it is no JSON object"/);
+        await reload(/character_skipped file=\S+late\.json reason="it is no JSON from line 1 on"/);
         assert.equal((await ask(LATE, 'Hello')).agentResponse.text, 'Be late.');
         fs.rmSync(path.join(dir, 'late.json'));
         await reload(/agents_reloaded agents=3 changed=0 gone=1/);
@@ -153,7 +153,7 @@ describe('characters that are broken at the start', TEST_OPTIONS, () => {
     };
 
     const TABLE = {
-        'no JSON': ['{', 'it is no JSON object'],
+        'no JSON': ['{', 'it is no JSON from line 1 on'],
         'without a name': ['{}', 'it has no name'],
         'with an id that is none': ['{"name":"A","id":"x"}', 'its id is no UUID'],
         'with a runtime that is none': ['{"name":"A","settings":{"elizamq":{"runtime":"x"}}}',

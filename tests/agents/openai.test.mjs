@@ -9,6 +9,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { Clients } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
 import { readMetric } from '../lib/metrics.mjs';
+import { freePort } from '../lib/ports.mjs';
 import { until } from '../lib/until.mjs';
 import { parseEvents, restOf } from '../cluster/rest.mjs';
 import {
@@ -259,6 +260,8 @@ describe('a chat completions server as the runtime', TEST_OPTIONS, () => {
         await client.send(room, 'Hello');
         const complete = await client.event('messageComplete');
         assert.match(JSON.stringify(complete), /agent_refused/);
+        await until(() => /event=run_failed .*status 403/.test(cluster.bridge.log),
+            'the log says what the server answered');
     });
 
     const HOSTILE = {
@@ -411,5 +414,31 @@ describe('a chat completions server as the runtime', TEST_OPTIONS, () => {
         await client.event('messageStreamChunk');
         await client.message(6, { channelId: room, action: 'stop' });
         await until(() => closed, 'its connection is closed', 900);
+    });
+});
+
+describe('a chat completions server that is not there', TEST_OPTIONS, () => {
+    let cluster;
+
+    before(async () => {
+        cluster = await startCluster({
+            edges: 1, args: {
+                bridge: [
+                    '--runtime', 'openai', '--openai-url', `http://127.0.0.1:${await freePort()}/v1`,
+                    '--openai-model', 'm-1', '--runtime-wait', '500ms',
+                ],
+            },
+        });
+    });
+    after(() => cluster?.stop());
+
+    it('cannot be reached, also by those who were to wait until it is back', async () => {
+        const { send } = restOf(cluster);
+        for (let i = 0; i < 4; i++) { // the breaker opens with the fifth try, of the second question
+            const { status, body } = await send(randomUUID(), 'Hello', { mode: 'sync' });
+            assert.deepEqual([status, body.error?.code], [502, 'agent_unreachable']);
+        }
+        assert.equal(await readMetric(cluster.bridge,
+            'elizamq_bridge_runtime_breaker_open{runtime="openai"}'), 1);
     });
 });

@@ -80,7 +80,8 @@ static void broken_ones_are_refused_by_name(void **state)
     static const char *const table[][2] = {
         {"", "it is no JSON object"},
         {"[]", "it is no JSON object"},
-        {"{\"name\":\"Ann\"", "it is no JSON object"},
+        {"{\"name\":\"Ann\"", "it is no JSON from line 1 on"},
+        {"{\n\"name\":\"Ann\",\n}", "it is no JSON from line 3 on"},
         {"{}", "it has no name"},
         {"{\"name\":7}", "it has no name"},
         {"{\"name\":\"Ann\",\"id\":\"ann\"}", "its id is no UUID"},

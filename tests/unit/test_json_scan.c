@@ -230,6 +230,27 @@ static struct slice nested(struct buffer *out, size_t depth, uint64_t seed, cons
     return buffer_slice(out);
 }
 
+static void a_fault_is_where_the_wrong_piece_begins(void **state)
+{
+    static const struct {
+        const char *text, *in_order;
+    } cases[] = {
+        {"", ""},
+        {"{", "{"},
+        {"{\"a\":1,}", "{\"a\":1,"},
+        {"{ \"a\" : [1, tru], \"b\": 2}", "{ \"a\" : [1, "},
+        {"{\"a\":1 \"b\":2}", "{\"a\":1 "},
+        {"{\"a\":\"open", "{\"a\":"},
+        {"{'a':1}", "{"},
+        {"[] []", "[] "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(json_fault(slice_of_string(cases[i].text)), strlen(cases[i].in_order));
+    }
+}
+
 static void depth_is_counted_exactly(void **state)
 {
     static const size_t depths[] = {1, 2, 63, 64, 65, 127, 128, 129, 1000, 1023, 1024, 1025, 5000};
@@ -532,6 +553,7 @@ int main(void)
         cmocka_unit_test(what_the_rfc_allows_is_accepted),
         cmocka_unit_test(anything_else_is_malformed),
         cmocka_unit_test(the_value_comes_without_white_space),
+        cmocka_unit_test(a_fault_is_where_the_wrong_piece_begins),
         cmocka_unit_test(depth_is_counted_exactly),
         cmocka_unit_test(deep_and_wrong_is_malformed),
         cmocka_unit_test(random_token_strings_agree_with_recursion),
