@@ -10,10 +10,18 @@ static void refuse(const struct chat_call *call, struct chat_fault fault)
     call_refuse(call, fault, SLICE_EMPTY, error_is_retryable(fault.error) ? 1000 : 0);
 }
 
+/* Who a socket is in a room when the event does not say: as whom it joined, else itself. */
+static struct slice speaker_in(const struct chat_socket *from, struct slice room)
+{
+    const struct chat_member *member = member_of(from, room);
+    return chat_text(member != NULL ? member->entity : from->entity);
+}
+
 static void relay(const struct chat_call *call, enum bus_signal_kind kind, struct slice room,
-                  struct slice user, bool is_on, struct slice action)
+                  struct slice named, bool is_on, struct slice action)
 {
     struct chat *chat = call->chat;
+    struct slice user = named.length > 0 ? named : speaker_in(call->from, room);
     struct chat_fault fault = chat_access(call->from, room, user, "userId");
     if (fault.error != 0) {
         refuse(call, fault);
@@ -23,15 +31,14 @@ static void relay(const struct chat_call *call, enum bus_signal_kind kind, struc
         refuse(call, (struct chat_fault){ERROR_OVERLOADED, NULL});
         return;
     }
-    struct bus_message message = {
-        .type = BUS_SIGNAL,
-        .trace = id_random_u64(chat->ids),
-        .viewer = chat_viewer(call->from, user),
-        .signal = {.room = room,
-                   .kind = (uint64_t)kind,
-                   .entity = user.length > 0 ? user : chat_text(call->from->entity),
-                   .is_on = is_on,
-                   .action = action}};
+    struct bus_message message = {.type = BUS_SIGNAL,
+                                  .trace = id_random_u64(chat->ids),
+                                  .viewer = chat_viewer(call->from, user),
+                                  .signal = {.room = room,
+                                             .kind = (uint64_t)kind,
+                                             .entity = user,
+                                             .is_on = is_on,
+                                             .action = action}};
     chat->counters.signals++;
     uplink_notify(chat->uplink, &message);
     socket_answer(call->from, call->has_ack_id, call->ack_id, SLICE_LITERAL("{\"success\":true}"));

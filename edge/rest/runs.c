@@ -2,8 +2,8 @@
 
 /*
  * Runs: what an agent was asked, and what came of it. They are the jobs of the router; a run's id
- * is its job's number in the dress of a UUID. An agent's logs are its runs once more, in the form
- * of log entries.
+ * is its job's number in the dress of a UUID, in front, since pages show the first eight digits.
+ * An agent's logs are its runs once more, in the form of log entries.
  */
 
 enum {
@@ -11,36 +11,42 @@ enum {
     RUNS_MAX = 100,
     LOGS_DEFAULT = 50,
     LOGS_MAX = 1000,
-    RUN_ID_DIGITS = 12 /* hexadecimal, of the number: job numbers stay far below */
+    RUN_ID_LOW = 8,  /* hexadecimal digits of the number: its lower 32 bits, a dash, */
+    RUN_ID_HIGH = 4, /* and 16 more: job numbers stay far below */
 };
 
 /* As the store has them. */
 enum { RUN_OPEN, RUN_DONE, RUN_FAILED, RUN_CANCELLED };
 
-#define RUN_ID_PREFIX "00000000-0000-8000-8000-"
+#define RUN_ID_REST "-8000-8000-000000000000"
 #define LOG_TYPE "run_event"
 #define RUN_SOURCE "messageHandler" /* ElizaOS's name for what runs an agent */
 
 static void format_id(uint64_t job, char out[UUID_TEXT_SIZE])
 {
-    snprintf(out, UUID_TEXT_SIZE, RUN_ID_PREFIX "%012" PRIx64,
-             job & ((UINT64_C(1) << (4 * RUN_ID_DIGITS)) - 1));
+    snprintf(out, UUID_TEXT_SIZE, "%0*" PRIx32 "-%0*" PRIx16 RUN_ID_REST, RUN_ID_LOW, (uint32_t)job,
+             RUN_ID_HIGH, (uint16_t)(job >> 32));
+}
+
+static uint64_t read_digits(const char *at, size_t count)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < count; i++) {
+        char c = at[i];
+        value = value << 4 | (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return value;
 }
 
 /* 0: the id of no run. */
 static uint64_t job_of(struct slice id)
 {
-    uint64_t job = 0;
-    size_t prefix = sizeof(RUN_ID_PREFIX) - 1;
-    if (!uuid_is_valid(id) || memcmp(id.data, RUN_ID_PREFIX, prefix) != 0) {
+    size_t rest = RUN_ID_LOW + 1 + RUN_ID_HIGH;
+    if (!uuid_is_valid(id) || memcmp(id.data + rest, RUN_ID_REST, id.length - rest) != 0) {
         return 0;
     }
-    for (size_t i = prefix; i < id.length; i++) {
-        char c = id.data[i];
-        unsigned digit = c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
-        job = job << 4 | digit;
-    }
-    return job;
+    return read_digits(id.data + RUN_ID_LOW + 1, RUN_ID_HIGH) << 32 |
+           read_digits(id.data, RUN_ID_LOW);
 }
 
 /* Null for what is not there. */

@@ -30,6 +30,19 @@ static void test_types_5_and_6_are_thinking_and_control(void **state)
     assert_got(client, "431" SUCCESS "432" SUCCESS);
 }
 
+static void test_a_signal_is_from_whom_its_socket_is_in_the_room(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *client = client_new(fixture, "ann");
+    client_says(fixture, client, "42[\"1\",{\"roomId\":\"r\",\"entityId\":\"bob\"}]");
+    uint64_t request = last_heard(&fixture->router, BUS_JOIN)->join.request;
+    router_joins(fixture, request, "r", 0, "bob");
+    buffer_clear(&fixture->router.lines);
+    client_says(fixture, client, "42[\"typing\",{\"roomId\":\"r\",\"isTyping\":true}]");
+    client_says(fixture, client, "42[\"typing\",{\"roomId\":\"q\",\"isTyping\":true}]");
+    assert_heard(&fixture->router, "signal r 0 bob on\nsignal q 0 ann on\n");
+}
+
 static void test_a_faulty_signal_names_its_field_and_goes_nowhere(void **state)
 {
     static const struct {
@@ -126,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CHAT_TEST(test_typing_is_passed_on_and_acknowledged_at_once),
         CHAT_TEST(test_types_5_and_6_are_thinking_and_control),
+        CHAT_TEST(test_a_signal_is_from_whom_its_socket_is_in_the_room),
         CHAT_TEST(test_a_faulty_signal_names_its_field_and_goes_nowhere),
         CHAT_TEST(test_a_receipt_is_acknowledged_when_the_router_has_passed_it_on),
         CHAT_TEST(test_a_receipt_of_a_message_that_is_not_there_is_refused),
