@@ -206,6 +206,8 @@ void chat_leave_all(struct chat_socket *socket, bool is_explicit, int64_t silenc
 bool join_is_awaited(struct chat *chat, const struct uplink_outcome *outcome);
 /* Has its client asked to be there, and has not been answered? */
 bool join_is_under_way(const struct chat_socket *from, struct slice room);
+/* May it be in this room, too? Those it has asked to be in count like those it is in. */
+bool join_is_within_limit(const struct chat_socket *from, struct slice room);
 /* The socket is in the room from now on. */
 struct chat_member *join_record(struct chat_socket *from, const struct bus_joined *joined,
                                 const struct bus_join *join);

@@ -6,6 +6,7 @@ struct join_wait {
     struct chat_socket *from; /* invalid once forgotten */
     char *room;               /* owns */
     bool is_doubtful;         /* another one for the room was given up while this one waited */
+    bool is_first;            /* the socket was not in the room, nor asked to be */
     bool has_ack_id;
     uint64_t ack_id;
     char *agent_id;                /* owns; NULL: none given */
@@ -28,6 +29,21 @@ bool join_is_under_way(const struct chat_socket *from, struct slice room)
         }
     }
     return false;
+}
+
+bool join_is_within_limit(const struct chat_socket *from, struct slice room)
+{
+    const size_t most = (size_t)from->chat->settings.rooms_per_socket_max;
+    size_t rooms = from->membership_count;
+    const struct join_wait *wait;
+    if (rooms + from->requests.count < most || member_of(from, room) != NULL ||
+        join_is_under_way(from, room)) {
+        return true;
+    }
+    DL_FOREACH (from->joins, wait) {
+        rooms += wait->is_first;
+    }
+    return rooms < most;
 }
 
 /* That a member leaves; it is still in the room. */
@@ -429,6 +445,8 @@ static int ask_to_join(struct join_wait *wait, const struct bus_join *join, int6
         join_wait_destroy(wait);
     } else {
         wait->room = memory_copy_string(join->room.data, join->room.length);
+        wait->is_first =
+            member_of(from, join->room) == NULL && !join_is_under_way(from, join->room);
         DL_APPEND(from->joins, wait);
     }
     return error;
@@ -452,9 +470,7 @@ void chat_handle_join(const struct chat_call *call)
         from->requests.count >= (size_t)chat->settings.requests_per_socket_max) {
         fault = (struct chat_fault){ERROR_OVERLOADED, NULL};
     }
-    struct chat_member *member = fault.error != 0 ? NULL : member_of(from, join.room);
-    if (fault.error == 0 && member == NULL &&
-        from->membership_count >= chat->settings.rooms_per_socket_max) {
+    if (fault.error == 0 && !join_is_within_limit(from, join.room)) {
         fault = (struct chat_fault){ERROR_LIMIT, "roomId"};
     }
     if (fault.error != 0) {

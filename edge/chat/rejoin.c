@@ -17,11 +17,9 @@ static void on_rejoined(void *context, const struct uplink_outcome *outcome)
     struct chat *chat = from->chat;
     struct msgpack_reader reader = bus_list_read(&rejoined->rooms);
     struct bus_session_room room;
-    size_t most = (size_t)chat->settings.rooms_per_socket_max;
-    for (size_t joins = from->membership_count;
-         joins < most && bus_list_next(&reader, BUS_ELEMENT_SESSION_ROOM, &room); joins++) {
+    while (bus_list_next(&reader, BUS_ELEMENT_SESSION_ROOM, &room)) {
         if (chat_access(from, room.room, room.entity, NULL).error == 0 &&
-            member_of(from, room.room) == NULL) {
+            member_of(from, room.room) == NULL && join_is_within_limit(from, room.room)) {
             struct bus_join join = {.room = room.room,
                                     .entity = room.entity,
                                     .name = room.name,

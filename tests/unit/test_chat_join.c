@@ -154,6 +154,23 @@ static void test_a_socket_may_be_in_so_many_rooms_and_ask_so_much_at_once(void *
                "\"code\":\"overloaded\",\"retryAfterMs\":1000}]\n");
 }
 
+static void test_rooms_that_a_socket_waits_for_count_as_its_rooms(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *client = client_new(fixture, "ann");
+    be_in(fixture, client, "r1", 0, "ann");
+    client_says(fixture, client, JOIN("{\"roomId\":\"r2\"}"));
+    client_says(fixture, client, JOIN("{\"roomId\":\"r3\"}"));
+    client_says(fixture, client, JOIN("{\"roomId\":\"r3\"}")); /* the same once more */
+    client_says(fixture, client, JOIN("{\"roomId\":\"r4\"}"));
+    assert_got(client, "");
+    client_says(fixture, client, JOIN("{\"roomId\":\"r5\"}"));
+    assert_got(client, "42[\"messageError\",{\"error\":\"A configured limit is reached\",\"code\":"
+                       "\"limit_reached\",\"field\":\"roomId\",\"retryAfterMs\":1000}]\n");
+    client_says(fixture, client, JOIN("{\"roomId\":\"r4\"}"));
+    assert_got(client, "");
+}
+
 static void test_a_join_that_the_router_refuses_is_refused(void **state)
 {
     struct chat_fixture *fixture = *state;
@@ -411,6 +428,7 @@ int main(void)
         CHAT_TEST(test_old_clients_join_with_an_event_named_1),
         CHAT_TEST(test_a_faulty_join_is_refused_with_its_field_and_goes_nowhere),
         CHAT_TEST(test_a_socket_may_be_in_so_many_rooms_and_ask_so_much_at_once),
+        CHAT_TEST(test_rooms_that_a_socket_waits_for_count_as_its_rooms),
         CHAT_TEST(test_a_join_that_the_router_refuses_is_refused),
         CHAT_TEST(test_without_the_router_a_join_is_overloaded_at_its_deadline),
         CHAT_TEST(test_a_join_again_counts_no_second_connection),
