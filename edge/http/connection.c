@@ -152,6 +152,18 @@ void http_connection_note_progress(struct http_connection *connection)
     connection->write_deadline = now_of(connection) + connection->common->settings.write_deadline;
 }
 
+const char *http_connection_date(struct http_connection *connection)
+{
+    struct http_common *common = connection->common;
+    int64_t wall = clock_wall_ms();
+
+    if (wall / 1000 != common->date_second) {
+        common->date_second = wall / 1000;
+        clock_format_http(wall, common->date);
+    }
+    return common->date;
+}
+
 static int64_t deadline_of(const struct http_connection *connection)
 {
     return http_output_is_empty(&connection->output) ? connection->deadline

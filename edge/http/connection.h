@@ -21,6 +21,7 @@
 #include "edge/http/output.h"
 #include "edge/http/server.h"
 #include "proto/base/buffer.h"
+#include "proto/base/clock.h"
 #include "proto/base/wheel.h"
 
 enum {
@@ -85,6 +86,9 @@ struct http_common {
     struct slice unread_head; /* during request(): the bytes of its head */
     struct slice unread_rest; /* and those that came behind the request */
     char input[HTTP_INPUT_SIZE];
+
+    int64_t date_second; /* that `date` says, since 1970 */
+    char date[CLOCK_HTTP_SIZE];
 };
 
 struct http_connection {
@@ -137,6 +141,8 @@ void http_connection_settle(struct http_connection *connection);
 void http_connection_answered(struct http_connection *connection, int error);
 /* The output has something new to wait for. */
 void http_connection_note_progress(struct http_connection *connection);
+/* For the answer that is begun now; valid until the next. */
+const char *http_connection_date(struct http_connection *connection);
 void http_connection_schedule(struct http_connection *connection);
 /* Gives up the descriptor: no longer watched, not closed. The connection is. */
 int http_connection_release(struct http_connection *connection);

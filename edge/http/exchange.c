@@ -72,6 +72,7 @@ static struct slice render(struct http_exchange *exchange, int status, const cha
     }
     struct http_response response = {
         .status = status,
+        .date = http_connection_date(connection),
         .content_type = content_type,
         .body = body,
         .length = length,

@@ -2,30 +2,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "edge/http/range.h"
+#include "proto/base/clock.h"
 
-enum {
-    TAG_SIZE = 64,
-    DATE_SIZE = 80, /* 30 in fact, but the compiler does not know how long a year is */
-    RANGE_SIZE = 80
-};
-
-/* IMF-fixdate; strftime() would use the locale's names. */
-static void format_date(time_t time, char out[DATE_SIZE])
-{
-    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    struct tm parts = {0};
-
-    gmtime_r(&time, &parts);
-    snprintf(out, DATE_SIZE, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[parts.tm_wday],
-             parts.tm_mday, months[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour, parts.tm_min,
-             parts.tm_sec);
-}
+enum { TAG_SIZE = 64, RANGE_SIZE = 80 };
 
 static void format_tag(const struct stat *status, char out[TAG_SIZE])
 {
@@ -100,14 +82,14 @@ void http_answer_file(struct http_exchange *exchange, const struct http_request 
 {
     const uint64_t size = (uint64_t)status->st_size;
     char tag[TAG_SIZE];
-    char date[DATE_SIZE];
+    char date[CLOCK_HTTP_SIZE];
     char value[RANGE_SIZE];
     uint64_t first;
     uint64_t length;
     int code = 200;
 
     format_tag(status, tag);
-    format_date(status->st_mtim.tv_sec, date);
+    clock_format_http((int64_t)status->st_mtim.tv_sec * 1000, date);
     add_header(exchange, "ETag", tag);
     add_header(exchange, "Last-Modified", date);
     add_header(exchange, "Accept-Ranges", "bytes");

@@ -99,8 +99,8 @@ void http_body_pause(struct http_exchange *exchange);
 void http_body_resume(struct http_exchange *exchange);
 /*
  * Adds a response header; before http_respond() or http_stream_start(). Values must be clean:
- * control bytes become spaces. Content-Type, Content-Length, Transfer-Encoding, Connection and
- * X-Content-Type-Options are the server's own.
+ * control bytes become spaces. Date, Content-Type, Content-Length, Transfer-Encoding, Connection
+ * and X-Content-Type-Options are the server's own.
  */
 void http_add_header(struct http_exchange *exchange, const char *name, struct slice value);
 /* The whole answer. HEAD requests get the headers only. content_type NULL: no body. */

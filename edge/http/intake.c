@@ -33,6 +33,7 @@ void http_intake_refuse(struct http_connection *connection, int status)
     struct slice body = http_refusal_body(status);
     struct http_response response = {
         .status = status,
+        .date = http_connection_date(connection),
         .content_type = "application/json; charset=utf-8",
         .body = HTTP_BODY_LENGTH,
         .length = body.length,

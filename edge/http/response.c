@@ -82,6 +82,7 @@ void http_response_render(const struct http_response *response, struct buffer *o
 {
     buffer_clear(out);
     append_status_line(out, response->status);
+    append_line(out, "Date", response->date);
     if (response->content_type != NULL) {
         append_line(out, "Content-Type", response->content_type);
     }

@@ -2,7 +2,7 @@
  * Response heads as text, and the answers the server gives by itself to what no handler gets to
  * see. Nothing of what a client sent is repeated in them.
  *
- * Implements: RFC 9112 §4, §6.1; RFC 9110 §6.4.1, §15.
+ * Implements: RFC 9112 §4, §6.1; RFC 9110 §6.4.1, §6.6.1, §15.
  */
 #ifndef EDGE_HTTP_RESPONSE_H
 #define EDGE_HTTP_RESPONSE_H
@@ -21,6 +21,7 @@ enum http_response_body {
 
 struct http_response {
     int status;
+    const char *date;         /* as clock_format_http() has it */
     const char *content_type; /* NULL: none */
     enum http_response_body body;
     uint64_t length;

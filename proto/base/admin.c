@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/memory.h"
 
 enum { BACKLOG = 64, HOST_SIZE = 256, PORT_SIZE = 8 };
@@ -143,13 +144,15 @@ static void respond(struct connection *connection, int status, const char *conte
                     struct slice body, bool is_head_only)
 {
     struct buffer *out = &connection->response;
+    char date[CLOCK_HTTP_SIZE];
     uv_buf_t piece;
 
+    clock_format_http(clock_wall_ms(), date);
     buffer_append_format(out,
                          "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s"
-                         "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
+                         "Date: %s\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n",
                          status, status_text(status), content_type, body.length,
-                         status == 405 ? "Allow: GET, HEAD\r\n" : "");
+                         status == 405 ? "Allow: GET, HEAD\r\n" : "", date);
     if (!is_head_only) {
         buffer_append_slice(out, body);
     }

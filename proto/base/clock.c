@@ -1,6 +1,7 @@
 #include "proto/base/clock.h"
 
 #include <assert.h>
+#include <string.h>
 #include <time.h>
 
 enum { DAYS_PER_ERA = 146097, EPOCH_SHIFT_DAYS = 719468 /* from 0000-03-01 to 1970-01-01 */ };
@@ -81,18 +82,26 @@ static char *write_digits(char *out, int64_t value, int digits)
     return out + digits;
 }
 
-void clock_format_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
+/* Days since 1970 of a moment, which is brought into the range of what can be printed. */
+static int64_t split_days(int64_t wall_ms, int64_t *in_day)
 {
     int64_t time = wall_ms < TIME_MIN ? TIME_MIN : wall_ms > TIME_MAX ? TIME_MAX : wall_ms;
-    int64_t in_day = time % DAY_MS;
+
+    *in_day = time % DAY_MS;
+    if (*in_day < 0) {
+        *in_day += DAY_MS;
+    }
+    return (time - *in_day) / DAY_MS;
+}
+
+void clock_format_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
+{
+    int64_t in_day;
     int year;
     int month;
     int day;
 
-    if (in_day < 0) {
-        in_day += DAY_MS;
-    }
-    date_from_days((time - in_day) / DAY_MS, &year, &month, &day);
+    date_from_days(split_days(wall_ms, &in_day), &year, &month, &day);
     out = write_digits(out, year, 4);
     *out++ = '-';
     out = write_digits(out, month, 2);
@@ -108,6 +117,41 @@ void clock_format_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
     out = write_digits(out, in_day % 1000, 3);
     *out++ = 'Z';
     *out = '\0';
+}
+
+static char *write_name(char *out, const char *name)
+{
+    memcpy(out, name, 3);
+    return out + 3;
+}
+
+void clock_format_http(int64_t wall_ms, char out[CLOCK_HTTP_SIZE])
+{
+    static const char weekdays[][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    int64_t in_day;
+    int64_t days = split_days(wall_ms, &in_day);
+    int year;
+    int month;
+    int day;
+
+    date_from_days(days, &year, &month, &day);
+    out = write_name(out, weekdays[(days % 7 + 7) % 7]); /* 1970 began on a Thursday */
+    *out++ = ',';
+    *out++ = ' ';
+    out = write_digits(out, day, 2);
+    *out++ = ' ';
+    out = write_name(out, months[month - 1]);
+    *out++ = ' ';
+    out = write_digits(out, year, 4);
+    *out++ = ' ';
+    out = write_digits(out, in_day / HOUR_MS, 2);
+    *out++ = ':';
+    out = write_digits(out, in_day / MINUTE_MS % 60, 2);
+    *out++ = ':';
+    out = write_digits(out, in_day / 1000 % 60, 2);
+    memcpy(out, " GMT", sizeof(" GMT"));
 }
 
 static bool is_digit(char c)

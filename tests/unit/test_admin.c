@@ -164,6 +164,7 @@ static void assert_answer(const char *answer, const char *head, const char *body
     assert_non_null(end);
     assert_string_equal(end + 4, body);
     assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
+    assert_non_null(strstr(answer, "\r\nDate: "));
 }
 
 static void the_three_paths_are_answered(void **state)

@@ -33,6 +33,26 @@ static void known_moments_have_known_texts(void **state)
     assert_iso(-62167219200000, "0000-01-01T00:00:00.000Z");
 }
 
+static void assert_http(int64_t wall_ms, const char *expected)
+{
+    char text[CLOCK_HTTP_SIZE];
+
+    clock_format_http(wall_ms, text);
+    assert_string_equal(text, expected);
+}
+
+static void dates_of_http_are_those_of_rfc_9110(void **state)
+{
+    (void)state;
+    assert_http(784111777000, "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_http(784111777999, "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_http(0, "Thu, 01 Jan 1970 00:00:00 GMT");
+    assert_http(-1, "Wed, 31 Dec 1969 23:59:59 GMT");
+    assert_http(951782400000, "Tue, 29 Feb 2000 00:00:00 GMT");
+    assert_http(INT64_MAX, "Fri, 31 Dec 9999 23:59:59 GMT");
+    assert_http(INT64_MIN, "Sat, 01 Jan 0000 00:00:00 GMT");
+}
+
 static void out_of_range_is_printed_at_the_edge(void **state)
 {
     char text[CLOCK_ISO_SIZE];
@@ -172,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_moments_have_known_texts),
+        cmocka_unit_test(dates_of_http_are_those_of_rfc_9110),
         cmocka_unit_test(out_of_range_is_printed_at_the_edge),
         cmocka_unit_test(random_moments_agree_with_the_c_library),
         cmocka_unit_test(every_accepted_form),

@@ -120,27 +120,34 @@ static void test_added_header_lines_cannot_break_out(void **state)
     buffer_deinit(&lines);
 }
 
+#define DATE "Sun, 06 Nov 1994 08:49:37 GMT"
+#define DATE_LINE "Date: " DATE "\r\n"
+
 static void test_response_heads_say_how_the_body_ends(void **state)
 {
     struct buffer out = BUFFER_EMPTY;
-    struct http_response response = {
-        .status = 200, .content_type = "text/plain", .body = HTTP_BODY_LENGTH, .length = 12};
+    struct http_response response = {.status = 200,
+                                     .date = DATE,
+                                     .content_type = "text/plain",
+                                     .body = HTTP_BODY_LENGTH,
+                                     .length = 12};
 
     (void)state;
     http_response_render(&response, &out);
-    assert_true(slice_is(buffer_slice(&out),
-                         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 12\r\n"
-                         "X-Content-Type-Options: nosniff\r\n\r\n"));
+    assert_true(slice_is(buffer_slice(&out), "HTTP/1.1 200 OK\r\n" DATE_LINE
+                                             "Content-Type: text/plain\r\nContent-Length: 12\r\n"
+                                             "X-Content-Type-Options: nosniff\r\n\r\n"));
     response = (struct http_response){
-        .status = 299, .body = HTTP_BODY_CHUNKED, .added = SLICE_LITERAL("A: b\r\n")};
-    http_response_render(&response, &out);
-    assert_true(slice_is(buffer_slice(&out), "HTTP/1.1 299 \r\nTransfer-Encoding: chunked\r\n"
-                                             "X-Content-Type-Options: nosniff\r\nA: b\r\n\r\n"));
-    response = (struct http_response){.status = 204, .connection = "close"};
+        .status = 299, .date = DATE, .body = HTTP_BODY_CHUNKED, .added = SLICE_LITERAL("A: b\r\n")};
     http_response_render(&response, &out);
     assert_true(slice_is(buffer_slice(&out),
-                         "HTTP/1.1 204 No Content\r\nX-Content-Type-Options: nosniff\r\n"
-                         "Connection: close\r\n\r\n"));
+                         "HTTP/1.1 299 \r\n" DATE_LINE "Transfer-Encoding: chunked\r\n"
+                         "X-Content-Type-Options: nosniff\r\nA: b\r\n\r\n"));
+    response = (struct http_response){.status = 204, .date = DATE, .connection = "close"};
+    http_response_render(&response, &out);
+    assert_true(slice_is(buffer_slice(&out), "HTTP/1.1 204 No Content\r\n" DATE_LINE
+                                             "X-Content-Type-Options: nosniff\r\n"
+                                             "Connection: close\r\n\r\n"));
     buffer_deinit(&out);
 }
 

@@ -70,6 +70,19 @@ test('a client that shuts its side still gets all answers', async () => {
     assert.deepEqual(await client.closed(), { rest: '', wasReset: false });
 });
 
+test('every answer has the date, that of the server\'s own too', async () => {
+    const client = await server.connect();
+    client.write(`${get('/hello')}GET /hello HTTP/3.0\r\n\r\n`);
+    for (const status of [200, 505]) {
+        const answer = await client.answer();
+        const said = Date.parse(answer.headers.date);
+        assert.equal(answer.status, status);
+        assert.equal(answer.headers.date, new Date(said).toUTCString());
+        assert.ok(Math.abs(Date.now() - said) < 60000, answer.headers.date);
+    }
+    client.destroy();
+});
+
 test('HEAD gets the head only', async () => {
     const client = await server.connect();
     client.write(request('HEAD', '/hello') + get('/hello'));
