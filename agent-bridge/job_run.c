@@ -36,6 +36,13 @@ static void say_chunk(struct job *job, struct slice text)
     jobs->say(jobs->context, &message);
 }
 
+/* What an extractor has held back comes with a later chunk: more may be out than was let in. */
+static bool has_room(const struct job *job, struct slice text)
+{
+    size_t streamed = job->speech.streamed;
+    return streamed <= JOBS_REPLY_MAX && text.length <= JOBS_REPLY_MAX - streamed;
+}
+
 static void on_chunk(void *context, struct slice text)
 {
     struct job *job = context;
@@ -43,8 +50,7 @@ static void on_chunk(void *context, struct slice text)
     if (job->state == JOB_OVER) {
         return;
     }
-    if (text.length > JOBS_REPLY_MAX - job->speech.streamed ||
-        speech_push(&job->speech, text, &shown) != 0) {
+    if (!has_room(job, text) || speech_push(&job->speech, text, &shown) != 0) {
         job_fail(job, ERROR_TOO_LARGE, "the answer is too long");
         return;
     }

@@ -246,6 +246,40 @@ static void an_answer_has_a_largest_size(void **state)
     }
 }
 
+static void says_long(struct fixture *fixture, size_t length)
+{
+    char *words = malloc(length + 1);
+    memset(words, 'x', length);
+    words[length] = '\0';
+    says(fixture, words);
+    free(words);
+}
+
+/* The end of its text lets go of what the extractor has held back of it. */
+static void what_was_held_back_counts_towards_the_largest_size(void **state)
+{
+    struct fixture *fixture = *state;
+    char error[CHARACTER_ERROR_SIZE];
+    struct character *character =
+        character_read(SLICE_LITERAL("{\"id\":\"" NOBODY "\",\"name\":\"Bob\",\"bio\":\"b\","
+                                     "\"settings\":{\"elizamq\":{\"extract\":\"response\"}}}"),
+                       error);
+
+    assert_non_null(character);
+    assert_int_equal(agents_add_character(fixture->agents, &character, NULL, "bob.json"), 0);
+    fixture->fake.behaviour = FAKE_HOLD;
+    say_work(fixture, 1, 1, NOBODY, 0, SLICE_LITERAL("\"senderId\":\"ann\",\"text\":\"a\""));
+    settle(fixture);
+    says(fixture, "<actions>REPLY</actions><text>");
+    says_long(fixture, JOBS_REPLY_MAX / 2);
+    says_long(fixture, JOBS_REPLY_MAX / 2 - 100);
+    says_long(fixture, 101); /* one too many, but that the last ten are not out yet */
+    assert_heard(fixture, "");
+    says(fixture, "</text>");
+    says_long(fixture, 100);
+    assert_heard(fixture, "chunk 1/1 #4 xxxxxxxxxx\nfailed 1/1 too_large\n");
+}
+
 /* --- other ends ------------------------------------------------------------------------------- */
 
 static void failure_ends_a_run(void **state)
@@ -338,6 +372,7 @@ int main(void)
         BRIDGE_TEST(a_full_runtime_is_asked_again_at_the_next_tick),
         BRIDGE_TEST(an_answer_without_end_is_ended),
         BRIDGE_TEST(an_answer_has_a_largest_size),
+        BRIDGE_TEST(what_was_held_back_counts_towards_the_largest_size),
         BRIDGE_TEST(failure_ends_a_run),
         BRIDGE_TEST(a_cancelled_run_ends_in_silence),
         BRIDGE_TEST(a_question_taken_back_before_it_began_is_never_asked),
