@@ -67,6 +67,7 @@ static void on_recorded(void *context, const struct uplink_outcome *outcome)
 static void on_asked(void *context, const struct uplink_outcome *outcome)
 {
     struct rest_wait *wait = context;
+    struct arena *arena = &wait->rest->arena;
     if (rest_is_over(wait, outcome, NULL)) {
         return;
     }
@@ -94,7 +95,7 @@ static void on_asked(void *context, const struct uplink_outcome *outcome)
                                                  .body = buffer_slice(&body)}};
     rest_ask_on(wait, &message, &message.record_put.request, on_recorded, outcome->now);
     buffer_deinit(&body);
-    arena_reset(&wait->rest->arena);
+    arena_reset(arena);
 }
 
 /* What was given comes before what is ours, as in the reference. */

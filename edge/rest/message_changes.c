@@ -51,6 +51,20 @@ static bool find(struct rest_wait *wait, const struct uplink_outcome *outcome,
     return false;
 }
 
+/* Likewise, for whoever may change it. */
+static bool find_own(struct rest_wait *wait, const struct uplink_outcome *outcome,
+                     struct bus_stored_message *message, struct slice *channel)
+{
+    if (!find(wait, outcome, message, channel)) {
+        return false;
+    }
+    bool is_own = identity_may_be(wait->identity, message->sender);
+    if (!is_own) {
+        rest_wait_refuse(wait, ERROR_IDENTITY, NULL);
+    }
+    return is_own;
+}
+
 static struct rest_wait *ask_for_message(const struct rest_call *call, uplink_answered *answered)
 {
     struct bus_message message = {.type = BUS_MESSAGE_GET, .message_get = {.id = call->id}};
@@ -150,11 +164,7 @@ static void on_message_to_edit(void *context, const struct uplink_outcome *outco
     struct rest_wait *wait = context;
     struct bus_stored_message message;
     struct slice channel;
-    if (!find(wait, outcome, &message, &channel)) {
-        return;
-    }
-    if (!identity_may_be(wait->identity, message.sender)) {
-        rest_wait_refuse(wait, ERROR_IDENTITY, NULL);
+    if (!find_own(wait, outcome, &message, &channel)) {
         return;
     }
     struct buffer body = BUFFER_EMPTY, event = BUFFER_EMPTY;
@@ -333,13 +343,10 @@ void rest_delete_message(const struct rest_call *call)
 static void on_message_of_some_channel(void *context, const struct uplink_outcome *outcome)
 {
     struct rest_wait *wait = context;
+    struct arena *arena = &wait->rest->arena;
     struct bus_stored_message message;
     struct slice channel;
-    if (!find(wait, outcome, &message, &channel)) {
-        return;
-    }
-    if (!identity_may_be(wait->identity, message.sender)) {
-        rest_wait_refuse(wait, ERROR_IDENTITY, NULL);
+    if (!find_own(wait, outcome, &message, &channel)) {
         return;
     }
     if (channel.length >= sizeof(wait->channel)) {
@@ -348,7 +355,7 @@ static void on_message_of_some_channel(void *context, const struct uplink_outcom
     }
     memcpy(wait->channel, channel.data, channel.length);
     tell_gone(wait, BUS_ROOM_DELETES_MESSAGE, "messageDeleted", outcome->now);
-    arena_reset(&wait->rest->arena);
+    arena_reset(arena);
 }
 
 void rest_delete_remembered(const struct rest_call *call)
