@@ -15,6 +15,12 @@ void speech_deinit(struct speech *speech)
     buffer_deinit(&speech->shown);
 }
 
+static struct slice shown_since(const struct speech *speech, size_t start)
+{
+    size_t length = speech->shown.length - start;
+    return length == 0 ? SLICE_EMPTY : slice_of(speech->shown.data + start, length);
+}
+
 int speech_push(struct speech *speech, struct slice text, struct slice *shown)
 {
     size_t start = speech->shown.length;
@@ -23,7 +29,7 @@ int speech_push(struct speech *speech, struct slice text, struct slice *shown)
         return 0;
     }
     int error = extract_stream_push(speech->extractor, text, &speech->shown);
-    *shown = slice_of(speech->shown.data + start, speech->shown.length - start);
+    *shown = shown_since(speech, start);
     return error;
 }
 
@@ -34,7 +40,7 @@ struct slice speech_flush(struct speech *speech)
         return SLICE_EMPTY;
     }
     extract_stream_flush(speech->extractor, &speech->shown);
-    return slice_of(speech->shown.data + start, speech->shown.length - start);
+    return shown_since(speech, start);
 }
 
 struct slice speech_whole(const struct speech *speech, struct slice text)
