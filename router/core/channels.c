@@ -139,7 +139,7 @@ static void receive_put(struct peer *peer, const struct bus_message *message)
     if (is_new) {
         struct room_record record = {.number = ++router->last_room,
                                      .id = put->id,
-                                     .epoch = (id_random_u64(router->ids) >> 12) | 1,
+                                     .epoch = room_new_epoch(router),
                                      .created_at = router->time.wall};
         room = room_new(router, &record);
     }

@@ -15,7 +15,7 @@
  *   registry.c  agents as REST sees them           run_records.c  runs that were
  *   logs.c      what all processes log             characters.c  agents made and changed over REST
  *   load.c      what was known before a start      dedupe.c    which sends have been taken
- *   access.c    who may see and enter which room
+ *   access.c    who may see and enter which room   presence_list.c  who is there, for edges
  */
 #ifndef ROUTER_CORE_INTERNAL_H
 #define ROUTER_CORE_INTERNAL_H

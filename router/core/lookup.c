@@ -12,6 +12,7 @@
 #include "router/core/logs.h"
 #include "router/core/peers.h"
 #include "router/core/presence.h"
+#include "router/core/presence_list.h"
 #include "router/core/records.h"
 #include "router/core/registry.h"
 #include "router/core/room.h"

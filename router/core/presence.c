@@ -10,48 +10,34 @@
 #include "router/core/asked.h"
 #include "router/core/internal.h"
 #include "router/core/peers.h"
+#include "router/core/presence_list.h"
 #include "router/core/replay.h"
 #include "router/core/room.h"
 #include "router/core/run.h"
 #include "router/core/sessions.h"
 
 enum {
-    REBUILD_LEAST_MS = 2000, /* edges need so long to come back, whatever the grace period is, */
-    REBUILD_MOST_MS = 10000, /* and who has not come by then is not waited for */
     JOIN_LIST_BYTES_MAX = 128 << 10, /* of the members a join lists; all of them are over REST */
     PRESENCE_SAMPLE = 100,           /* members a join lists in a room above the presence limit */
-    THINNED_DIVISOR = 8,             /* a crowded room is one until it is so much below the limit */
-    LISTS_BACKLOG_DIVISOR = 8 /* of what a link may keep: so much of it may be presence lists */
+    THINNED_DIVISOR = 8              /* a crowded room is one until it is so much below the limit */
 };
-
-/*
- * After a start, what edges bring back is no news to anyone. Whoever was there before counts as in
- * its grace period from the start on: an edge that died together with the router leaves no ghosts.
- */
-static bool is_rebuilding(const struct router *router)
-{
-    int64_t grace = router->settings.presence_grace;
-    int64_t least = grace > REBUILD_LEAST_MS ? grace : REBUILD_LEAST_MS;
-    int64_t time = least < REBUILD_MOST_MS ? least : REBUILD_MOST_MS;
-    return router->time.now - router->started_at <= time;
-}
-
-/*
- * What this edge knows of the room may be out of date: it gets the whole list, see presence_tick().
- */
-static void owe_list(struct attachment *attachment)
-{
-    if (!attachment->is_owed_list) {
-        attachment->is_owed_list = true;
-        DL_APPEND2(attachment->peer->owed, attachment, owed_prev, owed_next);
-    }
-}
 
 static struct member *member_find(struct room *room, struct slice entity)
 {
     struct member *member;
     HASH_FIND(hh, room->members, entity.data, entity.length, member);
     return member;
+}
+
+/* NULL: it is not there by way of that edge. */
+static struct presence *presence_on(const struct member *member,
+                                    const struct attachment *attachment)
+{
+    struct presence *presence = member->presences;
+    while (presence != NULL && presence->attachment != attachment) {
+        presence = presence->sibling;
+    }
+    return presence;
 }
 
 void member_destroy(struct router *router, struct member *member)
@@ -69,7 +55,7 @@ size_t presence_count(const struct room *room)
     return HASH_COUNT(room->members);
 }
 
-static uint64_t connections_of(const struct member *member)
+uint64_t member_connections(const struct member *member)
 {
     uint64_t connections = 0;
     for (struct presence *presence = member->presences; presence != NULL;
@@ -96,7 +82,8 @@ static void consider_crowd(struct router *router, struct room *room)
     room->changed_at = stamp_next(router);
     struct attachment *attachment;
     DL_FOREACH (room->attachments, attachment) {
-        owe_list(attachment); /* what its sockets know is out of date, or never was whole */
+        presence_owe_list(
+            attachment); /* what its sockets know is out of date, or never was whole */
     }
 }
 
@@ -142,10 +129,7 @@ static struct presence *add_connections(struct router *router, struct attachment
         text_replace(&member->name, name);
     }
     heap_remove(&router->leaving, &member->leaving);
-    struct presence *presence = member->presences;
-    while (presence != NULL && presence->attachment != attachment) {
-        presence = presence->sibling;
-    }
+    struct presence *presence = presence_on(member, attachment);
     if (presence == NULL) {
         presence = memory_allocate_zeroed(sizeof(*presence));
         presence->member = member;
@@ -273,9 +257,9 @@ void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync)
     if (room == NULL) {
         return;
     }
-    bool is_news = !is_rebuilding(router);
+    bool is_news = !presence_is_rebuilding(router);
     struct attachment *attachment = room_attach(room, peer);
-    owe_list(attachment);
+    presence_owe_list(attachment);
     run_catch_up(room, peer);
     struct msgpack_reader reader = bus_list_read(&sync->members);
     struct bus_member element;
@@ -380,8 +364,8 @@ void presence_admit(struct peer *peer, struct room *room, const struct admission
     }
     bool is_new = room_attachment(room, peer) == NULL;
     struct attachment *attachment = room_attach(room, peer);
-    if (is_rebuilding(router)) {
-        owe_list(attachment); /* the list of this answer may lack those of other edges */
+    if (presence_is_rebuilding(router)) {
+        presence_owe_list(attachment); /* the list of this answer may lack those of other edges */
     }
     add_connections(router, attachment, admission->entity, admission->name, 1, true);
     size_t limit = (size_t)router->settings.presence_limit;
@@ -422,10 +406,7 @@ void presence_receive_leave(struct peer *peer, const struct bus_leave *leave)
     if (member == NULL || attachment == NULL) {
         return; /* said twice, or before a resynchronisation that did not bring it */
     }
-    struct presence *presence = member->presences;
-    while (presence != NULL && presence->attachment != attachment) {
-        presence = presence->sibling;
-    }
+    struct presence *presence = presence_on(member, attachment);
     if (presence == NULL) {
         return;
     }
@@ -438,7 +419,7 @@ void presence_receive_leave(struct peer *peer, const struct bus_leave *leave)
         run_catch_up(room, peer); /* to whose join it has not heard the answer yet */
     }
     member_lived(member, router->time.now - (int64_t)(leave->silence & INT32_MAX));
-    if (connections_of(member) == 0) {
+    if (member_connections(member) == 0) {
         member_disconnected(router, member, leave->is_explicit);
     }
 }
@@ -467,7 +448,7 @@ void presence_drop_edge(struct peer *peer, int64_t last_life)
             struct member *member = attachment->presences->member;
             remove_presence(attachment->presences);
             member_lived(member, last_life);
-            if (connections_of(member) == 0) {
+            if (member_connections(member) == 0) {
                 heap_set(&router->leaving, &member->leaving,
                          member->last_life + router->settings.presence_grace);
             }
@@ -476,68 +457,14 @@ void presence_drop_edge(struct peer *peer, int64_t last_life)
     }
 }
 
-/* Pays what is owed, as fast as the edge takes it. */
-static void send_lists(struct peer *peer)
-{
-    struct router *router = peer->router;
-    size_t backlog = router->settings.link.retained_max / LISTS_BACKLOG_DIVISOR;
-    while (!peer->is_dead && peer->owed != NULL && link_retained(&peer->link) < backlog) {
-        struct attachment *attachment = peer->owed;
-        struct room *room = attachment->room;
-        struct bus_list_builder members = {BUFFER_EMPTY, 0};
-        attachment->is_owed_list = false;
-        DL_DELETE2(peer->owed, attachment, owed_prev, owed_next);
-        presence_list(room, 0, (size_t)router->settings.presence_limit, PAGE_BYTES_MAX, &members);
-        if (!room->is_crowded && members.count == presence_count(room)) {
-            struct bus_message message = {
-                .type = BUS_PRESENCE_LIST,
-                .presence_list = {text_slice(&room->id), bus_list_of(&members)}};
-            peer_send(peer, &message);
-        }
-        buffer_deinit(&members.bytes);
-    }
-    if (peer->owed == NULL && !peer->is_settled && !peer->is_dead) {
-        struct bus_message message = {.type = BUS_SETTLED, .settled = {stamp_told(router)}};
-        peer->is_settled = true;
-        peer_send(peer, &message);
-    }
-}
-
 void presence_tick(struct router *router)
 {
     members_expire(router);
-    struct peer *peer, *next;
-    HASH_ITER (hh, router->peers, peer, next) {
-        if (peer->is_synchronised && !is_rebuilding(router)) {
-            send_lists(peer);
-        }
-    }
-}
-
-void presence_list(const struct room *room, size_t offset, size_t limit, size_t bytes_max,
-                   struct bus_list_builder *list)
-{
-    size_t position = 0;
-    for (struct member *member = room->members; member != NULL && list->count < limit;
-         member = member->hh.next, position++) {
-        if (position < offset) {
-            continue;
-        }
-        if (list->bytes.length > bytes_max) {
-            return;
-        }
-        struct bus_member element = {text_slice(&member->entity), text_slice(&member->name),
-                                     connections_of(member)};
-        bus_list_add(list, BUS_ELEMENT_MEMBER, &element);
-    }
+    presence_pay_lists(router);
 }
 
 bool presence_has_entity(const struct attachment *attachment, struct slice entity)
 {
-    struct member *member = member_find(attachment->room, entity);
-    struct presence *presence = member == NULL ? NULL : member->presences;
-    while (presence != NULL && presence->attachment != attachment) {
-        presence = presence->sibling;
-    }
-    return presence != NULL;
+    const struct member *member = member_find(attachment->room, entity);
+    return member != NULL && presence_on(member, attachment) != NULL;
 }

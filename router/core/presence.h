@@ -63,9 +63,8 @@ void presence_expel(struct router *router, struct room *room, struct slice entit
 void presence_drop_edge(struct peer *peer, int64_t last_life);
 void presence_tick(struct router *router);
 size_t presence_count(const struct room *room);
-void presence_list(const struct room *room, size_t offset, size_t limit, size_t bytes_max,
-                   struct bus_list_builder *list);
 void member_destroy(struct router *router, struct member *member);
+uint64_t member_connections(const struct member *member);
 bool presence_has_entity(const struct attachment *attachment, struct slice entity);
 
 #endif

@@ -12,8 +12,8 @@
 #include "router/store/batch.h"
 
 enum {
-    EPOCH_MASK_BITS = 52, /* below 2^53, so that JSON numbers carry it exactly */
-    METADATA_MAX = 16384  /* bytes that a room keeps of what its first message says about it */
+    EPOCH_BITS = 52,     /* below 2^53, so that JSON numbers carry it exactly */
+    METADATA_MAX = 16384 /* bytes that a room keeps of what its first message says about it */
 };
 
 struct room *room_find(struct router *router, struct slice id)
@@ -84,6 +84,11 @@ void room_destroy(struct router *router, struct room *room)
     free(room);
 }
 
+uint64_t room_new_epoch(struct router *router)
+{
+    return (id_random_u64(router->ids) >> (64 - EPOCH_BITS)) | 1;
+}
+
 struct room *room_obtain(struct router *router, struct slice id, struct slice server_id,
                          struct slice type, struct slice metadata)
 {
@@ -102,7 +107,7 @@ struct room *room_obtain(struct router *router, struct slice id, struct slice se
     struct room_record record = {
         .number = ++router->last_room,
         .id = id,
-        .epoch = (id_random_u64(router->ids) >> (64 - EPOCH_MASK_BITS)) | 1,
+        .epoch = room_new_epoch(router),
         .server_id = server_id.length > 0 ? server_id : SLICE_LITERAL(NIL_UUID),
         .name = slice_of_string(name),
         .type = is_direct ? type : SLICE_LITERAL("GROUP"),

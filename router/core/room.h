@@ -82,6 +82,7 @@ struct room *room_by_number(struct router *router, uint64_t number);
 struct room *room_obtain(struct router *router, struct slice id, struct slice server_id,
                          struct slice type, struct slice metadata);
 struct room *room_new(struct router *router, const struct room_record *record);
+uint64_t room_new_epoch(struct router *router); /* of a line of messages that begins */
 void room_destroy(struct router *router, struct room *room);
 void room_store(struct router *router, struct room *room); /* puts its row into the open batch */
 /* False: it is on the list already. */
