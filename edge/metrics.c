@@ -126,6 +126,8 @@ void edge_metrics_render(const struct edge_parts *parts, struct buffer *out)
         GAUGE("runs_waiting", rest->waiting, "REST callers waiting for an agent"),
         COUNTER("rest_requests_total", rest->requests, "REST requests"),
         COUNTER("rest_refused_total", rest->refused, "REST requests refused"),
+        COUNTER("rest_router_away_total", rest->router_away,
+                "REST requests refused at once while the router was away"),
         COUNTER("unauthorized_total", parts->guard->counters.unauthorized + chat->unauthorized,
                 "REST requests and sockets refused for a missing or wrong key or token"),
         COUNTER("rate_limited_total", parts->guard->counters.limited + chat->limited,

@@ -38,6 +38,7 @@ struct uplink {
     struct heap deadlines;
     uint64_t last_number;
     int64_t opened_at; /* last attempt to open */
+    int64_t alive_at; /* the router's last sign of life on a link that was open; first: the start */
     bool is_closing;
     struct uplink_counters counters;
 };
@@ -333,6 +334,7 @@ struct uplink *uplink_new(const struct uplink_settings *settings,
     heap_init(&uplink->deadlines);
     link_init(&uplink->link, &uplink->settings.link, &operations, uplink, true, self, now);
     uplink->opened_at = now - REOPEN_INTERVAL_MS;
+    uplink->alive_at = now;
     return uplink;
 }
 
@@ -367,6 +369,9 @@ void uplink_receive(struct uplink *uplink, struct slice frame, int64_t now)
         return;
     }
     link_receive(&uplink->link, &header, &reader, now);
+    if (link_is_open(&uplink->link)) {
+        uplink->alive_at = uplink->link.heard_at;
+    }
 }
 
 void uplink_tick(struct uplink *uplink, int64_t now)
@@ -380,7 +385,8 @@ void uplink_tick(struct uplink *uplink, int64_t now)
     struct heap_entry *entry;
     while ((entry = heap_pop_due(&uplink->deadlines, now)) != NULL) {
         uplink->counters.deadlines++;
-        end_request(uplink, (struct uplink_request *)entry, NULL, ERROR_OVERLOADED, now);
+        end_request(uplink, (struct uplink_request *)entry, NULL,
+                    uplink_is_ready(uplink, now) ? ERROR_OVERLOADED : ERROR_ROUTER_AWAY, now);
     }
 }
 
@@ -398,6 +404,11 @@ void uplink_say_goodbye(struct uplink *uplink, int64_t now)
 bool uplink_is_ready(const struct uplink *uplink, int64_t now)
 {
     return link_is_alive(&uplink->link, now);
+}
+
+bool uplink_is_away(const struct uplink *uplink, int64_t now)
+{
+    return !uplink_is_ready(uplink, now) && now - uplink->alive_at > UPLINK_AWAY_MS;
 }
 
 const struct uplink_counters *uplink_counters(const struct uplink *uplink)

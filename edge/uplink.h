@@ -20,8 +20,11 @@
 
 struct uplink;
 
+/* Away for longer than a router takes to start again: see uplink_is_away(). */
+enum { UPLINK_AWAY_MS = 5000 };
+
 struct uplink_settings {
-    int64_t request_deadline;  /* ms until a request without answer fails with ERROR_OVERLOADED */
+    int64_t request_deadline;  /* ms until a request without answer fails */
     int64_t requests_max;      /* waiting at once */
     int64_t request_bytes_max; /* of their messages; beyond: ERROR_OVERLOADED at once */
     struct link_settings link;
@@ -36,8 +39,9 @@ struct uplink_operations {
 };
 
 /*
- * The end of a request: its answer, or NULL and an error (ERROR_OVERLOADED at the deadline,
- * ERROR_CLOSED when the uplink is destroyed). `sent` is the request as it was made; was_repeated
+ * The end of a request: its answer, or NULL and an error (ERROR_OVERLOADED at the deadline, or
+ * ERROR_ROUTER_AWAY when the router is out of reach then, ERROR_CLOSED when the uplink is
+ * destroyed). `sent` is the request as it was made; was_repeated
  * says that it went out on more than one link, so that an answer `duplicate` may mean ourselves.
  * Called exactly once per request, also when its owner was forgotten: context is the callee's
  * again.
@@ -87,6 +91,11 @@ void uplink_flush(struct uplink *uplink, int64_t now);
 void uplink_say_goodbye(struct uplink *uplink, int64_t now);
 /* The router welcomed this edge and gives signs of life. */
 bool uplink_is_ready(const struct uplink *uplink, int64_t now);
+/*
+ * It has not for longer than UPLINK_AWAY_MS. A request may still be made and waits for the router;
+ * what can as well be made at another edge is better refused.
+ */
+bool uplink_is_away(const struct uplink *uplink, int64_t now);
 
 struct uplink_counters {
     uint64_t requests, answers, deadlines, refused, repeated, links_opened, frames_refused;

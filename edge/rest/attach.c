@@ -68,8 +68,8 @@ void rest_get_stream(const struct rest_call *call)
                                   .trace = id_random_u64(rest->ids),
                                   .viewer = call->viewer,
                                   .run_attach = {.room = call->channel, .id = call->id}};
-    int error = uplink_request(rest->uplink, &message, &message.run_attach.request, on_attached,
-                               wait, &wait->owner, call->now);
+    int error = rest_request(rest, &message, &message.run_attach.request, on_attached, wait,
+                             &wait->owner, call->now);
     if (error != 0) {
         wait_destroy(wait);
         rest_refuse(rest, call->exchange, error, NULL);

@@ -164,6 +164,12 @@ void rest_dispatch(struct rest_call *call, const struct slice *segments, int cou
 /* wait.c */
 struct rest_wait *rest_wait_new(const struct rest_call *call, enum rest_mode mode);
 void rest_wait_destroy(struct rest_wait *wait);
+/*
+ * As uplink_request(), which it calls. ERROR_ROUTER_AWAY at once where that would only wait: the
+ * caller's balancer knows other edges.
+ */
+int rest_request(struct rest *rest, struct bus_message *message, uint64_t *number,
+                 uplink_answered *answered, void *context, struct uplink_owner *owner, int64_t now);
 /* Puts a question of the caller's to the router, whose answer is `answered`'s. NULL, false: refused
  * already. */
 struct rest_wait *rest_ask(const struct rest_call *call, struct bus_message *message,

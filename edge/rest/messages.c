@@ -246,8 +246,8 @@ void rest_post_message(const struct rest_call *call)
                  .channel_type = send.is_direct ? SLICE_LITERAL("DM") : SLICE_LITERAL("GROUP"),
                  .channel_metadata = send.raw_metadata,
                  .body = buffer_slice(&body)}};
-    int error = uplink_request(rest->uplink, &message, &message.send.request, on_sent, wait,
-                               &wait->owner, call->now);
+    int error =
+        rest_request(rest, &message, &message.send.request, on_sent, wait, &wait->owner, call->now);
     buffer_deinit(&body);
     if (error != 0) {
         rest_wait_destroy(wait);
@@ -435,8 +435,8 @@ void rest_get_messages(const struct rest_call *call)
         return;
     }
     struct rest_wait *wait = rest_wait_new(call, REST_WEBSOCKET);
-    int error = uplink_request(rest->uplink, &message, &message.history.request, on_history, wait,
-                               &wait->owner, call->now);
+    int error = rest_request(rest, &message, &message.history.request, on_history, wait,
+                             &wait->owner, call->now);
     if (error != 0) {
         rest_wait_destroy(wait);
         rest_refuse(rest, call->exchange, error, NULL);

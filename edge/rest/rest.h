@@ -34,7 +34,8 @@ struct rest_settings {
 
 struct rest_counters {
     uint64_t requests, refused, streams, syncs, timeouts;
-    size_t waiting; /* callers waiting for an agent now */
+    uint64_t router_away; /* questions refused at once, since the router could not be asked */
+    size_t waiting;       /* callers waiting for an agent now */
 };
 
 struct rest *rest_new(const struct rest_settings *settings, struct chat *chat,

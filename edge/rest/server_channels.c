@@ -90,8 +90,8 @@ static bool put_synchronised(struct rest_wait *wait, struct slice server, struct
                         .source_type = SLICE_LITERAL("synchronised"),
                         .creator = slice_of_string(wait->viewer),
                         .metadata = buffer_slice(&metadata)}};
-    int error = uplink_request(wait->rest->uplink, &message, &message.channel_put.request, answered,
-                               wait, &wait->owner, now);
+    int error = rest_request(wait->rest, &message, &message.channel_put.request, answered, wait,
+                             &wait->owner, now);
     buffer_deinit(&pair);
     buffer_deinit(&metadata);
     return error == 0;

@@ -225,8 +225,8 @@ void rest_submit_action(const struct rest_call *call)
 
 /* --- /ingest-external ------------------------------------------------------------------------- */
 
-static bool send_external(struct rest_wait *wait, const struct chat_send *send,
-                          uplink_answered *answered, int64_t now)
+static int send_external(struct rest_wait *wait, const struct chat_send *send,
+                         uplink_answered *answered, int64_t now)
 {
     struct rest *rest = wait->rest;
     char minted[UUID_TEXT_SIZE + 1] = "~";
@@ -246,12 +246,11 @@ static bool send_external(struct rest_wait *wait, const struct chat_send *send,
                  .channel_type = send->is_direct ? SLICE_LITERAL("DM") : SLICE_LITERAL("GROUP"),
                  .channel_metadata = send->raw_metadata,
                  .body = buffer_slice(&body)}};
-    int error = body.length > BUS_PAYLOAD_MAX
-                    ? ERROR_TOO_LARGE
-                    : uplink_request(rest->uplink, &message, &message.send.request, answered, wait,
-                                     &wait->owner, now);
+    int error = body.length > BUS_PAYLOAD_MAX ? ERROR_TOO_LARGE
+                                              : rest_request(rest, &message, &message.send.request,
+                                                             answered, wait, &wait->owner, now);
     buffer_deinit(&body);
-    return error == 0;
+    return error;
 }
 
 static void on_ingested(void *context, const struct uplink_outcome *outcome)
@@ -333,12 +332,15 @@ static void ingest_batch(const struct rest_call *call, struct slice messages)
     struct rest_wait *wait = rest_wait_new(call, REST_WEBSOCKET);
     elements = json_iterate(messages);
     wait->left = 1; /* ours, until all are on their way */
+    int error = ERROR_OVERLOADED;
     while (json_next_element(&elements, &element)) {
         read_of_batch(call, channel, platform, element, &send);
-        wait->left += send_external(wait, &send, on_one_ingested, call->now);
+        int result = send_external(wait, &send, on_one_ingested, call->now);
+        error = result != 0 ? result : error;
+        wait->left += result == 0;
     }
     if (--wait->left == 0) {
-        rest_wait_refuse(wait, ERROR_OVERLOADED, NULL);
+        rest_wait_refuse(wait, error, NULL);
     }
 }
 
@@ -371,8 +373,9 @@ void rest_ingest(const struct rest_call *call)
     send.sender_name = send.sender_name.length > 0 ? send.sender_name : SLICE_LITERAL("User");
     send.raw_metadata = rest_object_of(json_get(call->body, "metadata"));
     struct rest_wait *wait = rest_wait_new(call, REST_WEBSOCKET);
-    if (!send_external(wait, &send, on_ingested, call->now)) {
-        rest_wait_refuse(wait, ERROR_OVERLOADED, NULL);
+    int error = send_external(wait, &send, on_ingested, call->now);
+    if (error != 0) {
+        rest_wait_refuse(wait, error, NULL);
     }
 }
 

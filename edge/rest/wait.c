@@ -43,6 +43,16 @@ void rest_wait_destroy(struct rest_wait *wait)
     free(wait);
 }
 
+int rest_request(struct rest *rest, struct bus_message *message, uint64_t *number,
+                 uplink_answered *answered, void *context, struct uplink_owner *owner, int64_t now)
+{
+    if (uplink_is_away(rest->uplink, now)) {
+        rest->counters.router_away++;
+        return ERROR_ROUTER_AWAY;
+    }
+    return uplink_request(rest->uplink, message, number, answered, context, owner, now);
+}
+
 struct rest_wait *rest_ask(const struct rest_call *call, struct bus_message *message,
                            uint64_t *number, uplink_answered *answered)
 {
@@ -56,7 +66,7 @@ bool rest_ask_on(struct rest_wait *wait, struct bus_message *message, uint64_t *
     struct rest *rest = wait->rest;
     message->trace = id_random_u64(rest->ids);
     message->viewer = slice_of_string(wait->viewer);
-    int error = uplink_request(rest->uplink, message, number, answered, wait, &wait->owner, now);
+    int error = rest_request(rest, message, number, answered, wait, &wait->owner, now);
     if (error != 0) {
         rest_wait_refuse(wait, error, NULL);
     }

@@ -4,7 +4,8 @@
  * Functions return 0 (or a count >= 0) on success and a negative ERROR_* value on failure. Each
  * error has a wire name (the `code` member of acks, messageError and REST errors), the HTTP
  * status it becomes, whether a client may retry it, and a plain sentence for people. The sentence
- * never contains anything a client sent.
+ * never contains anything a client sent. Wire names differ, but that the one temporary refusal that
+ * clients know has two reasons.
  */
 #ifndef PROTO_BASE_ERROR_H
 #define PROTO_BASE_ERROR_H
@@ -45,7 +46,9 @@
     X(AGENT_REFUSED, -27, "agent_refused", 502, false, "The agent refused to answer")              \
     X(ATTEMPTS, -28, "attempts_exhausted", 502, true,                                              \
       "The agent was lost each time while it answered")                                            \
-    X(INTERNAL, -29, "internal", 500, false, "Internal error")
+    X(ROUTER_AWAY, -29, "overloaded", 503, true,                                                   \
+      "The router cannot be reached, try again shortly")                                           \
+    X(INTERNAL, -30, "internal", 500, false, "Internal error")
 
 enum error {
 #define X(name, value, wire, status, retryable, text) ERROR_##name = (value),

@@ -7,6 +7,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 
 import { ACK, CONTROL, Clients } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
+import { readMetric } from '../lib/metrics.mjs';
 import { until } from '../lib/until.mjs';
 import { request } from './raw.mjs';
 import { assertShape, isPositive, isText } from './shape.mjs';
@@ -107,6 +108,34 @@ describe('the router', TEST_OPTIONS, () => {
         assert.deepEqual([alice.socket.id, bob.socket.id], socketIds);
         assert.equal(bob.broadcasts.length, 2);
         assert.equal((await alice.join(roomId)).memberCount, 2);
+    });
+
+    it('stays away: REST calls are refused at once, and told why', async () => {
+        const [edge] = cluster.edges;
+        const counter = (name) => readMetric(edge, `elizamq_edge_${name}`);
+        const history = () => request(edge.url, { path: `/api/messaging/channels/r/messages` });
+        await cluster.router.kill('SIGKILL');
+        await until(async () => {
+            await history();
+            return await counter('rest_router_away_total') > 0;
+        }, 'the first refusal at once', 30000);
+        const [asked, refused] = [await counter('requests_total'),
+            await counter('rest_router_away_total')];
+        const calls = [history(), rest(edge, 'r'), rest(edge, 'r', { mode: 'sync' }),
+            rest(edge, 'r', { mode: 'stream' }), request(edge.url, { path: '/api/agents' })];
+        for (const call of calls) {
+            const { status, headers, body } = await call;
+            assert.equal(status, 503);
+            assert.ok(Number(headers['retry-after']) > 0);
+            const { error } = JSON.parse(body);
+            assert.equal(error.code, 'overloaded');
+            assert.match(error.message, /router cannot be reached/);
+        }
+        assert.equal(await counter('requests_total'), asked); // nothing waits for it
+        assert.equal(await counter('rest_router_away_total'), refused + calls.length);
+        cluster.router.start();
+        await recovered();
+        assert.equal((await history()).status, 200);
     });
 
     it('stands still: the same, and a repeat of what it had taken is a duplicate', async () => {

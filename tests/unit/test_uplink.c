@@ -559,9 +559,58 @@ static void test_an_outcome_may_make_the_next_request(void **state)
 #define FRESH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define OPEN(name) cmocka_unit_test_setup_teardown(name, setup_open, teardown)
 
+static void a_router_is_away_when_it_is_not_heard_for_longer_than_a_restart(void **state)
+{
+    struct fixture *fixture = *state;
+    pass(fixture, UPLINK_AWAY_MS - 100, false);
+    assert_false(uplink_is_ready(fixture->uplink, fixture->now));
+    assert_false(uplink_is_away(fixture->uplink, fixture->now));
+    pass(fixture, 200, false);
+    assert_true(uplink_is_away(fixture->uplink, fixture->now));
+    assert_int_equal(request(fixture, "a"), 0); /* who wants to wait may */
+    pass(fixture, 1000, true);
+    assert_false(uplink_is_away(fixture->uplink, fixture->now));
+    pass(fixture, 60000, true);
+    assert_false(uplink_is_away(fixture->uplink, fixture->now));
+}
+
+static void a_router_that_was_never_there_is_away_a_while_after_the_start(void **state)
+{
+    struct fixture *fixture = *state;
+    pass(fixture, UPLINK_AWAY_MS, false);
+    assert_false(uplink_is_away(fixture->uplink, fixture->now));
+    pass(fixture, 100, false);
+    assert_true(uplink_is_away(fixture->uplink, fixture->now));
+}
+
+static void error_at_deadline(void *context, const struct uplink_outcome *outcome)
+{
+    *(int *)context = outcome->error;
+}
+
+static void a_deadline_says_whether_the_router_was_there(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int connected = 0; connected <= 1; connected++) {
+        struct bus_message message = {.type = BUS_HISTORY, .history = {.room = text("r")}};
+        int error = 0;
+        assert_int_equal(uplink_request(fixture->uplink, &message, &message.history.request,
+                                        error_at_deadline, &error, NULL, fixture->now),
+                         0);
+        pass(fixture, 5100, connected == 1);
+        assert_int_equal(error, connected == 1 ? ERROR_OVERLOADED : ERROR_ROUTER_AWAY);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            a_router_is_away_when_it_is_not_heard_for_longer_than_a_restart, setup_open, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_router_that_was_never_there_is_away_a_while_after_the_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_deadline_says_whether_the_router_was_there, setup_open,
+                                        teardown),
         FRESH(test_it_is_ready_when_the_router_has_welcomed_it_and_lives),
         FRESH(test_after_welcome_come_rooms_then_sync_done_then_waiting_requests),
         OPEN(test_after_reset_a_new_link_is_opened_within_100_ms_or_so),
