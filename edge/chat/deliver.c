@@ -45,7 +45,7 @@ static void end_run(struct chat *chat, struct chat_room *room, const struct bus_
               SLICE_EMPTY);
     broadcast(chat, room,
               render_complete(chat, id, chat_text(room->server_id), reply->id, reply->in_reply_to,
-                              reply->sender, SLICE_EMPTY),
+                              reply->sender, render_reply_code(reply->body)),
               SLICE_EMPTY);
     control_asker(chat, room, reply->asker, reply->sender, "enable_input");
 }

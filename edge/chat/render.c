@@ -134,13 +134,18 @@ struct slice render_run_code(const struct bus_run *run)
     return run->state == BUS_RUN_CANCELLED ? SLICE_LITERAL("cancelled") : run->reason;
 }
 
+struct slice render_reply_code(struct slice body)
+{
+    return chat_reply_was_stopped(body) ? SLICE_LITERAL("cancelled") : SLICE_EMPTY;
+}
+
 uint32_t render_run_end(struct chat *chat, const struct chat_room *room,
                         const struct bus_stored_message *reply, struct packet *packets[3])
 {
     struct slice id = chat_text(room->id);
     packets[0] = render_thinking(chat, id, reply->sender, SLICE_EMPTY, false);
     packets[1] = render_complete(chat, id, chat_text(room->server_id), reply->id,
-                                 reply->in_reply_to, reply->sender, SLICE_EMPTY);
+                                 reply->in_reply_to, reply->sender, render_reply_code(reply->body));
     packets[2] = render_control(chat, id, reply->sender, SLICE_LITERAL("enable_input"));
     for (uint32_t i = 0; i < 3; i++) {
         struct packet *plain = packet_share(packet_plain(packets[i]));
@@ -161,8 +166,9 @@ uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,
         return 1;
     case BUS_ROOM_MESSAGE:
         packets[0] = render_message(chat, reply, SLICE_EMPTY);
-        packets[1] = render_complete(chat, reply->room, SLICE_LITERAL(NIL_UUID), reply->id,
-                                     reply->in_reply_to, reply->sender, SLICE_EMPTY);
+        packets[1] =
+            render_complete(chat, reply->room, SLICE_LITERAL(NIL_UUID), reply->id,
+                            reply->in_reply_to, reply->sender, render_reply_code(reply->body));
         return 2;
     case BUS_RUN:
         if (run->state == BUS_RUN_STARTED) {

@@ -35,6 +35,8 @@ struct packet *render_complete(struct chat *chat, struct slice room, struct slic
                                struct slice reply, struct slice question, struct slice agent,
                                struct slice code);
 struct slice render_run_code(const struct bus_run *run);
+/* The same of a reply's body: of one that was stopped, else empty. */
+struct slice render_reply_code(struct slice body);
 
 /* What a follower sees of an event of its run: up to two packets. Returns how many. */
 uint32_t render_for_follower(struct chat *chat, const struct bus_message *event,

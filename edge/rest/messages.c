@@ -86,6 +86,9 @@ void rest_write_agent_response(struct buffer *out, struct slice reply_id, struct
     write_raw(out, "senderId", view.sender);
     write_raw(out, "senderName", view.sender_name);
     write_raw(out, "metadata", view.metadata);
+    if (chat_reply_was_stopped(body)) {
+        json_write_boolean_member(out, "cancelled", true);
+    }
     buffer_append_char(out, '}');
     buffer_deinit(&braced);
 }

@@ -3,9 +3,9 @@
 // reconnect, streamed word by word, or from the history. Knows neither network nor page.
 //
 // An entry: {key, id, clientMessageId, senderId, senderName, text, createdAt (ms), seq, isAgent,
-// isOwn, state, note, nextChunk, streamedAt}. `key` is unique and never changes; `id` is the
-// server's, null until it is known; `createdAt` is null until the server has said where the entry
-// belongs.
+// isOwn, isStopped, state, note, nextChunk, streamedAt}. `key` is unique and never changes; `id` is
+// the server's, null until it is known; `createdAt` is null until the server has said where the
+// entry belongs; `isStopped`: it is all that was said until somebody stopped it.
 //
 //   waiting    ours, not sent yet: there is no connection
 //   sending    ours, sent, not acknowledged
@@ -113,6 +113,7 @@ export class Conversation {
             createdAt: toMillis(data.createdAt) ?? Date.now(),
             seq: data.seq ?? null,
             isAgent: isAgentSource(data.source),
+            isStopped: data.metadata?.stopped === true,
         });
     }
 
@@ -130,6 +131,7 @@ export class Conversation {
                 createdAt: toMillis(item.created_at) ?? toMillis(item.createdAt) ?? 0,
                 seq: item.seq ?? null,
                 isAgent: isAgentSource(item.sourceType),
+                isStopped: item.metadata?.stopped === true,
             });
             if (entry) added++;
         }
@@ -178,8 +180,8 @@ export class Conversation {
     #blank(fields) {
         return {
             key: ++this.#lastKey, id: null, clientMessageId: null, senderId: null, senderName: null,
-            text: '', createdAt: null, seq: null, isAgent: false, isOwn: false, state: 'settled',
-            note: null, nextChunk: 0, streamedAt: 0, ...fields,
+            text: '', createdAt: null, seq: null, isAgent: false, isOwn: false, isStopped: false,
+            state: 'settled', note: null, nextChunk: 0, streamedAt: 0, ...fields,
         };
     }
 

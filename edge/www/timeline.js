@@ -201,7 +201,8 @@ export class Timeline {
             stop.addEventListener('click', () => this.onStop(entry));
             note.replaceChildren(stop);
         } else {
-            const text = STATE_TEXT[entry.state] ?? (entry.note && `Sent, but ${entry.note}`);
+            const text = STATE_TEXT[entry.isStopped ? 'stopped' : entry.state]
+                ?? (entry.note && `Sent, but ${entry.note}`);
             note.replaceChildren(text ?? '');
             note.hidden = !text;
         }

@@ -1,5 +1,7 @@
 #include "proto/wire/chat_event.h"
 
+#include <string.h>
+
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "proto/base/id.h"
@@ -381,8 +383,19 @@ struct slice chat_client_message_id(struct slice payload, struct arena *arena)
     return id;
 }
 
+#define STOPPED_METADATA "\"metadata\":{\"stopped\":true},"
+
+bool chat_reply_was_stopped(struct slice body)
+{
+    struct slice mark = SLICE_LITERAL(STOPPED_METADATA);
+    return body.length >= mark.length && memcmp(body.data, mark.data, mark.length) == 0;
+}
+
 void chat_write_reply_body(const struct chat_reply *reply, struct buffer *out)
 {
+    if (reply->was_stopped) {
+        buffer_append_string(out, STOPPED_METADATA); /* first, to be found without a search */
+    }
     buffer_append_string(out, "\"senderId\":");
     json_write_string(out, reply->agent_id);
     json_write_string_member(out, "senderName", reply->agent_name);

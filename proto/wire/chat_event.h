@@ -120,8 +120,11 @@ struct chat_reply {
     struct slice thought;      /* empty: none */
     struct slice raw_actions;  /* JSON array */
     struct slice raw_metadata; /* JSON object, or empty */
+    bool was_stopped;          /* the text is what it had said until then; then no raw_metadata */
 };
 void chat_write_reply_body(const struct chat_reply *reply, struct buffer *out);
+/* Is it the body of a reply that was stopped, as only the router writes it? */
+bool chat_reply_was_stopped(struct slice body);
 
 /* {"error":…,"code":…,"field":…,"clientMessageId":…}, with success:false in front for acks. */
 void chat_write_error(bool is_ack, struct chat_fault fault, struct slice client_message_id,

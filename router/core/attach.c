@@ -95,7 +95,7 @@ void attach_receive_stop(struct peer *peer, const struct bus_message *message)
     const struct bus_run_stop *stop = &message->run_stop;
     struct router *router = peer->router;
     struct room *room = access_room(router, stop->room, message->viewer);
-    size_t stopped = room == NULL ? 0 : work_cancel_run(router, room, stop->id);
+    size_t stopped = room == NULL ? 0 : work_stop_run(router, room, stop->id);
     struct bus_message done = {
         .type = BUS_DONE,
         .trace = message->trace,

@@ -36,7 +36,7 @@ static void receive_signal(struct peer *peer, const struct bus_message *message)
     router->counters.signals++;
     room_publish(router, room, message, NULL);
     if (message->signal.kind == BUS_SIGNAL_CONTROL && slice_is(message->signal.action, "stop")) {
-        work_cancel_room(router, room);
+        work_stop_room(router, room);
     }
 }
 

@@ -131,7 +131,7 @@ static void receive_change(struct peer *peer, const struct bus_message *message)
                  agent->id.data);
     }
     if (is_stopped) {
-        work_cancel_agent(router, agent);
+        work_stop_agent(router, agent);
     }
     peer_pend(peer, PENDING_AGENT, change->request, message->trace)->agent = agent;
 }
@@ -150,7 +150,7 @@ void registry_delete(struct router *router, struct agent *agent)
     agent->is_deleted = true;
     agent->is_stopped = false;
     router->has_counted_agents = false;
-    work_cancel_agent(router, agent);
+    work_stop_agent(router, agent);
     agent_store(router, agent);
 }
 

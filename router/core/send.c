@@ -176,7 +176,7 @@ void send_reply(struct router *router, struct job *job, struct slice body)
                                     .body = body};
     const struct message_record *stored = send_append(router, queue->room, &record);
     struct job_record end = {.number = job->number,
-                             .state = JOB_DONE,
+                             .state = job->was_stopped ? JOB_CANCELLED : JOB_DONE,
                              .finished_at = router->time.wall,
                              .attempts = job->attempt};
     store_batch_finish_job(router_batch(router), &end);
@@ -185,7 +185,9 @@ void send_reply(struct router *router, struct job *job, struct slice body)
     pending->message = stored;
     pending->origin = text_copy(text_slice(&job->asker_edge));
     pending->job = job->number;
-    send_ask_agents(router, queue->room, stored, job->hops + 1, pending);
+    if (!job->was_stopped) { /* half a sentence asks nobody */
+        send_ask_agents(router, queue->room, stored, job->hops + 1, pending);
+    }
 }
 
 void send_ask_agents(struct router *router, struct room *room, const struct message_record *said,

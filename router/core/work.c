@@ -9,6 +9,7 @@
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
 #include "proto/bus/message.h"
+#include "proto/wire/chat_event.h"
 #include "router/core/agents.h"
 #include "router/core/asked.h"
 #include "router/core/dispatch.h"
@@ -158,6 +159,7 @@ void work_job_ready(struct router *router, struct job *job)
 {
     release(job);
     job->phase = JOB_PHASE_QUEUED;
+    job->was_stopped = false;
     buffer_deinit(&job->answer);
     queue_wake(router, job->queue);
 }
@@ -307,14 +309,95 @@ static bool is_open(const struct job *job)
     return job->phase != JOB_PHASE_ENDING && job->phase != JOB_PHASE_WAITING;
 }
 
+static void cancel(struct router *router, struct job *job)
+{
+    if (is_open(job)) { /* not over already, nor asked after the stop */
+        revoke(job);
+        work_job_fail(router, job, JOB_CANCELLED, 0);
+    }
+}
+
+/* False: it has said nothing, or it would not be in its turn. */
+static bool answer_with_words_so_far(struct router *router, struct job *job)
+{
+    const struct work_queue *queue = job->queue;
+    bool is_its_turn = queue->active == NULL || queue->active == job;
+    struct chat_reply reply = {.agent_id = text_slice(&queue->agent->id),
+                               .agent_name = text_slice(&queue->agent->name),
+                               .text = buffer_slice(&job->text),
+                               .room = text_slice(&queue->room->id),
+                               .server_id = text_slice(&queue->room->server_id),
+                               .in_reply_to = text_slice(&job->question),
+                               .raw_actions = SLICE_LITERAL("[]"),
+                               .was_stopped = true};
+    struct buffer body = BUFFER_EMPTY;
+    if (job->text.length == 0 || !is_its_turn) {
+        return false;
+    }
+    chat_write_reply_body(&reply, &body);
+    bool fits = body.length <= BUS_PAYLOAD_MAX;
+    if (fits) {
+        job->was_stopped = true;
+        work_job_answer(router, job, buffer_slice(&body));
+    }
+    buffer_deinit(&body);
+    return fits;
+}
+
+/* False: nothing is being written for it. */
+static bool stop(struct router *router, struct job *job)
+{
+    if (!is_open(job) || job->phase == JOB_PHASE_ANSWERED) {
+        return false;
+    }
+    revoke(job);
+    if (!answer_with_words_so_far(router, job)) {
+        work_job_fail(router, job, JOB_CANCELLED, 0);
+    }
+    return true;
+}
+
+void work_stop_room(struct router *router, struct room *room)
+{
+    struct work_queue *queue, *next_queue;
+    LL_FOREACH_SAFE (room->queues, queue, next_queue) {
+        struct job *job, *next_job;
+        DL_FOREACH_SAFE (queue->jobs, job, next_job) {
+            stop(router, job);
+        }
+    }
+}
+
+size_t work_stop_run(struct router *router, struct room *room, struct slice id)
+{
+    size_t count = 0;
+    struct work_queue *queue, *next_queue;
+    LL_FOREACH_SAFE (room->queues, queue, next_queue) {
+        struct job *job, *next_job;
+        DL_FOREACH_SAFE (queue->jobs, job, next_job) {
+            bool is_meant =
+                slice_is(id, job->reply) || slice_equals(id, text_slice(&job->question));
+            count += is_meant && stop(router, job);
+        }
+    }
+    return count;
+}
+
+void work_stop_agent(struct router *router, const struct agent *agent)
+{
+    struct job *job, *next;
+    HASH_ITER (hh, router->jobs, job, next) {
+        if (job->queue->agent == agent) {
+            stop(router, job);
+        }
+    }
+}
+
 static void cancel_queue(struct router *router, struct work_queue *queue)
 {
     struct job *job, *next;
     DL_FOREACH_SAFE (queue->jobs, job, next) {
-        if (is_open(job)) { /* not over already, nor asked after the stop */
-            revoke(job);
-            work_job_fail(router, job, JOB_CANCELLED, 0);
-        }
+        cancel(router, job);
     }
 }
 
@@ -332,36 +415,6 @@ void work_cancel_agent_in(struct router *router, struct room *room, const struct
     LL_FOREACH_SAFE (room->queues, queue, next_queue) {
         if (queue->agent == agent) {
             cancel_queue(router, queue);
-        }
-    }
-}
-
-size_t work_cancel_run(struct router *router, struct room *room, struct slice id)
-{
-    size_t count = 0;
-    struct work_queue *queue, *next_queue;
-    LL_FOREACH_SAFE (room->queues, queue, next_queue) {
-        struct job *job, *next_job;
-        DL_FOREACH_SAFE (queue->jobs, job, next_job) {
-            bool is_meant =
-                slice_is(id, job->reply) || slice_equals(id, text_slice(&job->question));
-            if (is_meant && is_open(job)) {
-                revoke(job);
-                work_job_fail(router, job, JOB_CANCELLED, 0);
-                count++;
-            }
-        }
-    }
-    return count;
-}
-
-void work_cancel_agent(struct router *router, const struct agent *agent)
-{
-    struct job *job, *next;
-    HASH_ITER (hh, router->jobs, job, next) {
-        if (job->queue->agent == agent && is_open(job)) {
-            revoke(job);
-            work_job_fail(router, job, JOB_CANCELLED, 0);
         }
     }
 }

@@ -57,6 +57,7 @@ struct job {
     bool is_replacing;    /* viewers may have pieces of an earlier attempt */
     bool is_too_long;     /* viewers wait for the end */
     bool was_announced;   /* RUN started went out */
+    bool was_stopped;     /* its answer is what it had said until then */
     bool is_streaming;    /* in router->streaming */
     struct job *streaming_prev, *streaming_next;
     struct job *prev, *next; /* queue->jobs */
@@ -89,10 +90,13 @@ void work_job_drop(struct router *router, struct job *job);  /* its question was
 void work_job_answer(struct router *router, struct job *job, struct slice body);
 void work_job_fail(struct router *router, struct job *job, enum job_state state, int error);
 void work_job_ended(struct router *router, struct pending *pending, int result);
+/* Stopped: what viewers have of an answer is the answer, and kept as one. */
+void work_stop_room(struct router *router, struct room *room);
+/* Those with that reply, or to that question. Returns how many. */
+size_t work_stop_run(struct router *router, struct room *room, struct slice id);
+void work_stop_agent(struct router *router, const struct agent *agent);
+/* Ended without an answer, whatever was said of it. */
 void work_cancel_room(struct router *router, struct room *room);
-/* Ends those with that reply, or to that question. Returns how many. */
-size_t work_cancel_run(struct router *router, struct room *room, struct slice id);
-void work_cancel_agent(struct router *router, const struct agent *agent);
 void work_cancel_agent_in(struct router *router, struct room *room, const struct agent *agent);
 void work_tick(struct router *router); /* questions that have waited for too long */
 void work_destroy(struct router *router);

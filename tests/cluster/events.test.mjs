@@ -459,8 +459,10 @@ describe('the other types', TEST_OPTIONS, () => {
         const reply = await alice.reply(next.messageId);
         const chunks = alice.received('messageStreamChunk').slice(cancelled);
         for (const { inReplyTo } of chunks) assert.equal(inReplyTo, next.messageId);
-        assert.deepEqual(alice.broadcasts.map(({ id }) => id),
-            [messageId, next.messageId, reply.id]);
+        assert.deepEqual(alice.broadcasts.map(({ id, inReplyTo }) => inReplyTo ?? id),
+            [messageId, messageId, next.messageId, next.messageId]);
+        assert.deepEqual(alice.broadcasts.map(({ metadata }) => metadata?.stopped),
+            [undefined, true, undefined, undefined]);
     });
 
     it('an event that is not ours is ignored, but its ack is answered', async () => {

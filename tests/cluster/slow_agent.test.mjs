@@ -116,8 +116,12 @@ describe('while the agent takes its time', TEST_OPTIONS, () => {
         await listener.message(CONTROL, { channelId: channel, action: 'stop' });
         const { status, body } = await sync;
         assert.equal(status, 201);
-        assert.deepEqual(JSON.parse(body).agentResponse,
-            { text: '', actions: [], cancelled: true });
+        const { agentResponse } = JSON.parse(body);
+        assert.equal(agentResponse.cancelled, true);
+        const [broadcast] = listener.broadcasts.filter(({ inReplyTo }) => inReplyTo !== undefined);
+        assert.ok(broadcast.text.length > 0);
+        assert.equal(agentResponse.text, broadcast.text);
+        assert.deepEqual(broadcast.metadata, { stopped: true });
         const before = listener.received('messageStreamChunk').length;
         const stream = ask(0, channel, { mode: 'stream' });
         await until(() => listener.received('messageStreamChunk').length > before,

@@ -132,7 +132,16 @@ describe('an answer that is being written', TEST_OPTIONS, () => {
         assert.equal(complete.code, 'cancelled');
         await ann.event('controlMessage', ({ action }) => action === 'enable_input');
         assert.equal((await rest.api(path, { method: 'POST' })).status, 404);
-        assert.equal((await rest.getMessages(channel)).length, 1);
+        const [{ id, content, metadata }, asked] = await rest.getMessages(channel);
+        assert.equal(asked.id, messageId);
+        assert.equal(metadata.stopped, true);
+        const seen = ann.broadcasts.at(-1);
+        assert.deepEqual([seen.id, seen.text, seen.metadata.stopped], [id, content, true]);
+        assert.equal(assemble(chunksOf(ann, messageId)), content);
+        const events = await rest.api(`/channels/${channel}/messages/${id}/stream`, { edge: 1 })
+            .then((answer) => readEvents(answer.response));
+        assert.equal(assemble(chunkData(events)), content);
+        assert.equal(events.at(-1).data.cancelled, true);
     });
 });
 

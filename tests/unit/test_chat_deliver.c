@@ -209,6 +209,25 @@ static void test_a_run_that_fails_or_is_cancelled_ends_with_a_code(void **state)
     assert_events(cast.bob, "thinking messageComplete controlMessage");
 }
 
+static void test_a_reply_that_was_stopped_is_shown_and_ends_with_a_code(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct cast cast = gather(fixture);
+    struct bus_message message = reply(11, "ann");
+    message.room_message.body = text("\"metadata\":{\"stopped\":true},\"text\":\"so far\"");
+    router_says(fixture, &message);
+    assert_got(cast.bob,
+               "42[\"messageBroadcast\",{\"id\":\"" REPLY
+               "\",\"seq\":11,\"epoch\":7,\"createdAt\":5,\"metadata\":{\"stopped\":true},"
+               "\"text\":\"so far\"}]\n"
+               "42[\"thinking\",{" IN_R ",\"userId\":\"eliza\",\"isThinking\":false}]\n"
+               "42[\"messageComplete\",{" IN_R
+               ",\"serverId\":\"server\",\"messageServerId\":\"server\",\"messageId\":\"" REPLY
+               "\",\"inReplyTo\":\"" QUESTION
+               "\",\"agentId\":\"eliza\",\"success\":false,\"code\":\"cancelled\"}]\n");
+    assert_events(cast.ann, "messageBroadcast thinking messageComplete controlMessage");
+}
+
 static void test_behind_a_gap_viewers_wait_for_what_is_missing(void **state)
 {
     struct chat_fixture *fixture = *state;
@@ -467,6 +486,7 @@ int main(void)
         CHAT_TEST(test_a_message_sent_again_from_the_store_has_its_sender_s_id_for_the_sender),
         CHAT_TEST(test_a_run_is_seen_from_thinking_to_complete),
         CHAT_TEST(test_a_run_that_fails_or_is_cancelled_ends_with_a_code),
+        CHAT_TEST(test_a_reply_that_was_stopped_is_shown_and_ends_with_a_code),
         CHAT_TEST(test_behind_a_gap_viewers_wait_for_what_is_missing),
         CHAT_TEST(test_after_an_outage_only_what_is_new_is_shown),
         CHAT_TEST(test_another_attempt_replaces_what_was_shown),

@@ -49,6 +49,16 @@ static void test_a_sync_caller_hears_of_failure_cancellation_and_time(void **sta
     assert_int_equal(exchange->status, 201);
     assert_true(has(&exchange->body, "\"cancelled\":true"));
     exchange = ask_sync(fixture);
+    struct bus_message reply = room_message("r", 2, "eliza");
+    reply.room_message.id = text(REPLY);
+    reply.room_message.in_reply_to = text(QUESTION);
+    reply.room_message.body =
+        text("\"metadata\":{\"stopped\":true},\"senderId\":\"eliza\",\"text\":\"so far\"");
+    router_says(fixture->chat, &reply);
+    assert_int_equal(exchange->status, 201);
+    assert_true(has(&exchange->body, "{\"text\":\"so far\","));
+    assert_true(has(&exchange->body, "\"metadata\":{\"stopped\":true},\"cancelled\":true}"));
+    exchange = ask_sync(fixture);
     rest_wait_for(fixture, SYNC_TIMEOUT - 100);
     assert_int_equal(exchange->status, 0);
     rest_wait_for(fixture, 200);

@@ -1,3 +1,5 @@
+#include "proto/base/json.h"
+#include "proto/wire/chat_event.h"
 #include "tests/unit/work_fixture.h"
 
 /* What viewers see of a run, in the room and outside of it. */
@@ -209,6 +211,55 @@ static void test_a_run_is_stopped_by_its_id_and_no_other(void **state)
     assert_peer_heard(cast.edge, "done #9 error=not_found\n");
 }
 
+static void test_what_a_stopped_run_had_said_is_its_reply(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather(fixture, 4);
+    ask(fixture, cast.edge, 2, "r", "ann", "q1");
+    ask(fixture, cast.edge, 3, "r", "ann", "q2");
+    chunk(fixture, cast.bridge, 1, 1, "Half a ");
+    chunk(fixture, cast.bridge, 1, 1, "sentence");
+    hear_nothing_yet(fixture);
+    say_stop(fixture, cast.edge);
+    assert_peer_heard(cast.bridge, "work_cancel 1.1\n"); /* the second question is stopped, too */
+    const struct bus_room_message *reply = &last_of(cast.edge, BUS_ROOM_MESSAGE)->room_message;
+    char id[UUID_TEXT_SIZE];
+    uuid_of_reply(reply->in_reply_to, SLICE_LITERAL("eliza"), id);
+    assert_true(slice_is(reply->id, id));
+    assert_true(chat_reply_was_stopped(reply->body));
+    struct buffer braced = BUFFER_EMPTY;
+    buffer_append_char(&braced, '{');
+    buffer_append_slice(&braced, reply->body);
+    buffer_append_char(&braced, '}');
+    struct slice text = json_get(buffer_slice(&braced), "text");
+    assert_true(slice_is(text, "\"Half a sentence\""));
+    buffer_deinit(&braced);
+    assert_int_equal(fixture->store.jobs[0].state, JOB_CANCELLED);
+    assert_int_equal(fixture->store.jobs[1].state, JOB_CANCELLED);
+    assert_int_equal(fixture->store.message_count, 3);
+    assert_int_equal(counted(fixture)->jobs, 0);
+    work_done(fixture, cast.bridge, 1, 1, "too late");
+    assert_int_equal(fixture->store.message_count, 3);
+}
+
+/* The store has not taken the answer before it yet: neither is seen before that is. */
+static void test_a_run_that_is_stopped_behind_an_answer_keeps_its_turn(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cast cast = gather_asked(fixture, 4);
+    fixture->store_waits = true;
+    work_done(fixture, cast.bridge, 1, 1, "a1");
+    chunk(fixture, cast.bridge, 2, 1, "why");
+    hear_nothing_yet(fixture);
+    say_stop(fixture, cast.edge);
+    say_stop(fixture, cast.edge); /* it is stopped already */
+    commit(fixture);
+    commit(fixture);
+    assert_int_equal(counted(fixture)->jobs, 0);
+    assert_int_equal(fixture->store.message_count, 4);
+    assert_true(chat_reply_was_stopped(last_of(cast.edge, BUS_ROOM_MESSAGE)->room_message.body));
+}
+
 static void test_a_run_is_not_seen_before_the_reply_ahead_of_it(void **state)
 {
     struct fixture *fixture = *state;
@@ -235,6 +286,8 @@ int main(void)
         ROUTER_TEST(test_after_a_restart_it_is_known_whose_questions_are_open),
         ROUTER_TEST(test_an_edge_without_the_room_follows_a_run),
         ROUTER_TEST(test_a_run_is_stopped_by_its_id_and_no_other),
+        ROUTER_TEST(test_what_a_stopped_run_had_said_is_its_reply),
+        ROUTER_TEST(test_a_run_that_is_stopped_behind_an_answer_keeps_its_turn),
         ROUTER_TEST(test_a_run_is_not_seen_before_the_reply_ahead_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
