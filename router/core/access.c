@@ -20,7 +20,8 @@ enum access access_of(bool is_isolated, const struct room *room, struct slice vi
     if (!is_isolated) {
         return ACCESS_OPEN;
     }
-    if (room == NULL || room->deleted_at != 0 || (!room->is_stored && room->participants == NULL)) {
+    if (room == NULL || room->deleted_at != 0 ||
+        (room->row_batch == 0 && room->participants == NULL)) {
         return ACCESS_FREE;
     }
     return viewer.length == 0 || room_has_participant(room, viewer) ? ACCESS_OPEN : ACCESS_CLOSED;
@@ -125,7 +126,7 @@ int access_enter(struct router *router, struct room *room, struct slice viewer, 
     }
     if (access_of(is_isolated, room, viewer) == ACCESS_FREE) {
         take(router, room, entity, metadata);
-    } else if (is_isolated && room->has_lost_list) {
+    } else if (is_isolated && room->has_lost_list && room->deleting_at == 0) {
         put_list_again(router, room);
     }
     return 0;
@@ -139,7 +140,8 @@ int access_join(struct router *router, struct room *room, const struct bus_messa
     if (!access_may_be(router, message->viewer, entity)) {
         return ERROR_ACCESS;
     }
-    if (router->settings.data_isolation && router_batch_is_full(router)) {
+    if (router->settings.data_isolation &&
+        (room->deleting_at != 0 || router_batch_is_full(router))) {
         return ERROR_OVERLOADED; /* a free room's list has to be kept */
     }
     return access_enter(router, room, entity, entity, SLICE_EMPTY);

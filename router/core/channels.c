@@ -80,10 +80,12 @@ static int fault_of_put(struct router *router, const struct bus_message *message
         put->participants.count > PARTICIPANTS_MAX) {
         return ERROR_LIMIT;
     }
-    if (!access_may_enter(router, room_find(router, put->id), message->viewer, put->creator)) {
+    const struct room *room = room_find(router, put->id);
+    if (!access_may_enter(router, room, message->viewer, put->creator)) {
         return ERROR_ACCESS;
     }
-    return router_batch_is_full(router) ? ERROR_OVERLOADED : 0;
+    bool is_deleting = room != NULL && room->deleting_at != 0;
+    return is_deleting || router_batch_is_full(router) ? ERROR_OVERLOADED : 0;
 }
 
 static struct pending *pend(struct peer *peer, struct room *room, uint64_t request, uint64_t trace)
@@ -143,7 +145,7 @@ static void receive_put(struct peer *peer, const struct bus_message *message)
                                      .created_at = router->time.wall};
         room = room_new(router, &record);
     }
-    if (!room->is_stored || room->deleted_at != 0) {
+    if (room->row_batch == 0 || room->deleted_at != 0) {
         make(router, room, put);
     }
     pend(peer, room, put->request, message->trace)->is_new = is_new;
@@ -194,7 +196,7 @@ static int fault_of_change(struct router *router, const struct bus_message *mess
     if (change->participants.count > PARTICIPANTS_MAX || (is_full && change->added.length > 0)) {
         return ERROR_LIMIT;
     }
-    if (router_batch_is_full(router)) {
+    if (router_batch_is_full(router) || (room != NULL && room->deleting_at != 0)) {
         return ERROR_OVERLOADED;
     }
     return room == NULL ? ERROR_NOT_FOUND : 0;

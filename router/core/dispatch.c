@@ -166,8 +166,8 @@ void dispatch_question_read(struct router *router, struct question *question,
         return;
     }
     if (page->error == 0 && page->count == 0) {
-        log_error("job_without_question", "job=%" PRIu64, job->number);
-        work_job_fail(router, job, JOB_FAILED, ERROR_INTERNAL);
+        log_warn("job_without_question", "job=%" PRIu64, job->number); /* it was deleted */
+        work_job_fail(router, job, JOB_CANCELLED, 0);
         return;
     }
     if (page->error != 0) {

@@ -30,7 +30,7 @@ static void refuse(struct peer *peer, uint64_t request, uint64_t trace, int erro
 struct room *events_room(struct router *router, struct slice id, struct slice viewer)
 {
     struct room *room = access_room(router, id, viewer);
-    return room == NULL || !room->is_stored || room->deleted_at != 0 ? NULL : room;
+    return room == NULL || room->row_batch == 0 || room->deleted_at != 0 ? NULL : room;
 }
 
 /* Appends a message, to be answered with SEND_DONE like a send; an id that is known is a repeat. */
@@ -59,20 +59,14 @@ static void act(struct router *router, struct room *room, const struct bus_room_
     switch (event->action) {
     case BUS_ROOM_DELETES_MESSAGE:
         store_batch_delete_message(batch, room->number, event->message_id);
+        router->needs_sweep = true;
         break;
     case BUS_ROOM_EDITS_MESSAGE:
         store_batch_replace_message(batch, room->number, event->message_id, event->body);
         break;
-    case BUS_ROOM_IS_DELETED:
-        room->deleted_at = router->time.wall;
-        room_forget_participants(room);
-        store_batch_set_participants(batch, room->number, NULL, 0);
-        room->has_participants = false;
-        room_changed(router, room);
-        /* fall through */
     case BUS_ROOM_CLEARS:
-        store_batch_clear_room(batch, room->number, seq - 1);
-        router->needs_sweep = true;
+    case BUS_ROOM_IS_DELETED:
+        room_begin_clearing(router, room, seq, event->action == BUS_ROOM_IS_DELETED);
         work_cancel_room(router, room);
         break;
     default:
@@ -110,6 +104,10 @@ static void receive_event(struct peer *peer, const struct bus_message *message)
     const struct dedupe_entry *known = dedupe_find(router->dedupe, key);
     if (known != NULL) {
         send_answer_duplicate(peer, event->request, message->trace, known);
+        return;
+    }
+    if (room->deleting_at != 0) {
+        refuse(peer, event->request, message->trace, ERROR_OVERLOADED);
         return;
     }
     struct message_record record = {.id = event->id,
@@ -212,6 +210,8 @@ void events_submit_answered(struct router *router, const struct question *questi
     } else if (access_enter(router, room, message.viewer, submit->sender, SLICE_EMPTY) != 0) {
         room_consider(router, room);
         refuse(peer, submit->request, message.trace, ERROR_ACCESS);
+    } else if (room->deleting_at != 0) {
+        refuse(peer, submit->request, message.trace, ERROR_OVERLOADED);
     } else {
         struct buffer minted = BUFFER_EMPTY; /* by it a repeat is known after a restart, too */
         buffer_append_char(&minted, '~');

@@ -177,7 +177,7 @@ struct router {
     struct job *streaming; /* those with text that viewers do not have yet */
     struct question *questions;
     struct heap leaving; /* members in their grace period */
-    bool needs_sweep;    /* something in the store expires, or was cleared */
+    bool needs_sweep;    /* something in the store expires, was cleared, or is gone */
     int64_t records_swept_at;
     struct dedupe *dedupe;
 

@@ -22,6 +22,7 @@ static void load_room(void *context, const struct room_record *record)
 {
     struct room *room = room_new(context, record);
     room->is_stored = true;
+    room->row_batch = UINT64_MAX;          /* one that does not fail */
     room->published_position = UINT64_MAX; /* the store knows */
 }
 

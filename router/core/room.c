@@ -125,6 +125,7 @@ void room_store(struct router *router, struct room *room)
     if (room->is_stored) {
         return;
     }
+    bool is_deleting = room->deleting_at != 0;
     struct room_record record = {
         .number = room->number,
         .id = text_slice(&room->id),
@@ -134,13 +135,15 @@ void room_store(struct router *router, struct room *room)
         .type = text_slice(&room->type),
         .source_type = text_slice(&room->source_type),
         .metadata = text_slice(&room->metadata),
-        .has_participants = room->has_participants,
+        .has_participants = room->has_participants && !is_deleting,
         .created_at = room->created_at,
         .updated_at = room->updated_at,
-        .deleted_at = room->deleted_at,
+        .deleted_at = is_deleting ? room->deleting_at : room->deleted_at,
     };
-    store_batch_put_room(router_batch(router), &record);
+    struct store_batch *batch = router_batch(router);
+    store_batch_put_room(batch, &record);
     room->is_stored = true;
+    room->row_batch = room->row_batch == 0 ? batch->number : room->row_batch;
 }
 
 bool room_add_participant(struct room *room, struct slice id)
@@ -205,6 +208,32 @@ void room_changed(struct router *router, struct room *room)
     room_store(router, room);
 }
 
+void room_begin_clearing(struct router *router, struct room *room, uint64_t seq, bool is_deletion)
+{
+    store_batch_clear_room(router_batch(router), room->number, seq - 1);
+    router->needs_sweep = true;
+    room->clearing = seq;
+    if (is_deletion) {
+        room->deleting_at = router->time.wall;
+        store_batch_set_participants(router_batch(router), room->number, NULL, 0);
+        room_changed(router, room);
+    }
+}
+
+void room_end_clearing(struct room *room, uint64_t seq, int result)
+{
+    if (room->clearing != seq) {
+        return;
+    }
+    if (result == 0 && room->deleting_at != 0) {
+        room->deleted_at = room->deleting_at;
+        room_forget_participants(room);
+        room->has_participants = false;
+    }
+    room->clearing = 0;
+    room->deleting_at = 0;
+}
+
 void room_revive(struct router *router, struct room *room)
 {
     if (room->deleted_at == 0) {
@@ -252,7 +281,7 @@ void rooms_reap(struct router *router)
         /*
          * Nothing stored means nothing pending either: what waits for the store has its row there.
          */
-        if (!room->is_stored && room->assigned == 0 && room->joining == 0 &&
+        if (room->row_batch == 0 && room->assigned == 0 && room->joining == 0 &&
             room->members == NULL && room->attachments == NULL && room->queues == NULL) {
             room_destroy(router, room);
         }

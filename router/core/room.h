@@ -56,11 +56,14 @@ struct room {
     struct text metadata;
     int64_t created_at;
     int64_t updated_at;
-    int64_t deleted_at;          /* 0: it is there; else only its line of numbers is */
+    int64_t deleted_at;  /* 0: it is there; else only its line of numbers is */
+    uint64_t clearing;   /* seq of the event that clears it, while that is being committed */
+    int64_t deleting_at; /* 0, or that event deletes it, too: nothing new until then */
     const struct agent *answers; /* of those without a list: the agent that is noted */
     uint64_t agent_answers;      /* of agents to agents since a person spoke */
     bool agents_stopped;         /* by a limit, since a person spoke */
-    bool is_stored;              /* its row is committed, or in a batch */
+    uint64_t row_batch; /* the first with a row of it that has not failed; 0: it has no row */
+    bool is_stored;     /* its row as it is now is committed, or in a batch */
     bool has_participants;
     struct participant *participants; /* with --data-isolation: of rooms without a list, too */
     bool has_lost_list;               /* a commit of them failed, see access.c */
@@ -91,6 +94,13 @@ bool room_has_participant(const struct room *room, struct slice id);
 bool room_remove_participant(struct room *room, struct slice id); /* false: it is not on the list */
 void room_forget_participants(struct room *room);
 void room_changed(struct router *router, struct room *room); /* its row goes to the store anew */
+/*
+ * An event of that seq, in the open batch, takes all that was said before; or the room. The row and
+ * what is seen of it change with the commit: until then a room that is being deleted takes nothing.
+ */
+void room_begin_clearing(struct router *router, struct room *room, uint64_t seq, bool is_deletion);
+/* That event is committed, or has failed; no-op when it is another one that clears. */
+void room_end_clearing(struct room *room, uint64_t seq, int result);
 /* Something is said in it: one that was deleted begins a new life. */
 void room_revive(struct router *router, struct room *room);
 /* Somebody speaks in a room without a list: the store notes who, so that REST can tell. */

@@ -245,6 +245,7 @@ static void store_again(struct router *router, const struct store_batch *failed)
         struct agent *agent = at->type == STORE_PUT_AGENT ? agent_find(router, at->agent.id) : NULL;
         if (room != NULL) {
             room->is_stored = false;
+            room->row_batch = room->row_batch == failed->number ? 0 : room->row_batch;
         }
         note_lost_list(router, at);
         if (room != NULL && is_filling) {
@@ -364,12 +365,13 @@ void router_answered(struct router *router, struct store_page *page, struct inst
     rooms_reap(router);
 }
 
-/* Records that have expired are not seen any more: their rows may wait. */
+/* What has expired, was cleared or is gone is not seen any more: its rows may wait. */
 static void sweep(struct router *router)
 {
     if (router->needs_sweep && router->time.now - router->records_swept_at >= SWEEP_MS) {
         router->records_swept_at = router->time.now;
-        store_batch_sweep(router_batch(router), router->time.wall);
+        store_batch_sweep(router_batch(router), router->time.wall,
+                          router->time.wall - router->settings.dedupe_window);
     }
 }
 

@@ -163,6 +163,10 @@ void send_receive(struct peer *peer, const struct bus_message *message)
         send_answer_duplicate(peer, send->request, message->trace, known);
         return;
     }
+    if (room->deleting_at != 0) {
+        refuse(peer, message, ERROR_OVERLOADED); /* soon it is another one's, or still this one */
+        return;
+    }
     accept_message(peer, message, room, key);
 }
 
@@ -242,6 +246,9 @@ static void publish(struct router *router, const struct pending *pending, struct
     if (pending->stops_agents) {
         asking_say_stopped(router, pending);
     }
+    if (is_event) {
+        room_end_clearing(room, record->seq, 0);
+    }
     if (is_event && room->deleted_at != 0) {
         access_enforce(router, room); /* those who were there have been told, and are out */
     }
@@ -258,8 +265,9 @@ static void settle_jobs(struct router *router, const struct pending *pending, in
         if (job == NULL) {
             continue; /* cancelled meanwhile */
         }
-        if (result == 0 && job->queue->agent->is_stopped) {
-            work_job_fail(router, job, JOB_CANCELLED, 0); /* stopped meanwhile */
+        bool is_cleared = job->question_seq < job->queue->room->clearing;
+        if (result == 0 && (is_cleared || job->queue->agent->is_stopped)) {
+            work_job_fail(router, job, JOB_CANCELLED, 0); /* cleared, or stopped meanwhile */
         } else if (result == 0) {
             work_job_ready(router, job);
         } else {
@@ -307,6 +315,8 @@ void send_committed(struct router *router, struct pending *pending, int result)
     }
     if (result == 0) {
         publish(router, pending, origin);
+    } else {
+        room_end_clearing(pending->room, pending->message->seq, result);
     }
     if (pending->job != 0) {
         settle_jobs(router, pending, result);

@@ -326,7 +326,10 @@ const struct record_outcome *store_batch_delete_record(struct store_batch *batch
     return add_record(batch, STORE_DELETE_RECORD, &record, RECORD_REVISION_ANY);
 }
 
-void store_batch_sweep(struct store_batch *batch, int64_t before)
+void store_batch_sweep(struct store_batch *batch, int64_t now, int64_t recent_since)
 {
-    add(batch, STORE_SWEEP)->sweep_before = before;
+    struct store_operation *operation = add(batch, STORE_SWEEP);
+
+    operation->sweep.now = now;
+    operation->sweep.recent_since = recent_since;
 }

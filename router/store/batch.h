@@ -37,7 +37,7 @@ enum store_operation_type {
     STORE_CLEAR_ROOM,      /* messages up to message.seq of message.room are gone */
     STORE_PUT_RECORD,
     STORE_DELETE_RECORD,
-    STORE_SWEEP /* a bounded number of rows that expired before sweep_before, or were cleared */
+    STORE_SWEEP /* a bounded number of rows: records that have expired, what was cleared */
 };
 
 /* What a commit says of a record's operation. One that fails does not fail its batch. */
@@ -74,7 +74,10 @@ struct store_operation {
             uint64_t expected;              /* revision, or RECORD_REVISION_* */
             struct record_outcome *outcome; /* in the batch's arena, written by the commit */
         } put;                              /* PUT_RECORD; DELETE_RECORD: collection and id */
-        int64_t sweep_before;               /* wall ms */
+        struct {
+            int64_t now;          /* wall ms */
+            int64_t recent_since; /* likewise: see store_batch_sweep() */
+        } sweep;
     };
 };
 
@@ -126,7 +129,11 @@ const struct record_outcome *store_batch_put_record(struct store_batch *batch,
                                                     uint64_t expected);
 const struct record_outcome *store_batch_delete_record(struct store_batch *batch,
                                                        struct slice collection, struct slice id);
-void store_batch_sweep(struct store_batch *batch, int64_t before);
+/*
+ * Of a message that was deleted, or whose row a sweep removes, the store keeps the key of a repeat
+ * (room, sender, client_message_id) as long as it is younger than recent_since: see store_loader.
+ */
+void store_batch_sweep(struct store_batch *batch, int64_t now, int64_t recent_since);
 
 void store_batch_put_secret(struct store_batch *batch, struct slice secret);
 void store_batch_open_session(struct store_batch *batch, const struct session_record *session);

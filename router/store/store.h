@@ -15,7 +15,7 @@
 #include "router/store/batch.h"
 #include "router/store/query.h"
 
-enum { STORE_SCHEMA_VERSION = 5 };
+enum { STORE_SCHEMA_VERSION = 6 };
 
 struct store_settings {
     const char *url; /* sqlite:PATH */
@@ -31,7 +31,10 @@ struct store_loader {
     bool wants_all_participants; /* else those of rooms with a list of their own */
     void (*agent)(void *context, const struct agent_record *agent);
     void (*open_job)(void *context, const struct job_record *job); /* in order of number */
-    /* Messages newer than recent_since, oldest first: for idempotence. Body is empty. */
+    /*
+     * Messages newer than recent_since, oldest first: for idempotence. Then those that are gone
+     * since, likewise: of them only what a repeat is known by. Body is empty.
+     */
     void (*recent)(void *context, const struct message_record *message);
     void (*secret)(void *context, struct slice secret); /* not called before there is one */
     int64_t recent_since;                               /* wall ms */
@@ -39,7 +42,7 @@ struct store_loader {
     uint64_t last_room;
     uint64_t last_job;
     uint64_t last_position;
-    bool needs_sweep; /* something expires, or was cleared */
+    bool needs_sweep; /* something expires, was cleared, or is gone */
 };
 
 struct store;

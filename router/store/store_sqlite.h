@@ -37,6 +37,15 @@ enum {
 #define STORE_SQLITE_MESSAGE_COLUMNS                                                               \
     "room, seq, id, kind, sender, client_message_id, in_reply_to, created_at, position, body"
 
+/* What a repeat of a message that goes is known by. */
+#define STORE_SQLITE_KEEP_KEYS                                                                     \
+    "INSERT INTO gone (room, seq, id, kind, sender, client_message_id, created_at)"                \
+    " SELECT room, seq, id, kind, sender, client_message_id, created_at FROM message"
+/* Rows of cleared messages, piece by piece. */
+#define STORE_SQLITE_CLEARED                                                                       \
+    "SELECT m.number FROM clearing AS c CROSS JOIN message AS m"                                   \
+    " ON m.room = c.room AND m.seq <= c.through ORDER BY c.room, m.seq LIMIT 1000"
+
 /* X(name, SQL) */
 #define STORE_SQLITE_WRITER_STATEMENTS(X)                                                          \
     X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                              \
@@ -94,13 +103,18 @@ enum {
                       " WHERE ended_at > 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)")       \
     X(REPLACE_MESSAGE, "UPDATE message SET body = ? WHERE id = ? AND room = ? AND kind <> 3")      \
     X(DELETE_MESSAGE, "DELETE FROM message WHERE id = ? AND room = ? AND kind <> 3")               \
+    X(KEEP_KEY, STORE_SQLITE_KEEP_KEYS " WHERE id = ? AND room = ? AND kind <> 3"                  \
+                                       " AND client_message_id IS NOT NULL")                       \
     X(CLEAR_ROOM, "INSERT INTO clearing (room, through) VALUES (?, ?)"                             \
                   " ON CONFLICT (room) DO UPDATE SET through = excluded.through")                  \
     X(SWEEP_RECORDS, "DELETE FROM record WHERE number IN (SELECT number FROM record"               \
                      " WHERE expires_at > 0 AND expires_at <= ? ORDER BY expires_at LIMIT 500)")   \
-    X(SWEEP_MESSAGES,                                                                              \
-      "DELETE FROM message WHERE number IN (SELECT m.number FROM clearing AS c CROSS JOIN"         \
-      " message AS m ON m.room = c.room AND m.seq <= c.through LIMIT 1000)")                       \
+    X(KEEP_CLEARED_KEYS,                                                                           \
+      STORE_SQLITE_KEEP_KEYS " WHERE number IN (" STORE_SQLITE_CLEARED                             \
+                             ") AND created_at > ? AND client_message_id IS NOT NULL")             \
+    X(SWEEP_KEYS, "DELETE FROM gone WHERE number IN (SELECT number FROM gone"                      \
+                  " WHERE created_at <= ? ORDER BY created_at LIMIT 1000)")                        \
+    X(SWEEP_MESSAGES, "DELETE FROM message WHERE number IN (" STORE_SQLITE_CLEARED ")")            \
     X(SWEEP_CLEARED, "DELETE FROM clearing WHERE NOT EXISTS (SELECT 1 FROM message AS m"           \
                      " WHERE m.room = clearing.room AND m.seq <= clearing.through)")               \
     X(FIND_RECORD, "SELECT number, revision, created_at, expires_at, owner, body FROM record"      \
@@ -159,7 +173,9 @@ enum {
     X(MESSAGE, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message WHERE id = ? AND kind <> 3")  \
     X(ID_TAKEN, "SELECT seq, room FROM message WHERE id = ?")                                      \
     X(CLEARED, "SELECT through, through FROM clearing WHERE room = ?")                             \
-    X(NEEDS_SWEEP, "SELECT EXISTS (SELECT 1 FROM clearing),"                                       \
+    X(GONE, "SELECT room, seq, id, kind, sender, client_message_id, NULL, created_at, 0 FROM gone" \
+            " WHERE created_at > ? ORDER BY created_at")                                           \
+    X(NEEDS_SWEEP, "SELECT EXISTS (SELECT 1 FROM clearing) OR EXISTS (SELECT 1 FROM gone),"        \
                    " EXISTS (SELECT 1 FROM record WHERE expires_at > 0)")                          \
     X(OLDEST_SHOWN, "SELECT " STORE_SQLITE_MESSAGE_COLUMNS " FROM message"                         \
                     " WHERE room = ? AND seq >= ? AND seq < ? AND kind <> 3 ORDER BY seq")         \

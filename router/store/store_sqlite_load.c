@@ -107,6 +107,19 @@ static int load_recent(struct store_sqlite *self, struct store_loader *loader)
     return rc;
 }
 
+static int load_gone(struct store_sqlite *self, struct store_loader *loader)
+{
+    struct sqlite_row row = sqlite_row_of(self, STATEMENT_GONE);
+    int rc = sqlite3_bind_int64(row.statement, 1, loader->recent_since);
+
+    while (rc == SQLITE_OK && sqlite_row_next(&row, &rc)) {
+        struct message_record message = sqlite_row_message(&row, false);
+
+        loader->recent(loader->context, &message);
+    }
+    return rc;
+}
+
 static int load_last_numbers(struct store_sqlite *self, struct store_loader *loader)
 {
     int64_t room = 0;
@@ -164,6 +177,9 @@ int store_sqlite_load(struct store *store, struct store_loader *loader)
     }
     if (rc == SQLITE_OK) {
         rc = load_recent(self, loader);
+    }
+    if (rc == SQLITE_OK) {
+        rc = load_gone(self, loader);
     }
     if (rc == SQLITE_OK) {
         rc = load_last_numbers(self, loader);

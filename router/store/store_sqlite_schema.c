@@ -92,7 +92,14 @@ const char *const store_sqlite_migrations[STORE_SCHEMA_VERSION] = {
     "ALTER TABLE job ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN error TEXT;"
     "CREATE INDEX job_by_agent ON job (agent, number);"
-    "CREATE INDEX participant_by_id ON participant (id, number);"};
+    "CREATE INDEX participant_by_id ON participant (id, number);",
+
+    /* By what a repeat of a message that was deleted is known, as long as repeats are. */
+    "CREATE TABLE gone ("
+    " number INTEGER PRIMARY KEY, room INTEGER NOT NULL, seq INTEGER NOT NULL, id ANY NOT NULL,"
+    " kind INTEGER NOT NULL, sender ANY, client_message_id ANY, created_at INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX gone_by_time ON gone (created_at);"};
 
 int store_sqlite_migrate(sqlite3 *database, const char *const *steps, int from, int to)
 {

@@ -267,12 +267,19 @@ static int replace_message(struct store_sqlite *self, const struct message_recor
 
 static int delete_message(struct store_sqlite *self, const struct message_record *change)
 {
-    struct binder binder;
+    static const enum store_sqlite_statement statements[] = {STATEMENT_KEEP_KEY,
+                                                             STATEMENT_DELETE_MESSAGE};
+    int rc = SQLITE_OK;
 
-    bind_begin(&binder, self, STATEMENT_DELETE_MESSAGE);
-    bind_id(&binder, change->id);
-    bind_integer(&binder, (int64_t)change->room);
-    return bind_run(&binder);
+    for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]) && rc == SQLITE_OK; i++) {
+        struct binder binder;
+
+        bind_begin(&binder, self, statements[i]);
+        bind_id(&binder, change->id);
+        bind_integer(&binder, (int64_t)change->room);
+        rc = bind_run(&binder);
+    }
+    return rc;
 }
 
 /* Queries leave the messages out from now on; sweeps remove their rows piece by piece. */
@@ -286,16 +293,28 @@ static int clear_room(struct store_sqlite *self, const struct message_record *ch
     return bind_run(&binder);
 }
 
-static int sweep(struct store_sqlite *self, int64_t before)
+static int run_with(struct store_sqlite *self, enum store_sqlite_statement statement, int64_t value)
 {
     struct binder binder;
-    int rc;
 
-    bind_begin(&binder, self, STATEMENT_SWEEP_RECORDS);
-    bind_integer(&binder, before);
-    rc = bind_run(&binder);
+    bind_begin(&binder, self, statement);
+    bind_integer(&binder, value);
+    return bind_run(&binder);
+}
+
+/* The keys that are kept are those of the rows that go: nothing comes between the two. */
+static int sweep(struct store_sqlite *self, int64_t now, int64_t recent_since)
+{
+    int rc = run_with(self, STATEMENT_SWEEP_RECORDS, now);
+
+    if (rc == SQLITE_OK) {
+        rc = run_with(self, STATEMENT_KEEP_CLEARED_KEYS, recent_since);
+    }
     if (rc == SQLITE_OK) {
         rc = store_sqlite_run(self, STATEMENT_SWEEP_MESSAGES);
+    }
+    if (rc == SQLITE_OK) {
+        rc = run_with(self, STATEMENT_SWEEP_KEYS, recent_since);
     }
     return rc == SQLITE_OK ? store_sqlite_run(self, STATEMENT_SWEEP_CLEARED) : rc;
 }
@@ -352,7 +371,7 @@ static int apply(struct store_sqlite *self, const struct store_operation *operat
     case STORE_DELETE_RECORD:
         return store_sqlite_delete_record(self, operation);
     case STORE_SWEEP:
-        return sweep(self, operation->sweep_before);
+        return sweep(self, operation->sweep.now, operation->sweep.recent_since);
     }
     return SQLITE_MISUSE;
 }

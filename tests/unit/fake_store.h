@@ -11,7 +11,7 @@
 #include "proto/base/error.h"
 #include "router/store/store.h"
 
-enum { FAKE_STORE_MAX = 4096, FAKE_STORE_QUERIES_MAX = 64 };
+enum { FAKE_STORE_MAX = 4096, FAKE_STORE_GONE_MAX = 64, FAKE_STORE_QUERIES_MAX = 64 };
 
 struct fake_store {
     struct arena arena; /* bytes of all below */
@@ -24,6 +24,8 @@ struct fake_store {
     size_t participant_count;
     struct message_record messages[FAKE_STORE_MAX]; /* in order of commits */
     size_t message_count;
+    struct message_record gone[FAKE_STORE_GONE_MAX]; /* deleted or cleared; swept never */
+    size_t gone_count;
     struct job_record jobs[256];
     size_t job_count;
     struct agent_record agents[16];
@@ -246,6 +248,9 @@ static inline void fake_store_change_messages(struct fake_store *store,
         }
         if (!is_cleared && !(is_it && operation->type == STORE_DELETE_MESSAGE)) {
             store->messages[kept++] = message;
+        } else {
+            assert_in_range(store->gone_count, 0, FAKE_STORE_GONE_MAX - 1);
+            store->gone[store->gone_count++] = message;
         }
     }
     store->message_count = kept;
@@ -542,6 +547,16 @@ static inline struct store_page *fake_store_answer(struct fake_store *store,
 }
 
 /* Fills a router that starts. */
+static inline void fake_store_load_recent(const struct message_record *stored,
+                                          struct store_loader *loader)
+{
+    struct message_record message = *stored;
+    message.body = SLICE_EMPTY;
+    if (message.created_at > loader->recent_since) {
+        loader->recent(loader->context, &message);
+    }
+}
+
 static inline void fake_store_load(struct fake_store *store, struct store_loader *loader)
 {
     for (size_t i = 0; i < store->room_count; i++) {
@@ -573,11 +588,10 @@ static inline void fake_store_load(struct fake_store *store, struct store_loader
     }
     for (size_t i = 0; i < store->message_count; i++) {
         loader->last_position = store->messages[i].position;
-        if (store->messages[i].created_at > loader->recent_since) {
-            struct message_record message = store->messages[i];
-            message.body = SLICE_EMPTY;
-            loader->recent(loader->context, &message);
-        }
+        fake_store_load_recent(&store->messages[i], loader);
+    }
+    for (size_t i = 0; i < store->gone_count; i++) {
+        fake_store_load_recent(&store->gone[i], loader);
     }
 }
 

@@ -11,7 +11,7 @@
 
 static void test_a_room_is_open_to_participants_and_free_when_it_is_nobody_s(void **state)
 {
-    struct room room = {.is_stored = true};
+    struct room room = {.row_batch = 1};
     struct slice ann = text("ann"), eve = text("eve");
     (void)state;
     room_add_participant(&room, ann);
@@ -21,14 +21,14 @@ static void test_a_room_is_open_to_participants_and_free_when_it_is_nobody_s(voi
     assert_int_equal(access_of(true, &room, ann), ACCESS_OPEN);
     assert_int_equal(access_of(true, &room, eve), ACCESS_CLOSED);
     assert_int_equal(access_of(true, &room, SLICE_EMPTY), ACCESS_OPEN); /* an operator */
-    room.is_stored = false;                                             /* its commit has failed */
+    room.row_batch = 0;                                                 /* its commit has failed */
     assert_int_equal(access_of(true, &room, eve), ACCESS_CLOSED);
     room.deleted_at = 1;
     assert_int_equal(access_of(true, &room, eve), ACCESS_FREE);
     room_forget_participants(&room);
-    room = (struct room){.is_stored = true}; /* one of before that nobody has spoken in */
+    room = (struct room){.row_batch = 1}; /* one of before that nobody has spoken in */
     assert_int_equal(access_of(true, &room, eve), ACCESS_CLOSED);
-    room.is_stored = false;
+    room.row_batch = 0;
     assert_int_equal(access_of(true, &room, eve), ACCESS_FREE);
 }
 

@@ -342,7 +342,7 @@ static void test_a_repeat_is_told_no_agent_also_after_a_restart(void **state)
     assert_peer_heard(edge, "send_done #1 seq=1 duplicate no_agent\n");
 }
 
-static void test_a_job_whose_question_is_gone_ends_as_failed(void **state)
+static void test_a_job_whose_question_is_gone_is_cancelled(void **state)
 {
     struct fixture *fixture = *state;
     struct fake_peer *edge = edge_new(fixture, "edgeA1");
@@ -356,7 +356,7 @@ static void test_a_job_whose_question_is_gone_ends_as_failed(void **state)
     register_agent(fixture, bridge, 4, "eliza");
     assert_peer_heard(bridge, "registered 1\n");
     assert_int_equal(counted(fixture)->jobs, 0);
-    assert_int_equal(fixture->store.jobs[0].state, JOB_FAILED);
+    assert_int_equal(fixture->store.jobs[0].state, JOB_CANCELLED);
 }
 
 static void test_after_a_restart_the_agent_grace_begins_anew(void **state)
@@ -486,7 +486,7 @@ int main(void)
         ROUTER_TEST(test_after_a_restart_only_questions_that_a_bridge_has_room_for_are_read),
         ROUTER_TEST(test_a_store_that_cannot_be_read_is_not_asked_again_at_once),
         ROUTER_TEST(test_a_repeat_is_told_no_agent_also_after_a_restart),
-        ROUTER_TEST(test_a_job_whose_question_is_gone_ends_as_failed),
+        ROUTER_TEST(test_a_job_whose_question_is_gone_is_cancelled),
         ROUTER_TEST(test_after_a_restart_the_agent_grace_begins_anew),
         ROUTER_TEST(test_an_agent_that_could_not_be_stored_is_stored_with_its_first_job),
         ROUTER_TEST(test_beyond_jobs_max_questions_are_overloaded_and_messages_are_not),

@@ -201,6 +201,86 @@ static void test_the_same_channel_is_made_once(void **state)
     assert_int_equal(fixture->store.room_count, 1);
 }
 
+static void test_a_deletion_that_is_not_stored_has_not_happened(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = one_member(fixture);
+    struct bus_message message = {
+        .type = BUS_CHANNEL_CHANGE,
+        .channel_change = {
+            .request = 3, .room = text("r"), .id = text(OTHER_ID), .added = text("agent")}};
+    say(fixture, edge, &message);
+    fixture->store_waits = true;
+    room_event(fixture, edge, 4, EVENT_ID, BUS_ROOM_IS_DELETED, "");
+    fail_commit(fixture);
+    assert_int_equal(done_of(edge)->error, ERROR_OVERLOADED);
+    fixture->store_waits = false;
+    settle(fixture);
+    assert_int_equal(channel_of(fixture, edge, "r")->error, 0);
+    assert_true(has_participant(channel_of(fixture, edge, "r"), "agent"));
+    hear_nothing_yet(fixture);
+    room_event(fixture, edge, 5, EVENT_ID, BUS_ROOM_IS_DELETED, "");
+    assert_int_equal(done_of(edge)->error, 0);
+    assert_true(slice_is(last_of(edge, BUS_ROOM_MESSAGE)->room_message.id, EVENT_ID));
+    assert_int_equal(channel_of(fixture, edge, "r")->error, ERROR_NOT_FOUND);
+    restart_router(fixture);
+    edge = edge_new(fixture, "edgeB1");
+    assert_int_equal(channel_of(fixture, edge, "r")->error, ERROR_NOT_FOUND);
+}
+
+static void test_a_room_takes_nothing_while_its_deletion_is_being_stored(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = one_member(fixture);
+    fixture->store_waits = true;
+    room_event(fixture, edge, 3, EVENT_ID, BUS_ROOM_IS_DELETED, "");
+    send(fixture, edge, 4, "r", "ann", "n");
+    assert_int_equal(done_of(edge)->request, 4);
+    assert_int_equal(done_of(edge)->error, ERROR_OVERLOADED);
+    room_event(fixture, edge, 5, OTHER_ID, BUS_ROOM_TELLS, "");
+    assert_int_equal(done_of(edge)->request, 5);
+    assert_int_equal(done_of(edge)->error, ERROR_OVERLOADED);
+    send(fixture, edge, 6, "r", "ann", "m");
+    assert_true(done_of(edge)->is_duplicate); /* what was said before was said */
+    commit(fixture);
+    assert_int_equal(done_of(edge)->request, 3);
+    fixture->store_waits = false;
+    send(fixture, edge, 7, "r", "ann", "n");
+    assert_int_equal(done_of(edge)->error, 0);
+}
+
+static void test_a_question_that_is_cleared_before_it_is_stored_is_not_answered(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = one_member(fixture);
+    struct fake_peer *bridge = bridge_new(fixture, "bridg1", 1, "agent");
+    fixture->store_waits = true;
+    ask(fixture, edge, 3, "r", "ann", "question");
+    room_event(fixture, edge, 4, EVENT_ID, BUS_ROOM_CLEARS, "");
+    commit(fixture);
+    fixture->store_waits = false;
+    settle(fixture);
+    assert_int_equal(heard_of(bridge, BUS_WORK), 0);
+    assert_int_equal(router_counters(fixture->router)->jobs, 0);
+    ask(fixture, edge, 5, "r", "ann", "another");
+    assert_int_equal(heard_of(bridge, BUS_WORK), 1);
+}
+
+static void test_a_deleted_message_does_not_come_back_by_being_sent_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = one_member(fixture);
+    char id[UUID_TEXT_SIZE] = "";
+    memcpy(id, fixture->store.messages[0].id.data, UUID_TEXT_LENGTH);
+    room_event(fixture, edge, 3, EVENT_ID, BUS_ROOM_DELETES_MESSAGE, id);
+    restart_router(fixture);
+    edge = edge_new(fixture, "edgeB1");
+    send(fixture, edge, 4, "r", "ann", "m");
+    assert_true(done_of(edge)->is_duplicate);
+    assert_true(slice_is(done_of(edge)->message_id, id));
+    assert_int_equal(fixture->store.message_count, 1); /* the event */
+}
+
 static void submit_as(struct fixture *fixture, struct fake_peer *edge, uint64_t request,
                       const char *room, struct slice id)
 {
@@ -291,6 +371,10 @@ int main(void)
         TEST(test_an_event_of_an_unknown_room_is_not_found),
         TEST(test_messages_are_edited_deleted_and_cleared_with_their_event),
         TEST(test_a_deleted_room_is_gone_until_something_is_said_in_it),
+        TEST(test_a_deletion_that_is_not_stored_has_not_happened),
+        TEST(test_a_room_takes_nothing_while_its_deletion_is_being_stored),
+        TEST(test_a_question_that_is_cleared_before_it_is_stored_is_not_answered),
+        TEST(test_a_deleted_message_does_not_come_back_by_being_sent_again),
         TEST(test_who_speaks_takes_part_and_so_does_who_answers),
         TEST(test_a_change_is_made_told_and_answered_once),
         TEST(test_the_same_channel_is_made_once),

@@ -105,8 +105,16 @@ static int64_t ask_integer(const char *path, const char *sql)
     "CREATE INDEX job_by_agent ON job (agent, number);"                                            \
     "CREATE INDEX participant_by_id ON participant (id, number);"                                  \
     "PRAGMA user_version = 5;"
+#define VERSION_6                                                                                  \
+    VERSION_5                                                                                      \
+    "CREATE TABLE gone ("                                                                          \
+    " number INTEGER PRIMARY KEY, room INTEGER NOT NULL, seq INTEGER NOT NULL, id ANY NOT NULL,"   \
+    " kind INTEGER NOT NULL, sender ANY, client_message_id ANY, created_at INTEGER NOT NULL"       \
+    ") STRICT;"                                                                                    \
+    "CREATE INDEX gone_by_time ON gone (created_at);"                                              \
+    "PRAGMA user_version = 6;"
 static const char *const old_versions[STORE_SCHEMA_VERSION] = {VERSION_1, VERSION_2, VERSION_3,
-                                                               VERSION_4, VERSION_5};
+                                                               VERSION_4, VERSION_5, VERSION_6};
 
 static void every_old_version_is_opened_with_all_it_has(void **state)
 {

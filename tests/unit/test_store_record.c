@@ -103,7 +103,7 @@ static void an_expired_record_is_not_there_and_is_swept(void **state)
     expect_body(store, "x", "2", 250);
 
     struct store_batch *batch = store_batch_new(2);
-    store_batch_sweep(batch, 300);
+    store_batch_sweep(batch, 300, 0);
     assert_int_equal(commit(store, &batch), 0);
     struct store_query query = {.type = STORE_QUERY_RECORDS, .collection = "thing", .limit = 5};
     struct store_page *page = ask(store, &query);
@@ -222,9 +222,63 @@ static void what_is_cleared_is_gone_at_once_and_its_rows_by_and_by(void **state)
         expect_messages(store, &message, "");
         expect_messages(store, &search, "4");
         batch = store_batch_new(3);
-        store_batch_sweep(batch, 0);
+        store_batch_sweep(batch, 0, 0);
         assert_int_equal(commit(store, &batch), 0);
     }
+    store_close(&store);
+}
+
+static void expect_recent(struct store *store, const char *seqs, bool needs_sweep)
+{
+    struct loaded *loaded = load(store, 0);
+    assert_int_equal(loaded->recent, strlen(seqs));
+    for (size_t i = 0; i < loaded->recent; i++) {
+        assert_int_equal(loaded->recent_seqs[i], seqs[i] - '0');
+    }
+    assert_int_equal(loaded->loader.needs_sweep, needs_sweep);
+    loaded_destroy(loaded);
+}
+
+static void what_is_gone_is_known_by_its_key_as_long_as_repeats_are(void **state)
+{
+    struct store *store = fixture_open(*state);
+    struct store_batch *batch = store_batch_new(1);
+    char uuid[UUID_TEXT_SIZE];
+    add_room(batch, 1, "r");
+    for (uint64_t seq = 1; seq <= 5; seq++) {
+        struct message_record message = {.room = 1,
+                                         .seq = seq,
+                                         .id = test_uuid(seq, uuid),
+                                         .sender = SLICE_LITERAL("ann"),
+                                         .created_at = (int64_t)seq * 10,
+                                         .body = SLICE_LITERAL("\"text\":\"word\"")};
+        if (seq != 4) {
+            message.client_message_id = SLICE_LITERAL("theirs"); /* else no repeat is known */
+        }
+        store_batch_add_message(batch, &message);
+    }
+    assert_int_equal(commit(store, &batch), 0);
+    batch = store_batch_new(2);
+    store_batch_delete_message(batch, 1, test_uuid(3, uuid));
+    store_batch_delete_message(batch, 2, test_uuid(5, uuid)); /* not there */
+    store_batch_clear_room(batch, 1, 4);
+    assert_int_equal(commit(store, &batch), 0);
+    expect_recent(store, "12453", true);
+    batch = store_batch_new(3);
+    store_batch_sweep(batch, 0, 10);
+    assert_int_equal(commit(store, &batch), 0);
+    expect_recent(store, "523", true);
+    struct loaded *loaded = load(store, 0);
+    assert_slice(loaded->last_recent.id, test_uuid(3, uuid).data);
+    assert_slice(loaded->last_recent.sender, "ann");
+    assert_slice(loaded->last_recent.client_message_id, "theirs");
+    assert_int_equal(loaded->last_recent.room, 1);
+    assert_int_equal(loaded->last_recent.created_at, 30);
+    loaded_destroy(loaded);
+    batch = store_batch_new(4);
+    store_batch_sweep(batch, 0, 30);
+    assert_int_equal(commit(store, &batch), 0);
+    expect_recent(store, "5", false);
     store_close(&store);
 }
 
@@ -311,6 +365,7 @@ int main(void)
         TEST(records_are_listed_by_owner_either_way_and_paged),
         TEST(events_are_replayed_but_no_history),
         TEST(what_is_cleared_is_gone_at_once_and_its_rows_by_and_by),
+        TEST(what_is_gone_is_known_by_its_key_as_long_as_repeats_are),
         TEST(messages_are_edited_and_deleted_in_their_own_room_only),
         TEST(search_looks_into_texts_and_nothing_else),
         TEST(rooms_of_a_server_come_newest_first_without_deleted_ones),
