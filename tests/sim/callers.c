@@ -7,25 +7,43 @@
 #include "proto/base/error.h"
 #include "proto/base/memory.h"
 #include "tests/sim/client.h"
+#include "tests/sim/oracle.h"
 
 enum {
     CALLED_PER_MILLE = 400, /* of the seeds */
     THINK_MS_MAX = 600,
-    CALLS_MAX = 12,
+    CALLS_MAX = 16,
+    READ_LIMIT_MAX = 40,
     SEED_SALT = 77
 };
 
-enum call_kind { CALL_DELETE, CALL_EDIT, CALL_SUBMIT, CALL_KINDS };
+enum call_kind { CALL_DELETE, CALL_EDIT, CALL_CLEAR, CALL_DELETE_ROOM, CALL_SUBMIT, CALL_READ };
+
+/* How often, of all. */
+static const enum call_kind kinds[] = {CALL_DELETE, CALL_DELETE, CALL_EDIT,        CALL_EDIT,
+                                       CALL_SUBMIT, CALL_CLEAR,  CALL_DELETE_ROOM, CALL_READ,
+                                       CALL_READ,   CALL_READ};
+
+/* What becomes of a room or of a message of it; the event's name. */
+static const struct {
+    enum bus_room_action action;
+    const char *event;
+} changes[] = {[CALL_DELETE] = {BUS_ROOM_DELETES_MESSAGE, "messageDeleted"},
+               [CALL_EDIT] = {BUS_ROOM_EDITS_MESSAGE, "messageUpdated"},
+               [CALL_CLEAR] = {BUS_ROOM_CLEARS, "channelCleared"},
+               [CALL_DELETE_ROOM] = {BUS_ROOM_IS_DELETED, "channelDeleted"}};
 
 struct call {
     struct callers *callers; /* borrows */
     enum call_kind kind;
     char id[UUID_TEXT_SIZE];
     struct slice room;   /* in the store's arena, like the next three */
-    struct slice target; /* the reply, or empty */
+    struct slice target; /* the message, or empty */
     struct slice body;   /* of what is submitted, or put in its place */
     struct slice event;
-    bool is_asked; /* an edge has it */
+    uint64_t limit;   /* of what is read */
+    int64_t asked_at; /* the last time */
+    bool is_asked;    /* an edge has it */
     bool is_settled;
     struct call *next;
 };
@@ -83,53 +101,88 @@ bool callers_are_settled(const struct callers *callers)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-static void on_answer(void *context, const struct uplink_outcome *outcome)
+static void check_change(struct call *call, int error, uint64_t seq)
 {
-    struct call *call = context;
     struct world *world = call->callers->world;
     const struct stored_message *stored =
         memory_store_message(call->callers->store, slice_of_string(call->id));
-    int error = outcome->answer == NULL ? outcome->error : (int)outcome->answer->send_done.error;
-    call->is_asked = false;
-    world_tell(world, "call %s is answered: %d", call->id, error);
-    if (error == 0 && (stored == NULL || stored->record.seq != outcome->answer->send_done.seq)) {
+    if (error == 0 && (stored == NULL || stored->record.seq != seq)) {
         world_fail(world, "committed", "call %s is acknowledged and not there", call->id);
-    } else if (error != 0 && !error_is_retryable(error) && error != ERROR_NOT_FOUND) {
+    } else if (error == ERROR_NOT_FOUND) {
+        const struct stored_room *room = memory_store_room(call->callers->store, call->room);
+        if (room == NULL || room->gone_until < call->asked_at) {
+            world_fail(world, "committed", "call %s does not find %.*s", call->id,
+                       (int)call->room.length, call->room.data);
+        }
+    } else if (error != 0 && !error_is_retryable(error)) {
         world_fail(world, "exactly-once", "call %s is refused: %s", call->id, error_code(error));
     }
-    call->is_settled = call->is_settled || error == 0;
+    call->is_settled = call->is_settled || error == 0 || error == ERROR_NOT_FOUND;
+}
+
+static void on_answer(void *context, const struct uplink_outcome *outcome)
+{
+    struct call *call = context;
+    const struct bus_message *answer = outcome->answer;
+    bool is_page = answer != NULL && answer->type == BUS_HISTORY_PAGE;
+    int error = answer == NULL
+                    ? outcome->error
+                    : (int)(is_page ? answer->history_page.error : answer->send_done.error);
+    call->is_asked = false;
+    world_tell(call->callers->world, "call %s is answered: %d", call->id, error);
+    if (call->kind != CALL_READ) {
+        check_change(call, error, answer == NULL ? 0 : answer->send_done.seq);
+    } else if (error == 0) {
+        oracle_read(call->callers->world, call->callers->store, call->room, call->asked_at,
+                    call->limit, &answer->history_page.messages);
+        call->is_settled = true;
+    }
+}
+
+/* What is asked; where its number goes. */
+static uint64_t *write_question(const struct call *call, struct bus_message *out)
+{
+    struct slice id = slice_of_string(call->id);
+    switch (call->kind) {
+    case CALL_SUBMIT:
+        *out = (struct bus_message){.type = BUS_SUBMIT,
+                                    .submit = {.room = call->room,
+                                               .id = id,
+                                               .sender = SLICE_LITERAL("robot"),
+                                               .server_id = SLICE_LITERAL(NIL_UUID),
+                                               .body = call->body}};
+        return &out->submit.request;
+    case CALL_READ:
+        *out = (struct bus_message){.type = BUS_HISTORY,
+                                    .history = {.room = call->room, .limit = call->limit}};
+        return &out->history.request;
+    default:
+        *out = (struct bus_message){.type = BUS_ROOM_EVENT,
+                                    .room_event = {.room = call->room,
+                                                   .id = id,
+                                                   .action = changes[call->kind].action,
+                                                   .message_id = call->target,
+                                                   .body = call->body,
+                                                   .event = call->event}};
+        return &out->room_event.request;
+    }
 }
 
 static void ask(struct call *call)
 {
     struct callers *callers = call->callers;
     struct actor_edge *edge = &callers->edges[chance_below(&callers->chance, callers->edge_count)];
-    struct slice id = slice_of_string(call->id);
-    struct bus_message event = {.type = BUS_ROOM_EVENT,
-                                .room_event = {.room = call->room,
-                                               .id = id,
-                                               .action = call->kind == CALL_DELETE
-                                                             ? BUS_ROOM_DELETES_MESSAGE
-                                                             : BUS_ROOM_EDITS_MESSAGE,
-                                               .message_id = call->target,
-                                               .body = call->body,
-                                               .event = call->event}};
-    struct bus_message submit = {.type = BUS_SUBMIT,
-                                 .submit = {.room = call->room,
-                                            .id = id,
-                                            .sender = SLICE_LITERAL("robot"),
-                                            .server_id = SLICE_LITERAL(NIL_UUID),
-                                            .body = call->body}};
+    struct bus_message question;
     if (!actor_edge_accepts(edge)) {
         return;
     }
-    bool is_submitted = call->kind == CALL_SUBMIT;
+    uint64_t *request = write_question(call, &question);
     world_tell(callers->world, "call %s (kind %d) is asked of %s", call->id, (int)call->kind,
                edge->actor.name);
     call->is_asked = true;
-    if (uplink_request(edge->uplink, is_submitted ? &submit : &event,
-                       is_submitted ? &submit.submit.request : &event.room_event.request, on_answer,
-                       call, NULL, actor_now(&edge->actor).now) != 0) {
+    call->asked_at = callers->world->now;
+    if (uplink_request(edge->uplink, &question, request, on_answer, call, NULL,
+                       actor_now(&edge->actor).now) != 0) {
         call->is_asked = false;
     }
     actor_wake(&edge->actor, 0);
@@ -156,13 +209,15 @@ static struct slice keep(struct callers *callers, struct buffer *text)
     return kept;
 }
 
-/* A reply of an agent that nobody has touched yet; or NULL. */
-static struct stored_message *any_reply(struct callers *callers)
+/* One that nobody has touched yet; or NULL. What is asked again and again stays as it is. */
+static struct stored_message *any_message(struct callers *callers, enum call_kind kind)
 {
     struct stored_message *message, *next, *found = NULL;
     size_t seen = 0;
     HASH_ITER (hh, callers->store->messages, message, next) {
-        if (message->record.in_reply_to.length > 0 && !message->is_called &&
+        bool is_reply = message->record.in_reply_to.length > 0;
+        bool is_event = message->record.kind == MESSAGE_KIND_EVENT;
+        if (!message->is_called && !is_event && (is_reply || kind == CALL_DELETE) &&
             chance_below(&callers->chance, ++seen) == 0) {
             found = message;
         }
@@ -185,25 +240,46 @@ static void write_edited(struct slice body, unsigned number, struct buffer *out)
     buffer_append(out, body.data + tail, body.length - tail);
 }
 
-static void change_reply(struct callers *callers, enum call_kind kind)
+static void write_event(struct callers *callers, struct call *call)
 {
-    struct stored_message *reply = any_reply(callers);
-    struct buffer body = BUFFER_EMPTY, event = BUFFER_EMPTY;
-    if (reply == NULL) {
-        return;
-    }
-    struct call *call = call_new(callers, kind, reply->room->record.id);
-    reply->is_called = true;
-    call->target = reply->record.id;
-    if (kind == CALL_EDIT) {
-        write_edited(reply->record.body, callers->count, &body);
-    }
+    struct buffer event = BUFFER_EMPTY;
     buffer_append_format(
         &event, "%s {\"roomId\":\"%.*s\",\"messageId\":\"%.*s\",\"eventId\":\"%s\"}",
-        kind == CALL_EDIT ? "messageUpdated" : "messageDeleted", (int)call->room.length,
-        call->room.data, (int)call->target.length, call->target.data, call->id);
-    call->body = keep(callers, &body);
+        changes[call->kind].event, (int)call->room.length, call->room.data,
+        (int)call->target.length, call->target.length > 0 ? call->target.data : "", call->id);
     call->event = keep(callers, &event);
+}
+
+static void change_message(struct callers *callers, enum call_kind kind)
+{
+    struct stored_message *message = any_message(callers, kind);
+    struct buffer body = BUFFER_EMPTY;
+    if (message == NULL) {
+        return;
+    }
+    struct call *call = call_new(callers, kind, message->room->record.id);
+    message->is_called = true;
+    call->target = message->record.id;
+    if (kind == CALL_EDIT) {
+        write_edited(message->record.body, callers->count, &body);
+    }
+    call->body = keep(callers, &body);
+    write_event(callers, call);
+}
+
+/* In one that is there. */
+static void call_room(struct callers *callers, enum call_kind kind)
+{
+    const char *name = room_name((unsigned)chance_below(&callers->chance, ROOMS_MAX));
+    const struct stored_room *room = memory_store_room(callers->store, slice_of_string(name));
+    if (room == NULL || room->record.deleted_at != 0) {
+        return;
+    }
+    struct call *call = call_new(callers, kind, slice_of_string(name));
+    call->limit = 1 + chance_below(&callers->chance, READ_LIMIT_MAX);
+    if (kind != CALL_READ) {
+        write_event(callers, call);
+    }
 }
 
 static void submit(struct callers *callers)
@@ -224,11 +300,14 @@ static void think(void *context, uint64_t argument)
     struct call *call;
     (void)argument;
     if (!world->is_calm && callers->count < CALLS_MAX) {
-        enum call_kind kind = (enum call_kind)chance_below(&callers->chance, CALL_KINDS);
+        enum call_kind kind =
+            kinds[chance_below(&callers->chance, sizeof(kinds) / sizeof(kinds[0]))];
         if (kind == CALL_SUBMIT) {
             submit(callers);
+        } else if (kind == CALL_DELETE || kind == CALL_EDIT) {
+            change_message(callers, kind);
         } else {
-            change_reply(callers, kind);
+            call_room(callers, kind);
         }
     }
     LL_FOREACH (callers->calls, call) {

@@ -1,7 +1,8 @@
 /*
- * Who calls over HTTP: an operator who edits and deletes replies, and an agent that runs elsewhere
- * and submits what it says. What they do is asked of any edge under an id of its own, and again,
- * of another edge, until it is acknowledged: it comes to pass once. Requests end with their edge.
+ * Who calls over HTTP: an operator who edits and deletes messages, clears and deletes rooms, and
+ * reads what was said; and an agent that runs elsewhere and submits what it says. What they do is
+ * asked of any edge under an id of its own, and again, of another edge, until it is acknowledged:
+ * it comes to pass once. Requests end with their edge.
  */
 #ifndef TESTS_SIM_CALLERS_H
 #define TESTS_SIM_CALLERS_H

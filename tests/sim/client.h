@@ -45,18 +45,19 @@ struct attendance {
     bool is_wanted;
     bool has_cursor; /* it was in the room before */
     uint64_t epoch;
-    uint64_t cursor;              /* seq of the newest message it has, in order and without a gap */
-    bool asks_since;              /* the join on its way does */
-    int64_t join_at;              /* not before: the next join */
-    size_t replay_left;           /* replayed messages still to come */
-    uint64_t floor;               /* seq of room_joined: what comes live lies above */
-    uint64_t view;                /* entities it believes to be present, one bit each */
-    struct assembly *assemblies;  /* owns */
-    enum attendance_state former; /* on the last connection, for the socket that may go on */
-    bool was_amid_replay;         /* likewise */
-    bool was_refused;             /* on this connection, the last time that it asked */
-    bool may_be_in;               /* recovered: it had asked, and nobody has told it yet */
-    bool is_input_disabled;       /* controlMessage said so last, on whatever connection */
+    uint64_t cursor; /* seq of the newest message it has, in order and without a gap */
+    bool asks_since; /* the join on its way does */
+    const struct stored_message *since; /* from that message on; NULL: from a seq */
+    int64_t join_at;                    /* not before: the next join */
+    size_t replay_left;                 /* replayed messages still to come */
+    uint64_t floor;                     /* seq of room_joined: what comes live lies above */
+    uint64_t view;                      /* entities it believes to be present, one bit each */
+    struct assembly *assemblies;        /* owns */
+    enum attendance_state former;       /* on the last connection, for the socket that may go on */
+    bool was_amid_replay;               /* likewise */
+    bool was_refused;                   /* on this connection, the last time that it asked */
+    bool may_be_in;                     /* recovered: it had asked, and nobody has told it yet */
+    bool is_input_disabled;             /* controlMessage said so last, on whatever connection */
 };
 
 /* A message that a user writes, sent once or many times. */

@@ -26,14 +26,14 @@ static bool happens(struct client *client, int per_mille)
 
 /* --- joining ---------------------------------------------------------------------------------- */
 
-static void write_since(struct client *client, const struct attendance *attendance,
-                        struct buffer *out)
+static void write_since(struct client *client, struct attendance *attendance, struct buffer *out)
 {
     const struct stored_message *last =
         oracle_message_at(client->oracle, attendance->epoch, attendance->cursor,
                           (unsigned)(attendance - client->rooms));
-    /* What is deleted meanwhile nobody can go on from: only replies are. */
+    attendance->since = NULL;
     if (last != NULL && happens(client, 300) && last->record.kind == MESSAGE_KIND_USER) {
+        attendance->since = last;
         buffer_append_string(out, ",\"since\":");
         json_write_string(out, oracle_id_of(last));
         return;

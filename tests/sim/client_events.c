@@ -220,7 +220,8 @@ static const struct {
     {"userJoined", on_user_joined},     {"userLeft", on_user_left},
     {"messageStreamChunk", on_chunk},   {"messageComplete", on_complete},
     {"controlMessage", on_control},     {"messageUpdated", on_room_event},
-    {"messageDeleted", on_room_event},
+    {"messageDeleted", on_room_event},  {"channelCleared", on_room_event},
+    {"channelDeleted", on_room_event},
 };
 
 void client_receive_event(struct client *client, struct slice name, struct slice argument)

@@ -17,21 +17,32 @@ static void page_add(struct store_page *page, const struct stored_message *messa
     own->body = copy(page, own->body);
 }
 
-/* Messages from <= position < until of a room, at most `limit` from either end. */
-static void page_of(struct store_page *page, const struct stored_room *room, size_t from,
-                    size_t until, size_t limit, bool newest_first)
+static bool is_shown(const struct stored_message *message, bool is_history)
 {
+    return memory_store_shows(message) &&
+           !(is_history && message->record.kind == MESSAGE_KIND_EVENT);
+}
+
+/*
+ * Messages from <= position < until of a room, at most `limit` from either end; of history, which
+ * is paged by time, those of the last one's time come with it.
+ */
+static void page_of(struct store_page *page, const struct stored_room *room, size_t from,
+                    size_t until, const struct store_query *query, bool newest_first)
+{
+    bool is_history = query->type == STORE_QUERY_HISTORY;
     size_t bytes = 0;
-    size_t most = until - from < limit ? until - from : limit;
     page->complete = true;
-    page->messages = arena_allocate(&page->arena, (most + 1) * sizeof(*page->messages));
+    page->messages = arena_allocate(&page->arena, (until - from + 1) * sizeof(*page->messages));
     for (size_t i = 0; i < until - from; i++) {
         const struct stored_message *message =
             room->messages[newest_first ? until - 1 - i : from + i];
-        if (message->is_deleted) {
+        if (!is_shown(message, is_history)) {
             continue;
         }
-        if (page->count == most || bytes > STORE_PAGE_BYTES_MAX) {
+        bool is_tie = is_history && page->count > 0 &&
+                      page->messages[page->count - 1].created_at == message->record.created_at;
+        if ((page->count >= query->limit && !is_tie) || bytes > STORE_PAGE_BYTES_MAX) {
             page->complete = false;
             return;
         }
@@ -59,25 +70,13 @@ static size_t after_position(const struct stored_room *room, uint64_t position)
     return at;
 }
 
-static int64_t time_at(const struct stored_room *room, size_t position)
-{
-    return room->messages[position]->record.created_at;
-}
-
 static void history(struct store_page *page, const struct stored_room *room,
                     const struct store_query *query)
 {
     size_t from = query->after_ms == 0 ? 0 : reaches(room, query->after_ms + 1);
     size_t until = query->before_ms == 0 ? room->count : reaches(room, query->before_ms);
-    bool newest_first = query->after_ms == 0;
-    size_t limit = query->limit;
     until = until < from ? from : until;
-    while (limit > 0 && limit < until - from &&
-           time_at(room, newest_first ? until - limit : from + limit - 1) ==
-               time_at(room, newest_first ? until - limit - 1 : from + limit)) {
-        limit++; /* those of one time stay together */
-    }
-    page_of(page, room, from, until, limit, newest_first);
+    page_of(page, room, from, until, query, query->after_ms == 0);
     for (size_t i = 0; query->after_ms != 0 && i < page->count / 2; i++) {
         struct message_record swap = page->messages[i];
         page->messages[i] = page->messages[page->count - 1 - i];
@@ -88,7 +87,8 @@ static void history(struct store_page *page, const struct stored_room *room,
 static void answer_message(struct memory_store *store, struct store_page *page, const char *id)
 {
     struct stored_message *message = memory_store_message(store, slice_of_string(id));
-    page->found = message != NULL && !message->is_deleted;
+    page->found = message != NULL && memory_store_shows(message) &&
+                  message->record.kind != MESSAGE_KIND_EVENT;
     page->complete = true;
     page->messages = arena_allocate(&page->arena, sizeof(*page->messages));
     if (page->found) {
@@ -96,14 +96,19 @@ static void answer_message(struct memory_store *store, struct store_page *page, 
     }
 }
 
+static bool is_taken(const struct stored_message *message)
+{
+    return message != NULL && !message->is_swept;
+}
+
 static void answer_after_id(struct memory_store *store, struct store_page *page,
                             const struct stored_room *room, const struct store_query *query)
 {
     struct stored_message *message = memory_store_message(store, slice_of_string(query->id));
-    page->found = message != NULL && message->room == room && !message->is_deleted;
+    page->found = is_taken(message) && message->room == room;
     if (page->found) {
-        page_of(page, room, memory_store_after(room, message->record.seq), room->count,
-                query->limit, false);
+        page_of(page, room, memory_store_after(room, message->record.seq), room->count, query,
+                false);
     }
 }
 
@@ -116,14 +121,13 @@ struct store_page *memory_store_query(struct memory_store *store, const struct s
     page->found = true;
     switch (query->type) {
     case STORE_QUERY_AFTER_SEQ:
-        page_of(page, room, memory_store_after(room, query->after_seq), room->count, query->limit,
-                false);
+        page_of(page, room, memory_store_after(room, query->after_seq), room->count, query, false);
         break;
     case STORE_QUERY_AFTER_ID:
         answer_after_id(store, page, room, query);
         break;
     case STORE_QUERY_AFTER_TIME:
-        page_of(page, room, reaches(room, query->after_ms + 1), room->count, query->limit, false);
+        page_of(page, room, reaches(room, query->after_ms + 1), room->count, query, false);
         break;
     case STORE_QUERY_HISTORY:
         history(page, room, query);
@@ -132,14 +136,14 @@ struct store_page *memory_store_query(struct memory_store *store, const struct s
         answer_message(store, page, query->id);
         break;
     case STORE_QUERY_AFTER_POSITION:
-        page_of(page, room, after_position(room, query->after_seq), room->count, query->limit,
-                false);
+        page_of(page, room, after_position(room, query->after_seq), room->count, query, false);
         break;
     case STORE_QUERY_SESSION:
         memory_sessions_answer(&store->sessions, page, query->id);
         break;
     case STORE_QUERY_ID_TAKEN:
-        answer_message(store, page, query->id);
+        page->found = is_taken(memory_store_message(store, slice_of_string(query->id)));
+        page->complete = true;
         break;
     case STORE_QUERY_LAST_SESSION:
     case STORE_QUERY_PARTICIPANTS:

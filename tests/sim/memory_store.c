@@ -8,9 +8,9 @@
 
 enum { MESSAGES_FIRST = 16 };
 
-void memory_store_init(struct memory_store *store)
+void memory_store_init(struct memory_store *store, const struct world *world)
 {
-    *store = (struct memory_store){.arrivals = 0};
+    *store = (struct memory_store){.world = world};
     arena_init(&store->arena);
     memory_sessions_init(&store->sessions, &store->arena);
 }
@@ -136,6 +136,7 @@ static struct stored_room *room_obtain(struct memory_store *store, uint64_t numb
     if (room == NULL) {
         room = memory_allocate_zeroed(sizeof(*room));
         room->record.number = number;
+        room->gone_until = -1;
         HASH_ADD(hh, store->rooms, record.number, sizeof(room->record.number), room);
     }
     return room;
@@ -160,6 +161,12 @@ static void put_room(struct memory_store *store, const struct room_record *recor
     room->record.metadata = keep(store, record->metadata);
     room->record.has_participants = record->has_participants;
     room->record.updated_at = record->updated_at;
+    room->record.deleted_at = record->deleted_at;
+    if (record->deleted_at != 0) {
+        room->gone_until = INT64_MAX;
+    } else if (room->gone_until == INT64_MAX) {
+        room->gone_until = store->world->now;
+    }
 }
 
 static void add_participant(struct memory_store *store, uint64_t number, struct slice id)
@@ -187,6 +194,8 @@ static void add_message(struct memory_store *store, const struct message_record 
     message->record.body = keep(store, record->body);
     message->room = room;
     message->arrival = ++store->arrivals;
+    message->stored_at = store->world->now;
+    message->gone_at = -1;
     if (room->count == room->capacity) {
         room->capacity = room->capacity == 0 ? MESSAGES_FIRST : room->capacity * 2;
         room->messages =
@@ -204,14 +213,34 @@ static void change_message(struct memory_store *store, const struct store_operat
 {
     const struct message_record *change = &operation->message;
     struct stored_message *message = memory_store_message(store, change->id);
-    if (message == NULL || message->room->record.number != change->room || message->is_deleted ||
+    if (message == NULL || message->room->record.number != change->room || message->is_swept ||
         message->record.kind == MESSAGE_KIND_EVENT) {
         return;
     }
     if (operation->type == STORE_DELETE_MESSAGE) {
-        message->is_deleted = true;
+        message->gone_at = message->gone_at < 0 ? store->world->now : message->gone_at;
+        message->is_swept = true;
     } else {
         message->record.body = keep(store, change->body);
+    }
+}
+
+static void clear_room(struct memory_store *store, const struct message_record *change)
+{
+    struct stored_room *room = room_obtain(store, change->room);
+    size_t end = memory_store_after(room, change->seq);
+    for (size_t i = 0; i < end; i++) {
+        struct stored_message *message = room->messages[i];
+        message->gone_at = message->gone_at < 0 ? store->world->now : message->gone_at;
+        message->is_cleared = true;
+    }
+}
+
+static void sweep(struct memory_store *store)
+{
+    struct stored_message *message, *next;
+    HASH_ITER (hh, store->messages, message, next) {
+        message->is_swept = message->is_swept || message->is_cleared;
     }
 }
 
@@ -277,6 +306,12 @@ static void apply(struct memory_store *store, const struct store_operation *oper
     case STORE_REPLACE_MESSAGE:
     case STORE_DELETE_MESSAGE:
         change_message(store, operation);
+        break;
+    case STORE_CLEAR_ROOM:
+        clear_room(store, &operation->message);
+        break;
+    case STORE_SWEEP:
+        sweep(store);
         break;
     case STORE_ADD_JOB:
         add_job(store, &operation->job);
@@ -373,7 +408,7 @@ void memory_store_load(struct memory_store *store, struct store_loader *loader)
     HASH_SORT(store->messages, by_arrival);
     HASH_ITER (hh, store->messages, message, next_message) {
         loader->last_position = message->record.position;
-        if (message->record.created_at > loader->recent_since && !message->is_deleted) {
+        if (message->record.created_at > loader->recent_since) { /* also one that is gone */
             struct message_record recent = message->record;
             recent.body = SLICE_EMPTY;
             loader->recent(loader->context, &recent);

@@ -10,10 +10,12 @@
 #include "proto/base/arena.h"
 #include "router/store/store.h"
 #include "tests/sim/memory_sessions.h"
+#include "tests/sim/world.h"
 
 struct stored_room {
     struct room_record record; /* last_seq and last_at are kept up to date */
-    bool has_row;              /* else only messages name its number: lost at the next start */
+    int64_t gone_until; /* of the world: until then it was deleted; INT64_MAX: it is; -1: never */
+    bool has_row;       /* else only messages name its number: lost at the next start */
     struct stored_message **messages; /* owns the array; by seq */
     size_t count;
     size_t capacity;
@@ -26,7 +28,10 @@ struct stored_message {
     struct message_record record;
     struct stored_room *room;
     uint64_t arrival;  /* 1 for the first one ever stored */
-    bool is_deleted;   /* no query finds it; kept for the oracle */
+    int64_t stored_at; /* of the world */
+    int64_t gone_at;   /* likewise: deleted, cleared, no query shows it any more; -1: it is there */
+    bool is_cleared;   /* gone with all of its room; its row stays until it is swept */
+    bool is_swept;
     bool is_called;    /* somebody has asked to change it */
     void *notes;       /* the oracle's */
     UT_hash_handle hh; /* by id */
@@ -51,18 +56,24 @@ struct memory_store {
     struct memory_sessions sessions;
     uint64_t arrivals;
     uint64_t open_jobs;
+    const struct world *world; /* borrows: what time it is */
     /* Told of every message that is committed, in order, when its batch is. May be NULL. */
     void (*committed)(void *context, struct stored_message *message);
     void *context;
 };
 
-void memory_store_init(struct memory_store *store);
+void memory_store_init(struct memory_store *store, const struct world *world);
 void memory_store_deinit(struct memory_store *store);
 
 /* 0, or ERROR_STORE and batch->refused: a constraint was broken, nothing was written. */
 int memory_store_commit(struct memory_store *store, struct store_batch *batch);
 struct store_page *memory_store_query(struct memory_store *store, const struct store_query *query);
 void memory_store_load(struct memory_store *store, struct store_loader *loader);
+
+static inline bool memory_store_shows(const struct stored_message *message)
+{
+    return message->gone_at < 0;
+}
 
 struct stored_message *memory_store_message(struct memory_store *store, struct slice id);
 struct stored_room *memory_store_room(struct memory_store *store, struct slice id);

@@ -268,7 +268,8 @@ static void check_job(struct oracle *oracle, const struct stored_job *job)
     bool may_be = job->record.state == JOB_DONE ||
                   (job->record.state == JOB_FAILED &&
                    (profile->agent_failures > 0 || profile->store_failures > 0 || was_unlucky)) ||
-                  (job->record.state == JOB_CANCELLED && profile->controls > 0);
+                  (job->record.state == JOB_CANCELLED &&
+                   (profile->controls > 0 || !memory_store_shows(question)));
     if (!is_right || !may_be) {
         world_fail(world, "reply", "job %llu ended in state %d and its question has %s reply",
                    (unsigned long long)job->record.number, (int)job->record.state,

@@ -6,6 +6,7 @@
  *   exactly-once   a letter is stored once; a repeat is answered as the first one was
  *   order          a member gets every message of its room after its join, in order, once
  *   replay         a rejoin with `since` gets what it missed, marked, or is told that it does not
+ *   history        what is read is what was said and is there still
  *   recovery       who goes on as it was gets all that it missed; who could is not refused
  *   stranger       nobody gets what is not for him
  *   reply          one final reply for every question and agent, under its derived id, in order
@@ -96,9 +97,17 @@ struct told_message {
 void oracle_told(struct oracle *oracle, struct client *client, unsigned room,
                  const struct told_message *told);
 
-/* messageUpdated or messageDeleted: an event of the room in its place among the messages. */
+/* messageUpdated, messageDeleted, channelCleared or channelDeleted: an event of the room in its
+ * place among the messages. */
 void oracle_told_event(struct oracle *oracle, struct client *client, unsigned room,
                        struct slice id);
+
+/*
+ * A page of a room's newest messages, as many as `limit`, asked for at a time of the world: all
+ * that was there then and still is, and nothing that was gone.
+ */
+void oracle_read(struct world *world, struct memory_store *store, struct slice room,
+                 int64_t asked_at, uint64_t limit, const struct bus_list *messages);
 
 struct told_ack {
     struct slice id;

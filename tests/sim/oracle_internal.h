@@ -3,7 +3,7 @@
  *
  *   oracle.c           what is stored, and the end     oracle_stream.c     replies as they are
  * written oracle_told.c      joins, messages, acks           oracle_presence.c   who is where
- *   oracle_recovery.c  sockets that go on
+ *   oracle_recovery.c  sockets that go on           oracle_history.c    what is read
  */
 #ifndef TESTS_SIM_ORACLE_INTERNAL_H
 #define TESTS_SIM_ORACLE_INTERNAL_H
@@ -56,7 +56,7 @@ static inline size_t count_lasting(const struct stored_room *room, uint64_t afte
     size_t count = 0;
     size_t until = room == NULL ? 0 : memory_store_after(room, through);
     for (size_t at = room == NULL ? 0 : memory_store_after(room, after); at < until; at++) {
-        count += !room->messages[at]->is_deleted;
+        count += memory_store_shows(room->messages[at]);
     }
     return count;
 }

@@ -69,7 +69,8 @@ void oracle_completed(struct oracle *oracle, const struct client *client, struct
     const struct stored_message *stored = memory_store_message(oracle->store, reply);
     bool is_stored = stored != NULL;
     bool is_whole = is_stored && !chat_reply_was_stopped(stored->record.body);
-    bool is_gone = is_stored && stored->is_deleted; /* an edge that was away finds nothing of it */
+    bool is_gone =
+        is_stored && !memory_store_shows(stored); /* an edge that was away finds nothing of it */
     if (has_succeeded != is_whole && !is_gone) {
         world_fail(oracle->world, "reply", "%s is told that %.*s has %s, and it is %s",
                    client->name, (int)reply.length, reply.data,

@@ -12,12 +12,14 @@ static void check_replay(struct oracle *oracle, struct client *client, unsigned 
     size_t missed = count_between(room_at(oracle, room), attendance->cursor, told->seq);
     size_t least = count_lasting(room_at(oracle, room), attendance->cursor, told->seq);
     bool is_other_line = attendance->epoch != told->epoch && attendance->cursor > 0;
+    /* From a message that is gone nobody can go on. */
+    bool is_lost = attendance->since != NULL && !memory_store_shows(attendance->since);
     if (told->is_complete &&
         (is_other_line || told->replay_count > missed || told->replay_count < least)) {
         world_fail(world, "replay", "%s missed %zu of %s and is promised %zu", client->name, missed,
                    room_name(room), told->replay_count);
-    } else if (!told->is_complete && !is_other_line && missed <= (size_t)oracle->replay_max &&
-               world->profile->store_failures == 0) {
+    } else if (!told->is_complete && !is_other_line && !is_lost &&
+               missed <= (size_t)oracle->replay_max && world->profile->store_failures == 0) {
         world_fail(world, "replay", "%s missed %zu of %s and does not get them", client->name,
                    missed, room_name(room));
     } else if (!told->is_complete && told->replay_count > 0) {
@@ -137,7 +139,7 @@ static void told_in_order(struct oracle *oracle, struct client *client, unsigned
     struct stored_room *stored = message->room;
     size_t at = memory_store_after(stored, attendance->cursor);
     while (at < stored->count && stored->messages[at] != message &&
-           stored->messages[at]->is_deleted) {
+           !memory_store_shows(stored->messages[at])) {
         at++; /* it was gone before it could be told */
     }
     bool is_replayed = attendance->replay_left > 0;

@@ -194,7 +194,7 @@ static void make_clients(struct simulation *simulation)
 
 static void make(struct simulation *simulation)
 {
-    memory_store_init(&simulation->store);
+    memory_store_init(&simulation->store, &simulation->world);
     oracle_init(&simulation->oracle, &simulation->world, &simulation->store,
                 &simulation->router.actor);
     simulation->oracle.clients = simulation->clients;
