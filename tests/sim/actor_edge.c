@@ -1,6 +1,7 @@
 #include "tests/sim/actor_edge.h"
 
 #include "proto/base/version.h"
+#include "tests/sim/askers.h"
 #include "tests/sim/connection.h"
 
 static struct actor_edge *self_of(struct actor *actor)
@@ -81,6 +82,9 @@ static void start(struct actor *actor)
     self->sessions = session_table_new(&self->settings->session, &chat_socket_application,
                                        self->chat, &actor->ids, actor->incarnation, now_of(self));
     chat_set_sessions(self->chat, self->sessions);
+    self->rest =
+        rest_new(&self->settings->rest, self->chat, self->uplink, &actor->ids, now_of(self));
+    rest_set_wall_clock(self->rest, wall_clock, self);
     start_peers(self);
     self->isolation = (struct isolation){0};
     self->links = 0;
@@ -108,9 +112,9 @@ static void drain(struct actor_edge *self)
                                                     !must_end, SESSION_CLOSE_SERVER, now);
     connections_look(*self->connections, self);
     peers_recall(self->peers);
-    bool is_done = session_table_count(self->sessions) == 0 &&
-                   peers_counters(self->peers)->waiting == 0 &&
-                   uplink_counters(self->uplink)->waiting == 0;
+    bool is_done =
+        session_table_count(self->sessions) == 0 && peers_counters(self->peers)->waiting == 0 &&
+        uplink_counters(self->uplink)->waiting == 0 && rest_counters(self->rest)->waiting == 0;
     if (is_done || must_end) {
         session_table_flush(self->sessions, now);
         uplink_say_goodbye(self->uplink, now);
@@ -139,6 +143,7 @@ static void tick(struct actor *actor)
     session_table_tick(self->sessions, now);
     peers_tick(self->peers, now);
     moves_tick(self->moves, now);
+    rest_tick(self->rest, now);
     if (actor->is_stopping) {
         drain(self);
     } else {
@@ -171,9 +176,11 @@ static void destroy(struct actor *actor)
 {
     struct actor_edge *self = self_of(actor);
     connections_edge_ends(*self->connections, self);
+    askers_edge_ends(self->askers, self);
     self->moved += moves_counters(self->moves)->in;
     moves_destroy(&self->moves, now_of(self));
     peers_destroy(&self->peers, now_of(self));
+    rest_destroy(&self->rest);
     session_table_destroy(&self->sessions);
     uplink_destroy(&self->uplink, now_of(self));
     chat_destroy(&self->chat);

@@ -11,6 +11,7 @@
 #include "edge/drain.h"
 #include "edge/move.h"
 #include "edge/peer.h"
+#include "edge/rest/rest.h"
 #include "edge/session/session.h"
 #include "edge/uplink.h"
 #include "tests/sim/actor.h"
@@ -18,6 +19,7 @@
 
 enum { EDGES_MAX = 4 };
 
+struct askers;
 struct connection;
 
 struct actor_edge_settings {
@@ -26,6 +28,7 @@ struct actor_edge_settings {
     struct chat_settings chat; /* name and incarnation are given at the start */
     int64_t drain_timeout;
     int64_t isolation_timeout; /* 0: never */
+    struct rest_settings rest;
 };
 
 struct actor_edge {
@@ -35,7 +38,9 @@ struct actor_edge {
     struct actor_edge *all; /* borrows: the edges, and how many */
     size_t count;
     struct connection **connections; /* borrows: all that ever were */
-    struct chat *chat;               /* these five: owns while it runs */
+    struct askers *askers;           /* borrows: who asks over HTTP */
+    struct chat *chat;               /* these six: owns while it runs */
+    struct rest *rest;
     struct session_table *sessions;
     struct uplink *uplink;
     struct peers *peers;

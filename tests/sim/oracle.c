@@ -71,8 +71,11 @@ static struct letter *letter_of_text(struct oracle *oracle, struct slice text)
 static void letter_committed(struct oracle *oracle, struct stored_message *message,
                              struct note *note)
 {
-    struct letter *letter = letter_of_text(oracle, note->text);
     struct slice id = message->record.id;
+    if (askers_committed(oracle->askers, message, note->sender, note->text)) {
+        return;
+    }
+    struct letter *letter = letter_of_text(oracle, note->text);
     note->letter = letter;
     if (letter == NULL || room_of_name(message->room->record.id) != (int)letter->room ||
         !slice_is(note->sender, letter->author->entity_id)) {
@@ -311,6 +314,7 @@ void oracle_check_end(struct oracle *oracle)
     HASH_ITER (hh, oracle->store->jobs, job, next) {
         check_job(oracle, job);
     }
+    askers_check_end(oracle->askers);
     for (size_t i = 0; i < oracle->client_count; i++) {
         const struct letter *letter;
         LL_FOREACH (oracle->clients[i].letters, letter) {

@@ -13,11 +13,14 @@
  *   chunks         the pieces of a reply behind the last reset are what it says, or its beginning
  *                  for who was cut off; nobody's input stays disabled
  *   presence       views of rooms become true; nobody who merely moved is said to have left
+ *   sync           who waits for an answer over HTTP gets the one that is stored, or is told why
+ *                  there is none, or that it takes longer
  *   answered       every request is answered once
  */
 #ifndef TESTS_SIM_ORACLE_H
 #define TESTS_SIM_ORACLE_H
 
+#include "tests/sim/askers.h"
 #include "tests/sim/callers.h"
 #include "tests/sim/client.h"
 #include "tests/sim/memory_store.h"
@@ -54,6 +57,7 @@ struct oracle {
     int64_t bridge_deaths;         /* until the end */
     const struct actor *router;    /* borrows: a new one has to learn first */
     const struct callers *callers; /* borrows */
+    struct askers *askers;         /* borrows */
     struct holding holdings[ROOMS_MAX][ENTITIES_MAX];
     size_t acked, replied, replayed, recovered;
 };
@@ -157,6 +161,8 @@ bool oracle_is_up_to_date(const struct oracle *oracle, const struct client *clie
 const struct stored_message *oracle_message_at(const struct oracle *oracle, uint64_t epoch,
                                                uint64_t seq, unsigned room);
 struct slice oracle_id_of(const struct stored_message *message);
+/* Is that what the message says, or said before it was edited? */
+bool oracle_is_text_of(const struct stored_message *message, struct slice text);
 /* When all is quiet: letters, questions and replies are complete. */
 void oracle_check_end(struct oracle *oracle);
 

@@ -61,9 +61,6 @@ static inline size_t count_lasting(const struct stored_room *room, uint64_t afte
     return count;
 }
 
-/* Is that what the message says, or said before it was edited? */
-bool oracle_is_text_of(const struct stored_message *message, struct slice text);
-
 int oracle_agent_of(const struct oracle *oracle, struct slice id); /* -1: none of ours */
 
 /* The letter of this client that a message is, or answers; NULL: neither. */

@@ -69,6 +69,7 @@ static void make_router(struct simulation *simulation)
 static void make_edges(struct simulation *simulation)
 {
     static const int64_t intervals[] = {500, 1000, 2000};
+    static const struct cors cors = {.methods = "GET,POST"};
     static const int64_t isolations[] = {0, 500, 3000};
     struct actor_edge_settings *settings = &simulation->edge_settings;
     bool is_tight = simulation->world.profile->is_tight;
@@ -90,6 +91,11 @@ static void make_edges(struct simulation *simulation)
                                  .link = link_settings(is_tight ? 64 << 10 : 64 << 20)};
     settings->chat = (struct chat_settings){.rooms_per_socket_max = 1000,
                                             .requests_per_socket_max = is_tight ? 4 : 1000};
+    settings->rest = (struct rest_settings){.sync_timeout = simulation->askers.timeout,
+                                            .stream_timeout = SETTLE_MS_MAX,
+                                            .stream_comment = SETTLE_MS_MAX,
+                                            .runs_max = is_tight ? 2 : 1000,
+                                            .cors = &cors};
     settings->drain_timeout = draw(simulation, 2000, 6000);
     settings->isolation_timeout = draw_of(simulation, isolations, 3);
     simulation->edge_count = (size_t)draw(simulation, 2, EDGES_MAX);
@@ -100,6 +106,7 @@ static void make_edges(struct simulation *simulation)
         edge->all = simulation->edges;
         edge->count = simulation->edge_count;
         edge->connections = &simulation->connections;
+        edge->askers = &simulation->askers;
         edge->channel =
             network_add(&simulation->network, &edge->actor, ROUTER_SIDE_EDGES, actor_edge_receive);
     }
@@ -201,6 +208,7 @@ static void make(struct simulation *simulation)
     network_init(&simulation->network, &simulation->world, &simulation->router.actor,
                  actor_router_receive);
     make_router(simulation);
+    askers_init(&simulation->askers, &simulation->world, &simulation->store, simulation->edges);
     make_edges(simulation);
     make_bridges(simulation);
     make_channel(simulation);
@@ -208,6 +216,7 @@ static void make(struct simulation *simulation)
     callers_init(&simulation->callers, &simulation->world, &simulation->store, simulation->edges,
                  simulation->edge_count);
     simulation->oracle.callers = &simulation->callers;
+    simulation->oracle.askers = &simulation->askers;
     simulation->store.committed = oracle_committed;
     simulation->store.context = &simulation->oracle;
 }
@@ -228,6 +237,7 @@ static void unmake(struct simulation *simulation)
     }
     connections_destroy(&simulation->connections);
     callers_deinit(&simulation->callers);
+    askers_deinit(&simulation->askers);
     memory_store_deinit(&simulation->store);
     agents_destroy(&simulation->agents);
 }
@@ -262,6 +272,7 @@ static void begin(struct simulation *simulation)
         client_begin(&simulation->clients[i], draw(simulation, 0, 1500));
     }
     callers_begin(&simulation->callers);
+    askers_begin(&simulation->askers, simulation->edge_count, simulation->room_count);
     faults_begin(simulation);
 }
 
@@ -295,7 +306,7 @@ static bool is_settled(const struct simulation *simulation, const char **who, co
     }
     *who = "who calls over HTTP";
     *what = "answered";
-    if (!callers_are_settled(&simulation->callers)) {
+    if (!callers_are_settled(&simulation->callers) || !askers_are_settled(&simulation->askers)) {
         return false;
     }
     *who = "the cluster";

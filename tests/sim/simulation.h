@@ -11,6 +11,7 @@
 #include "tests/sim/actor_bridge.h"
 #include "tests/sim/actor_edge.h"
 #include "tests/sim/actor_router.h"
+#include "tests/sim/askers.h"
 #include "tests/sim/callers.h"
 #include "tests/sim/client.h"
 #include "tests/sim/oracle.h"
@@ -34,6 +35,7 @@ struct simulation {
     size_t auditor_count;
     unsigned room_count;
     struct callers callers;
+    struct askers askers;
     struct oracle oracle;
 };
 
