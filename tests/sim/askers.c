@@ -89,7 +89,11 @@ static void answered(struct ask *ask, int status, struct slice body)
     if (may_repeat) {
         return;
     }
-    if (ask->question == NULL) {
+    if (ask->askers->is_refused) {
+        if (status != 403 || ask->question != NULL) {
+            world_fail(world, "isolation", "?%u is answered %d", ask->number, status);
+        }
+    } else if (ask->question == NULL) {
         world_fail(world, "sync", "?%u is answered %d and not stored", ask->number, status);
     } else if (status == 201) {
         check_reply(ask, body);
@@ -373,7 +377,9 @@ bool askers_committed(struct askers *askers, struct stored_message *message, str
         return false;
     }
     snprintf(expected, sizeof(expected), "?%u tell me", ask->number);
-    if (ask->question != NULL) {
+    if (askers->is_refused) {
+        world_fail(askers->world, "isolation", "?%u is stored in a closed room", ask->number);
+    } else if (ask->question != NULL) {
         world_fail(askers->world, "exactly-once", "?%u is stored twice", ask->number);
     } else if (!slice_is(text, expected) ||
                !slice_is(message->room->record.id, room_name(ask->room))) {

@@ -22,6 +22,7 @@ struct askers {
     unsigned count;
     unsigned room_count;
     int64_t timeout; /* of every edge */
+    bool is_refused; /* rooms are closed, and they are on no list */
 };
 
 /* Not every seed has some. */

@@ -1,5 +1,6 @@
 #include "tests/sim/callers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -42,6 +43,7 @@ struct call {
     struct slice body;   /* of what is submitted, or put in its place */
     struct slice event;
     uint64_t limit;   /* of what is read */
+    char viewer[16];  /* who reads; empty: an operator */
     int64_t asked_at; /* the last time */
     bool is_asked;    /* an edge has it */
     bool is_settled;
@@ -120,6 +122,13 @@ static void check_change(struct call *call, int error, uint64_t seq)
     call->is_settled = call->is_settled || error == 0 || error == ERROR_NOT_FOUND;
 }
 
+static bool is_closed_to(const struct call *call)
+{
+    const struct stored_room *room = memory_store_room(call->callers->store, call->room);
+    return call->viewer[0] != '\0' &&
+           !memory_store_has_participant(room, slice_of_string(call->viewer));
+}
+
 static void on_answer(void *context, const struct uplink_outcome *outcome)
 {
     struct call *call = context;
@@ -132,6 +141,12 @@ static void on_answer(void *context, const struct uplink_outcome *outcome)
     world_tell(call->callers->world, "call %s is answered: %d", call->id, error);
     if (call->kind != CALL_READ) {
         check_change(call, error, answer == NULL ? 0 : answer->send_done.seq);
+    } else if (error == 0 && is_closed_to(call)) {
+        if (answer->history_page.messages.count > 0 || answer->history_page.epoch != 0) {
+            world_fail(call->callers->world, "isolation", "%s reads %.*s", call->viewer,
+                       (int)call->room.length, call->room.data);
+        }
+        call->is_settled = true;
     } else if (error == 0) {
         oracle_read(call->callers->world, call->callers->store, call->room, call->asked_at,
                     call->limit, &answer->history_page.messages);
@@ -154,6 +169,7 @@ static uint64_t *write_question(const struct call *call, struct bus_message *out
         return &out->submit.request;
     case CALL_READ:
         *out = (struct bus_message){.type = BUS_HISTORY,
+                                    .viewer = slice_of_string(call->viewer),
                                     .history = {.room = call->room, .limit = call->limit}};
         return &out->history.request;
     default:
@@ -272,10 +288,16 @@ static void call_room(struct callers *callers, enum call_kind kind)
 {
     const char *name = room_name((unsigned)chance_below(&callers->chance, ROOMS_MAX));
     const struct stored_room *room = memory_store_room(callers->store, slice_of_string(name));
-    if (room == NULL || room->record.deleted_at != 0) {
+    /* A closed room that was deleted would be the next one's: nobody could say whose. */
+    if (room == NULL || room->record.deleted_at != 0 ||
+        (callers->is_isolated && kind == CALL_DELETE_ROOM)) {
         return;
     }
     struct call *call = call_new(callers, kind, slice_of_string(name));
+    if (callers->is_isolated && kind == CALL_READ && chance_happens(&callers->chance, 700)) {
+        snprintf(call->viewer, sizeof(call->viewer), "user-%u",
+                 (unsigned)chance_below(&callers->chance, callers->entity_count));
+    }
     call->limit = 1 + chance_below(&callers->chance, READ_LIMIT_MAX);
     if (kind != CALL_READ) {
         write_event(callers, call);

@@ -21,6 +21,8 @@ struct callers {
     struct id_source ids;
     struct call *calls; /* owns: newest first */
     unsigned count;
+    bool is_isolated; /* rooms are closed; who reads says who it is, or is an operator */
+    unsigned entity_count;
 };
 
 /* Not every seed has some. */

@@ -436,7 +436,8 @@ bool client_is_settled(const struct client *client, const char **what)
     for (unsigned room = 0; room < client->room_count; room++) {
         const struct attendance *attendance = &client->rooms[room];
         *what = "joined";
-        if (attendance->is_wanted && attendance->state != ATTENDANCE_IN) {
+        if (attendance->is_wanted && attendance->state != ATTENDANCE_IN &&
+            oracle_is_open(client->oracle, room, client->entity_id)) {
             return false;
         }
         *what = "up to date";

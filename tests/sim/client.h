@@ -69,6 +69,7 @@ struct letter {
     bool asks_agent;
     bool is_settled; /* acknowledged, or beyond knowing */
     bool is_acked;
+    bool is_refused;                 /* the room is closed to its author */
     bool no_agent;                   /* as the first ack said */
     char message_id[UUID_TEXT_SIZE]; /* as the first ack said, like the next two */
     uint64_t seq;

@@ -86,7 +86,10 @@ static void join_rooms(struct client *client)
         struct attendance *attendance = &client->rooms[room];
         bool is_due = attendance->state == ATTENDANCE_OUT ||
                       (attendance->state == ATTENDANCE_ASKED && !attendance->asks_since);
-        if (attendance->is_wanted && is_due && client->world->now >= attendance->join_at) {
+        bool is_in_vain =
+            client->world->is_calm && !oracle_is_open(client->oracle, room, client->entity_id);
+        if (attendance->is_wanted && is_due && !is_in_vain &&
+            client->world->now >= attendance->join_at) {
             client_join(client, room);
         }
     }

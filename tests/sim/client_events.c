@@ -131,12 +131,26 @@ static void on_message_ack(struct client *client, struct slice object)
     take_ack(client, letter, object);
 }
 
-/* It may be tried again, and is. */
+/* Closed rooms refuse what is said in them, and to be joined; the others nobody. */
+static bool is_rightly_denied(const struct client *client, const struct letter *letter)
+{
+    return client->oracle->is_isolated &&
+           (letter == NULL || !oracle_is_open(client->oracle, letter->room, client->entity_id));
+}
+
+/* It may be tried again, and is; unless the room is closed. */
 static void on_message_error(struct client *client, struct slice object)
 {
     struct slice code = json_get(object, "code");
     struct slice id = text_of(client, object, "clientMessageId");
     struct letter *letter = id.length == 0 ? NULL : letter_of(client, id);
+    if (json_string_is(code, "access_denied") && is_rightly_denied(client, letter)) {
+        if (letter != NULL) {
+            count_answer(client, letter);
+            letter->is_settled = letter->is_refused = true;
+        }
+        return;
+    }
     if (!json_string_is(code, "overloaded") && !json_string_is(code, "not_found") &&
         !json_string_is(code, "store_failed")) {
         world_fail(client->world, "answered", "%s is refused: %.*s", client->name,
@@ -224,10 +238,24 @@ static const struct {
     {"channelDeleted", on_room_event},
 };
 
+/* But that it is closed, nothing is said of a room to who is no participant. */
+static void check_isolation(struct client *client, struct slice name, struct slice argument)
+{
+    int room = room_of_name(text_of(client, argument, "roomId"));
+    if (room >= 0 && !slice_is(name, "messageError") &&
+        !oracle_is_open(client->oracle, (unsigned)room, client->entity_id)) {
+        world_fail(client->world, "isolation", "%s hears %.*s of %s", client->name,
+                   (int)name.length, name.data, room_name((unsigned)room));
+    }
+}
+
 void client_receive_event(struct client *client, struct slice name, struct slice argument)
 {
     world_tell(client->world, "hears %.*s %.*s", (int)name.length, name.data, (int)argument.length,
                argument.data);
+    if (client->oracle->is_isolated) {
+        check_isolation(client, name, argument);
+    }
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (slice_is(name, events[i].name)) {
             events[i].handle(client, argument);

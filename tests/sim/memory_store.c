@@ -85,6 +85,16 @@ size_t memory_store_after(const struct stored_room *room, uint64_t seq)
     return low;
 }
 
+bool memory_store_has_participant(const struct stored_room *room, struct slice id)
+{
+    for (size_t i = 0; i < room->participant_count; i++) {
+        if (slice_equals(room->participants[i], id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- committing ------------------------------------------------------------------------------- */
 
 static bool is_taken(struct memory_store *store, const struct message_record *message)
@@ -172,10 +182,8 @@ static void put_room(struct memory_store *store, const struct room_record *recor
 static void add_participant(struct memory_store *store, uint64_t number, struct slice id)
 {
     struct stored_room *room = room_obtain(store, number);
-    for (size_t i = 0; i < room->participant_count; i++) {
-        if (slice_equals(room->participants[i], id)) {
-            return;
-        }
+    if (memory_store_has_participant(room, id)) {
+        return;
     }
     room->participants = memory_reallocate(room->participants, (room->participant_count + 1) *
                                                                    sizeof(*room->participants));

@@ -75,6 +75,7 @@ static inline bool memory_store_shows(const struct stored_message *message)
     return message->gone_at < 0;
 }
 
+bool memory_store_has_participant(const struct stored_room *room, struct slice id);
 struct stored_message *memory_store_message(struct memory_store *store, struct slice id);
 struct stored_room *memory_store_room(struct memory_store *store, struct slice id);
 struct stored_room *memory_store_room_numbered(struct memory_store *store, uint64_t number);

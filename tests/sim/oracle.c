@@ -81,6 +81,9 @@ static void letter_committed(struct oracle *oracle, struct stored_message *messa
         !slice_is(note->sender, letter->author->entity_id)) {
         world_fail(oracle->world, "committed", "nobody sent %.*s", (int)note->text.length,
                    note->text.data);
+    } else if (!oracle_is_open(oracle, letter->room, letter->author->entity_id)) {
+        world_fail(oracle->world, "isolation", "letter %u.%u is stored in a room that is closed",
+                   letter->author->number, letter->number);
     } else if (letter->stored != NULL) {
         world_fail(oracle->world, "exactly-once", "letter %u.%u is stored as %.*s and as %.*s",
                    letter->author->number, letter->number, (int)letter->stored->record.id.length,
@@ -286,7 +289,7 @@ static void check_letter(struct oracle *oracle, const struct letter *letter)
     /* A router that starts anew does not know of what it acknowledges again that nobody answers. */
     bool wants_jobs =
         letter->asks_agent && letter->is_acked && !letter->no_agent && oracle->router->life == 1;
-    if (letter->has_id && !letter->is_acked) {
+    if (letter->has_id && !letter->is_acked && !letter->is_refused) {
         world_fail(oracle->world, "answered", "letter %u.%u was never acknowledged",
                    letter->author->number, letter->number);
     } else if ((wants_jobs && jobs == 0) || (jobs > 0 && !letter->asks_agent) ||

@@ -9,6 +9,8 @@
  *   history        what is read is what was said and is there still
  *   recovery       who goes on as it was gets all that it missed; who could is not refused
  *   stranger       nobody gets what is not for him
+ *   isolation      where rooms are closed, nobody sees or says anything in one whose participant he
+ *                  is not
  *   reply          one final reply for every question and agent, under its derived id, in order
  *   chunks         the pieces of a reply behind the last reset are what it says, or its beginning
  *                  for who was cut off; nobody's input stays disabled
@@ -49,7 +51,8 @@ struct oracle {
     size_t client_count;
     struct slice agents[AGENTS_MAX_SIM];
     size_t agent_count;
-    bool is_eliza; /* answers cannot be foretold, and may change with the attempt */
+    bool is_isolated; /* rooms are closed */
+    bool is_eliza;    /* answers cannot be foretold, and may change with the attempt */
     int64_t grace;
     int64_t replay_max;
     int64_t recovery_window;
@@ -153,6 +156,9 @@ void oracle_left_early(struct oracle *oracle, unsigned room, unsigned entity);
 uint64_t oracle_present(const struct oracle *oracle, unsigned room);
 /* The views of all clients are the truth. */
 void oracle_check_views(struct oracle *oracle);
+
+/* May he see what is in it, and speak there? */
+bool oracle_is_open(const struct oracle *oracle, unsigned room, const char *entity);
 
 /* --- asked by clients, and at the end --------------------------------------------------------- */
 

@@ -41,6 +41,13 @@ void oracle_left_early(struct oracle *oracle, unsigned room, unsigned entity)
     }
 }
 
+bool oracle_is_open(const struct oracle *oracle, unsigned room, const char *entity)
+{
+    const struct stored_room *stored = room_at(oracle, room);
+    return !oracle->is_isolated ||
+           (stored != NULL && memory_store_has_participant(stored, slice_of_string(entity)));
+}
+
 uint64_t oracle_present(const struct oracle *oracle, unsigned room)
 {
     uint64_t present = 0;

@@ -16,6 +16,9 @@ enum {
     QUIET_MS = 2000,
     REBUILD_MS = 6000, /* of a new router */
     POLL_MS = 100,
+    ISOLATED_PER_MILLE = 150, /* of the seeds */
+    ISOLATION_SALT = 4711,
+    PARTICIPATES_PER_MILLE = 600, /* of entities, in a closed room */
     BRIDGE_RETAINED = 16 << 20
 };
 
@@ -53,6 +56,7 @@ static void make_router(struct simulation *simulation)
     settings->recovery_window = draw_of(simulation, windows, 6);
     settings->presence_grace = draw_of(simulation, graces, 6);
     settings->replay_max = draw_of(simulation, replays, 4);
+    settings->data_isolation = simulation->oracle.is_isolated;
     settings->link = link_settings(is_tight ? 96 << 10 : 64 << 20);
     if (is_tight) {
         settings->jobs_max = draw(simulation, 2, 10);
@@ -169,6 +173,40 @@ static void make_channel(struct simulation *simulation)
     store_batch_destroy(&batch);
 }
 
+/*
+ * Closed rooms: the agents are on each list, some of the users, and those who come to look at the
+ * end.
+ */
+static void close_rooms(struct simulation *simulation)
+{
+    struct chance chance = {simulation->world.seed + ISOLATION_SALT};
+    struct store_batch *batch = store_batch_new(1);
+    for (unsigned number = 0; number < simulation->room_count; number++) {
+        struct room_record room = {.number = number + 1,
+                                   .id = slice_of_string(room_name(number)),
+                                   .epoch = 77 + number,
+                                   .server_id = SLICE_LITERAL(NIL_UUID),
+                                   .name = SLICE_LITERAL("closed"),
+                                   .type = SLICE_LITERAL("GROUP"),
+                                   .metadata = SLICE_LITERAL("{}"),
+                                   .has_participants = true,
+                                   .created_at = 1,
+                                   .updated_at = 1};
+        store_batch_put_room(batch, &room);
+        store_batch_set_participants(batch, room.number, simulation->oracle.agents,
+                                     simulation->oracle.agent_count);
+        for (unsigned i = 0; i < simulation->client_count + AUDITORS; i++) {
+            char name[16];
+            snprintf(name, sizeof(name), "user-%u", i);
+            if (i >= simulation->client_count || chance_happens(&chance, PARTICIPATES_PER_MILLE)) {
+                store_batch_add_participant(batch, room.number, slice_of_string(name));
+            }
+        }
+    }
+    memory_store_commit(&simulation->store, batch);
+    store_batch_destroy(&batch);
+}
+
 static struct client *add_client(struct simulation *simulation, size_t at, unsigned entity,
                                  struct actor_edge *edges, size_t edge_count)
 {
@@ -205,16 +243,26 @@ static void make(struct simulation *simulation)
     oracle_init(&simulation->oracle, &simulation->world, &simulation->store,
                 &simulation->router.actor);
     simulation->oracle.clients = simulation->clients;
+    struct chance chance = {simulation->world.seed - ISOLATION_SALT};
+    simulation->oracle.is_isolated = chance_happens(&chance, ISOLATED_PER_MILLE);
     network_init(&simulation->network, &simulation->world, &simulation->router.actor,
                  actor_router_receive);
     make_router(simulation);
     askers_init(&simulation->askers, &simulation->world, &simulation->store, simulation->edges);
     make_edges(simulation);
     make_bridges(simulation);
-    make_channel(simulation);
-    make_clients(simulation);
+    if (simulation->oracle.is_isolated) {
+        make_clients(simulation);
+        close_rooms(simulation);
+    } else {
+        make_channel(simulation);
+        make_clients(simulation);
+    }
     callers_init(&simulation->callers, &simulation->world, &simulation->store, simulation->edges,
                  simulation->edge_count);
+    simulation->callers.is_isolated = simulation->oracle.is_isolated;
+    simulation->callers.entity_count = (unsigned)simulation->client_count;
+    simulation->askers.is_refused = simulation->oracle.is_isolated;
     simulation->oracle.callers = &simulation->callers;
     simulation->oracle.askers = &simulation->askers;
     simulation->store.committed = oracle_committed;
