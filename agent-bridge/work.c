@@ -175,7 +175,7 @@ static void closed(void *context, struct link *link, int error, int64_t now)
     struct bridge *bridge = context;
     (void)link;
     if (error == ERROR_BUS_REFUSED) {
-        log_error("hello_refused", "hint=\"is --router the router's --bind-bridges?\"");
+        silence_refused(&bridge->silence, "is --router the router's --bind-bridges?");
     } else if (!bridge->is_draining) {
         log_warn("router_lost", "reason=%s jobs=%zu", error == 0 ? "goodbye" : error_code(error),
                  jobs_count(bridge->jobs));

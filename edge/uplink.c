@@ -306,7 +306,7 @@ static void closed(void *context, struct link *link, int error, int64_t now)
     (void)link;
     (void)now;
     if (error == ERROR_BUS_REFUSED) {
-        log_error("hello_refused", "hint=\"is --router the router's --bind-edges?\"");
+        silence_refused(&uplink->silence, "is --router the router's --bind-edges?");
     } else if (!uplink->is_closing) {
         log_warn("router_lost", "reason=%s", error == 0 ? "goodbye" : error_code(error));
     }

@@ -98,7 +98,7 @@ static void on_file_finished(void *context, int error)
         return;
     }
     upload->media->counters.failed++;
-    log_error("upload_failed", "reason=\"%s\"", strerror(error));
+    log_error("upload_failed", "reason=%s", strerror(error));
     if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
         refuse(upload, 507, "no_space", "There is no room for the file");
     } else {

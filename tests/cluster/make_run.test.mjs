@@ -58,3 +58,12 @@ it('a process that cannot start is named, and not waited for', TEST_OPTIONS, asy
     assert.match(said, /^elizamq: router ended$/m);
     assert.ok(elapsed < PATIENCE_MS, `after ${elapsed} ms`);
 });
+
+it('what the script leaves open is said by the variables of the programs', TEST_OPTIONS, async () => {
+    const { code, said } = await runScript({
+        PORT: `${await freePort()}`, BUS_PORT: `${await freePort()}`, ELIZAMQ_RUNTIME: 'openai',
+    });
+    assert.equal(code, 1);
+    assert.match(said, /^agent-bridge: --openai-url is missing$/m);
+    assert.match(said, /^elizamq: agent-bridge ended$/m);
+});
