@@ -61,6 +61,7 @@ struct connection {
     bool is_established;
     bool is_choked;
     bool is_closing; /* of no interest any more, to the session layer or to us */
+    bool is_corked;  /* the answer to the upgrade waits for the first frame */
 };
 
 static struct connection *connection_of(struct websocket *websocket)
@@ -82,6 +83,23 @@ static int hand_over(struct connection *connection, struct slice rest)
 {
     choke(connection); /* also when the rest fits after all */
     return lws_write(connection->wsi, (unsigned char *)rest.data, rest.length, LWS_WRITE_HTTP);
+}
+
+/*
+ * Of a new session the answer to its upgrade and the first frames, which follow in the same turn of
+ * the loop, are one segment: the library would send the answer alone, and wake the client for it.
+ */
+static void cork(int descriptor, int on)
+{
+    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
+static void uncork(struct connection *connection)
+{
+    if (connection->is_corked) {
+        connection->is_corked = false;
+        cork(lws_get_socket_fd(connection->wsi), 0);
+    }
 }
 
 static int connection_send(struct websocket *websocket, struct packet *const *packets, size_t count)
@@ -113,6 +131,7 @@ static int connection_send(struct websocket *websocket, struct packet *const *pa
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
         return -1;
     }
+    uncork(connection);
 
     while (whole < count && sent >= (ssize_t)frames[whole].iov_len) {
         sent -= (ssize_t)frames[whole++].iov_len;
@@ -162,7 +181,9 @@ static void connection_close(struct websocket *websocket, int code)
         return;
     }
     connection->is_closing = true;
-    if (code == 0 || !send_close_frame(connection, code)) {
+    bool is_told = code != 0 && send_close_frame(connection, code);
+    uncork(connection);
+    if (!is_told) {
         cut(connection);
         return;
     }
@@ -198,6 +219,7 @@ static void established(struct websocket_server *server, struct connection *conn
 
     connection->wsi = wsi;
     connection->is_established = true;
+    connection->is_corked = adoption->sid.length == 0;
     websocket->operations = &connection_operations;
     server->count++;
     if (adoption->sid.length == 0) {
@@ -439,11 +461,12 @@ void websocket_server_destroy(struct websocket_server **server)
     *server = NULL;
 }
 
-static void prepare(const struct websocket_server *server, int descriptor)
+/* TCP_NODELAY comes with the connection, from its listener. */
+static void prepare(const struct websocket_server *server, int descriptor, bool is_new)
 {
-    int on = 1;
-
-    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (is_new) {
+        cork(descriptor, 1);
+    }
     if (server->send_buffer > 0) {
         (void)setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &server->send_buffer,
                          sizeof(server->send_buffer));
@@ -467,7 +490,7 @@ void websocket_server_adopt(struct websocket_server *server, int descriptor, str
     }
     head_end += 4;
     early = slice_of(head_end, head.length - (size_t)(head_end - head.data));
-    prepare(server, descriptor);
+    prepare(server, descriptor, sid.length == 0);
     websocket_write_request(&request, key, early);
 
     server->adopting = &adoption;
