@@ -197,8 +197,8 @@ install: install-programs
 	done
 	chmod 644 $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS)))
 	install -m 644 deploy/systemd/elizamq-.service.d/* $(DESTDIR)$(UNITDIR)/elizamq-.service.d/
-	install -m 644 README.md deploy/RUNBOOK.md deploy/haproxy.cfg deploy/prometheus.yml \
-	    deploy/prometheus-alerts.yml deploy/grafana-dashboard.json $(DESTDIR)$(DOCDIR)/
+	install -m 644 README.md LICENSE SECURITY.md deploy/RUNBOOK.md deploy/haproxy.cfg \
+	    deploy/prometheus.yml deploy/prometheus-alerts.yml deploy/grafana-dashboard.json $(DESTDIR)$(DOCDIR)/
 install-programs: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PREFIX)/share/elizamq
 	install -m 755 $(BUILD)/router $(DESTDIR)$(BINDIR)/elizamq-router

@@ -218,6 +218,9 @@ static bool check_files(const struct edge_options *options, char *reason, size_t
         is_fine = site != NULL;
         static_site_destroy(&site);
     }
+    if (is_fine && options->media.directory != NULL) {
+        is_fine = media_directory_is_usable(options->media.directory, reason, size);
+    }
     return is_fine;
 }
 

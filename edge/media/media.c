@@ -17,6 +17,8 @@
 #include "proto/base/log.h"
 #include "proto/base/memory.h"
 
+#define INCOMING ".incoming" /* unfinished files */
+
 enum {
     DIRECTORY_MODE = 0750,
     LEFT_BEHIND_S = 3600, /* so old, an unfinished file is nobody's: above any upload's deadline */
@@ -49,6 +51,42 @@ static int open_directory(int at, const char *path)
     return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Cuts the last name of a path off; what is above a bare name is ".". */
+static void cut_last_name(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (slash == NULL) {
+        memcpy(path, ".", sizeof("."));
+    } else {
+        slash[slash == path] = '\0';
+    }
+}
+
+bool media_directory_is_usable(const char *directory, char *reason, size_t reason_size)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    int length = snprintf(path, sizeof(path), "%s/" INCOMING, directory);
+    bool is_long = length < 0 || (size_t)length >= sizeof(path);
+    int error = is_long ? ENAMETOOLONG : directory[0] == '\0' ? ENOENT : 0;
+
+    /* What is there of it has to be a directory in which the rest can be made. */
+    while (error == 0 && stat(path, &status) != 0) {
+        error = errno == ENOENT && strcmp(path, ".") != 0 ? 0 : errno;
+        cut_last_name(path);
+    }
+    if (error == 0 && !S_ISDIR(status.st_mode)) {
+        error = ENOTDIR;
+    } else if (error == 0 && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) != 0) {
+        error = errno;
+    }
+    if (error != 0) {
+        snprintf(reason, reason_size, "--media-dir %s: %s", directory, strerror(error));
+    }
+    return error == 0;
+}
+
 /* Another edge may be writing here now: only what is old goes. */
 static void sweep(int incoming)
 {
@@ -79,7 +117,7 @@ static bool open_places(struct media *media)
         is_open = media->places[i] >= 0;
     }
     if (is_open) {
-        media->incoming = open_directory(root, ".incoming");
+        media->incoming = open_directory(root, INCOMING);
         is_open = media->incoming >= 0 && faccessat(media->incoming, ".", W_OK, 0) == 0;
     }
     int error = errno;

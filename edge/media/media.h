@@ -37,6 +37,8 @@ struct media_counters {
     size_t uploading;   /* now */
 };
 
+/* Could media_new() make or use that directory? Touches nothing; false: a reason. */
+bool media_directory_is_usable(const char *directory, char *reason, size_t reason_size);
 /* NULL and a reason when the directory cannot be made or used. */
 struct media *media_new(struct uv_loop_s *loop, const struct media_settings *settings,
                         struct id_source *ids, char *reason, size_t reason_size);

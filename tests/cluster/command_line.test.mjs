@@ -187,6 +187,24 @@ for (const program of PROGRAMS) {
 }
 
 describe('what is not there', TEST_OPTIONS, () => {
+    it('a site or a media directory that cannot be one', async () => {
+        const file = path.join(dir, 'a file');
+        fs.writeFileSync(file, '');
+        const before = fs.readdirSync(dir);
+        for (const option of ['--www', '--media-dir']) {
+            for (const place of [file, path.join(file, 'below')]) {
+                await assertRefused('edge', ['--check-config', option, place], place);
+            }
+        }
+        await assertRefused('edge', ['--check-config', '--www', path.join(dir, 'none')], 'none');
+        for (const place of [dir, path.join(dir, 'to', 'be', 'made')]) {
+            const { code } = await run('edge', ['--check-config', '--media-dir', place]);
+            assert.equal(code, 0);
+        }
+        assert.deepEqual(fs.readdirSync(dir), before);
+        fs.rmSync(file);
+    });
+
     it('a store that is not built', async () => {
         for (const args of [[], ['--check-config']]) {
             await assertRefused('router', [...args, '--store', 'postgres://u:secret@host/db'],

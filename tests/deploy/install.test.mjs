@@ -34,6 +34,7 @@ describe('make install', TEST_OPTIONS, () => {
             'lib/systemd/system/elizamq-edge@.service',
             'lib/systemd/system/elizamq-.service.d/10-common.conf',
             'share/doc/elizamq/RUNBOOK.md', 'share/doc/elizamq/haproxy.cfg',
+            'share/doc/elizamq/README.md', 'share/doc/elizamq/LICENSE', 'share/doc/elizamq/SECURITY.md',
         ]) assert.ok(files.includes(name), name);
         for (const name of files.filter((file) => /systemd.*service$/.test(file))) {
             const unit = fs.readFileSync(path.join(destination, 'opt/chat', name), 'utf8');
