@@ -143,6 +143,8 @@ static const struct option option_table[] = {
      "for a whole request head"},
     {"http-body-deadline", OPTION_DURATION, AT(http.body_deadline), "30s", 100, DAY, "TIME",
      "for a whole request body"},
+    {"http-bodies-max", OPTION_SIZE, AT(http.bodies_max), "256m", 65536, 64LL * GIB, "BYTES",
+     "of all request bodies that are not whole yet, uploads not counted; beyond: 503"},
     {"http-idle-timeout", OPTION_DURATION, AT(http.idle_timeout), "30s", 100, DAY, "TIME",
      "between requests of a connection"},
     {"http-write-deadline", OPTION_DURATION, AT(http.write_deadline), "20s", 100, DAY, "TIME",

@@ -64,6 +64,7 @@ struct http_incoming {
     struct buffer body;
     struct http_framing framing;
     size_t body_limit; /* of what is to come, when it is taken piece by piece */
+    size_t counted;    /* bytes of the body, in the server's sum of all */
 };
 
 /* What all connections of a server share. The server owns it. */

@@ -11,6 +11,7 @@ void http_intake_drop(struct http_connection *connection)
     if (connection->incoming == NULL) {
         return;
     }
+    connection->common->counters.body_bytes -= connection->incoming->counted;
     buffer_deinit(&connection->incoming->head);
     buffer_deinit(&connection->incoming->body);
     free(connection->incoming);
@@ -27,6 +28,17 @@ static void keep_head(struct http_connection *connection, struct slice head)
     buffer_append_slice(&connection->incoming->head, head);
 }
 
+/* Of all connections together. False: it is more than there may be. */
+static bool count_body(struct http_connection *connection)
+{
+    struct http_common *common = connection->common;
+    struct http_incoming *incoming = connection->incoming;
+
+    common->counters.body_bytes += incoming->body.length - incoming->counted;
+    incoming->counted = incoming->body.length;
+    return common->counters.body_bytes <= (size_t)common->settings.bodies_max;
+}
+
 void http_intake_refuse(struct http_connection *connection, int status)
 {
     struct http_common *common = connection->common;
@@ -38,6 +50,7 @@ void http_intake_refuse(struct http_connection *connection, int status)
         .body = HTTP_BODY_LENGTH,
         .length = body.length,
         .connection = "close",
+        .added = status == 503 ? SLICE_LITERAL("Retry-After: 1\r\n") : SLICE_EMPTY,
     };
 
     http_response_render(&response, &common->rendered);
@@ -292,6 +305,10 @@ static size_t take_body(struct http_connection *connection, struct slice input)
     switch (http_framing_take(&incoming->framing, input, incoming->body_limit, &incoming->body,
                               &used)) {
     case HTTP_FRAMING_MORE:
+        if (!count_body(connection)) {
+            connection->common->counters.bodies_overloaded++;
+            http_intake_refuse(connection, 503);
+        }
         break;
     case HTTP_FRAMING_MALFORMED:
         connection->common->counters.refused_bodies++;

@@ -134,6 +134,8 @@ struct slice http_refusal_body(int status)
         return REFUSAL("head_too_large", "The request head is too large");
     case 501:
         return REFUSAL("not_implemented", "The method or transfer coding is not implemented");
+    case 503:
+        return REFUSAL("overloaded", "Too many requests are being received, try again");
     case 505:
         return REFUSAL("http_version", "Only HTTP/1.0 and HTTP/1.1 are spoken here");
     default:

@@ -30,13 +30,16 @@ struct http_server_settings {
     int64_t idle_timeout;    /* 30 000 ms between requests */
     int64_t write_deadline;  /* 20 000 ms without progress */
     int64_t stream_backlog_max; /* bytes waiting for one stream */
+    int64_t bodies_max;         /* bytes of all bodies that are not whole yet; beyond: 503 */
 };
 
 struct http_server_counters {
     uint64_t accepted, requests, refused_heads, refused_bodies, deadlines, streams_cut;
-    uint64_t detached;      /* given away for WebSockets */
-    uint64_t accept_pauses; /* connections_max was reached, or descriptors ran out */
-    size_t connections;     /* now */
+    uint64_t detached;          /* given away for WebSockets */
+    uint64_t accept_pauses;     /* connections_max was reached, or descriptors ran out */
+    uint64_t bodies_overloaded; /* bodies_max was reached */
+    size_t connections;         /* now */
+    size_t body_bytes;          /* now: of bodies that are not whole yet */
 };
 
 /*

@@ -471,6 +471,7 @@ int main(int argc, char **argv)
         .idle_timeout = 30000,
         .write_deadline = 20000,
         .stream_backlog_max = 1 << 20,
+        .bodies_max = 64 << 20,
     };
     struct echo echo = {.http = NULL};
     struct http_handler handler = {.context = &echo,

@@ -44,6 +44,29 @@ for (const [name, text, status] of early) {
     }));
 }
 
+test('all bodies under way together have a bound', () => withServer(
+    { bodies_max: 150000 }, async (server) => {
+        const half = 'x'.repeat(60000);
+        const [first, second, third] = [await server.connect(), await server.connect(),
+            await server.connect()];
+        for (const client of [first, second]) {
+            client.write(request('POST', '/echo', 'Content-Length: 70000\r\n', half));
+        }
+        await until(async () => (await server.state()).body_bytes === 120000, 'they are under way');
+        third.write(request('POST', '/echo', 'Content-Length: 70000\r\n', half));
+        const refused = await third.answer();
+        assert.equal(refused.status, 503);
+        assert.equal(refused.headers['retry-after'], '1');
+        assert.equal(JSON.parse(refused.body).error.code, 'overloaded');
+        for (const client of [first, second]) {
+            client.write('y'.repeat(10000));
+            assert.equal((await client.answer()).body, `${half}${'y'.repeat(10000)}`);
+        }
+        const { body_bytes: left, bodies_overloaded: overloaded } = await server.state();
+        assert.deepEqual([left, overloaded], [0, 1]);
+        for (const client of [first, second, third]) client.destroy();
+    }));
+
 test('the handler may word a 413', () => withServer({ words_413: 1 }, async (server) => {
     for (const framing of ['Content-Length: 999999', 'Transfer-Encoding: chunked']) {
         const client = await server.connect();

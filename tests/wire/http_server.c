@@ -216,11 +216,13 @@ static void get_state(struct test_server *server, struct http_exchange *exchange
              "{\"waiting\":%zu,\"closed\":%zu,\"accepted\":%" PRIu64 ",\"requests\":%" PRIu64
              ",\"refused_heads\":%" PRIu64 ",\"refused_bodies\":%" PRIu64 ",\"deadlines\":%" PRIu64
              ",\"streams_cut\":%" PRIu64 ",\"detached\":%" PRIu64 ",\"accept_pauses\":%" PRIu64
-             ",\"connections\":%zu,\"taken\":%" PRIu64 "}",
+             ",\"connections\":%zu,\"taken\":%" PRIu64
+             ",\"body_bytes\":%zu,\"bodies_overloaded\":%" PRIu64 "}",
              server->waiting_count, server->closed, counters->accepted, counters->requests,
              counters->refused_heads, counters->refused_bodies, counters->deadlines,
              counters->streams_cut, counters->detached, counters->accept_pauses,
-             counters->connections, server->taken);
+             counters->connections, server->taken, counters->body_bytes,
+             counters->bodies_overloaded);
     http_respond(exchange, 200, "application/json", slice_of_string(text));
 }
 
@@ -469,6 +471,7 @@ static void read_settings(int count, char **arguments, struct test_server *serve
         {"idle_timeout", &settings->idle_timeout},
         {"write_deadline", &settings->write_deadline},
         {"stream_backlog_max", &settings->stream_backlog_max},
+        {"bodies_max", &settings->bodies_max},
     };
     const char *root = NULL;
     const char *falls_back = NULL;
@@ -515,6 +518,7 @@ int main(int argc, char **argv)
         .idle_timeout = 30000,
         .write_deadline = 20000,
         .stream_backlog_max = 256 * 1024,
+        .bodies_max = 64 << 20,
     };
     char reason[200];
 
