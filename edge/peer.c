@@ -28,7 +28,7 @@ struct peer_edge {
 struct relay {
     struct heap_entry deadline; /* first: found back from it */
     uint64_t request;
-    struct poll_exchange *exchange; /* borrows; NULL: the client left */
+    struct poll_exchange *exchange; /* borrows */
     struct peer_edge *edge;         /* NULL: not sent yet */
     struct buffer held;             /* the request, encoded, while it is not sent */
     char owner[INCARNATION_LENGTH];
@@ -123,9 +123,7 @@ static void relay_end(struct peers *peers, struct relay *relay)
 {
     heap_remove(&peers->deadlines, &relay->deadline);
     HASH_DELETE(hh, peers->relays, relay);
-    if (relay->exchange != NULL) {
-        HASH_DELETE(by_exchange, peers->by_exchange, relay);
-    }
+    HASH_DELETE(by_exchange, peers->by_exchange, relay);
     peers->held -= relay->edge == NULL;
     buffer_deinit(&relay->held);
     free(relay);
@@ -136,13 +134,11 @@ static void relay_fail(struct peers *peers, struct relay *relay)
 {
     struct poll_exchange *exchange = relay->exchange;
     peers->counters.failed++;
+    struct buffer body = BUFFER_EMPTY;
     relay_end(peers, relay);
-    if (exchange != NULL) {
-        struct buffer body = BUFFER_EMPTY;
-        engineio_write_error(ENGINEIO_ERROR_UNKNOWN_SID, &body);
-        exchange->answer(exchange, 400, "application/json", buffer_slice(&body));
-        buffer_deinit(&body);
-    }
+    engineio_write_error(ENGINEIO_ERROR_UNKNOWN_SID, &body);
+    exchange->answer(exchange, 400, "application/json", buffer_slice(&body));
+    buffer_deinit(&body);
 }
 
 static struct peer_edge *edge_of(struct peers *peers, const char owner[INCARNATION_LENGTH])

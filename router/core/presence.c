@@ -286,21 +286,29 @@ void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync)
     }
 }
 
+static int fault_of_join(struct router *router, struct room *room, const struct bus_join *join,
+                         bool is_kept)
+{
+    if (room == NULL) {
+        return join->room.length == 0 ? ERROR_MALFORMED : ERROR_LIMIT;
+    }
+    if (presence_count(room) >= (size_t)router->settings.room_members_max &&
+        member_find(room, join->entity) == NULL) {
+        return ERROR_LIMIT;
+    }
+    bool asks_in_vain = join->since != BUS_SINCE_NOTHING && router_may_not_ask(router);
+    return asks_in_vain || (is_kept && router_batch_is_full(router)) ? ERROR_OVERLOADED : 0;
+}
+
 void presence_receive_join(struct peer *peer, const struct bus_message *message)
 {
     const struct bus_join *join = &message->join;
     struct router *router = peer->router;
-    bool has_name = join->room.length > 0;
-    struct room *room =
-        !has_name ? NULL
-                  : room_obtain(router, join->room, join->server_id, SLICE_EMPTY, SLICE_EMPTY);
-    int error = !has_name ? ERROR_MALFORMED : room == NULL ? ERROR_LIMIT : 0;
-    if (room != NULL && presence_count(room) >= (size_t)router->settings.room_members_max &&
-        member_find(room, join->entity) == NULL) {
-        error = ERROR_LIMIT;
-    } else if (room != NULL && join->since != BUS_SINCE_NOTHING && router_may_not_ask(router)) {
-        error = ERROR_OVERLOADED;
-    }
+    bool is_kept = join->socket.length > 0 && sessions_are_kept(router);
+    struct room *room = join->room.length == 0 ? NULL
+                                               : room_obtain(router, join->room, join->server_id,
+                                                             SLICE_EMPTY, SLICE_EMPTY);
+    int error = fault_of_join(router, room, join, is_kept);
     if (room != NULL) {
         room_consider(router, room); /* should nobody enter it after all */
     }
@@ -310,7 +318,7 @@ void presence_receive_join(struct peer *peer, const struct bus_message *message)
     struct unanswered_join *none = NULL;
     if (error != 0) {
         presence_refuse_join(peer, message, error);
-    } else if (join->socket.length > 0 && sessions_are_kept(router)) {
+    } else if (is_kept) {
         sessions_keep_join(peer, room, message);
     } else {
         presence_begin_join(peer, room, message, &none);

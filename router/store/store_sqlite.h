@@ -255,6 +255,12 @@ int store_sqlite_read_runs(struct store_sqlite *self, const struct store_query *
 int store_sqlite_read_agent_history(struct store_sqlite *self, const struct store_query *query,
                                     struct store_page *page);
 
+/* store_sqlite_session.c: of an id, and the last one of an entity */
+int store_sqlite_read_session(struct store_sqlite *self, const struct store_query *query,
+                              struct store_page *page);
+int store_sqlite_read_last_session(struct store_sqlite *self, const struct store_query *query,
+                                   struct store_page *page);
+
 /* store_sqlite_search.c */
 int store_sqlite_search(struct store_sqlite *self, const struct store_query *query, int64_t from,
                         struct store_page *page);

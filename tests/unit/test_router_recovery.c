@@ -464,6 +464,26 @@ static void malformed_ids_reach_no_store(void **state)
                             "recovered #3 error=not_found \n");
 }
 
+static void joins_that_the_store_is_too_slow_for_are_refused_until_it_is_through(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->settings.batch_bytes_max = 400;
+    restart_recovering(fixture, WINDOW);
+    struct fake_peer *edge = edge_new(fixture, "edge01");
+    fixture->store_waits = true;
+    uint64_t request = 0;
+    while (heard_of(edge, BUS_JOINED) == 0 && request < 100) {
+        keep(fixture, edge, ++request, "r", SOCKET);
+    }
+    assert_int_equal(last_of(edge, BUS_JOINED)->joined.request, request);
+    assert_int_equal(last_of(edge, BUS_JOINED)->joined.error, ERROR_OVERLOADED);
+    fixture->store_waits = false;
+    settle(fixture);
+    keep(fixture, edge, ++request, "r", SOCKET);
+    assert_int_equal(last_of(edge, BUS_JOINED)->joined.request, request);
+    assert_int_equal(last_of(edge, BUS_JOINED)->joined.error, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +508,7 @@ int main(void)
         ROUTER_TEST(an_entity_s_last_socket_says_where_it_was),
         ROUTER_TEST(without_a_window_nothing_is_kept),
         ROUTER_TEST(malformed_ids_reach_no_store),
+        ROUTER_TEST(joins_that_the_store_is_too_slow_for_are_refused_until_it_is_through),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
