@@ -1,5 +1,7 @@
 #include "edge/front.h"
 
+#include "edge/http/file_answer.h"
+
 enum { SMALL_BODY_MAX = 64 * 1024 }; /* where no body is expected */
 
 static bool is_api(struct slice path)
@@ -19,14 +21,27 @@ static bool answer_admin(struct front *front, struct http_exchange *exchange,
     int status;
     const char *content_type;
     struct buffer body = BUFFER_EMPTY;
-    bool is_ours = is_read(request) &&
-                   admin_answer(&front->admin, request->path, &status, &content_type, &body);
-    if (is_ours) {
+    bool is_ours = admin_answer(&front->admin, request->path, &status, &content_type, &body);
+    if (is_ours && http_reads(exchange, request)) {
         http_add_header(exchange, "Cache-Control", SLICE_LITERAL("no-store"));
         http_respond(exchange, status, content_type, buffer_slice(&body));
     }
     buffer_deinit(&body);
     return is_ours;
+}
+
+/* Pages of other sites may import the module as they may connect. */
+static bool answer_client(struct front *front, struct http_exchange *exchange,
+                          const struct http_request *request)
+{
+    const struct slice path = request->path;
+    const struct slice prefix = slice_of_string(front->engineio->settings.path);
+    if (front->client == NULL || path.length <= prefix.length ||
+        memcmp(path.data, prefix.data, prefix.length) != 0) {
+        return false;
+    }
+    cors_add_headers(front->engineio->settings.cors, exchange, request);
+    return static_site_serve_client(front->client, prefix, exchange, request);
 }
 
 static void add_security_headers(struct http_exchange *exchange)
@@ -64,10 +79,7 @@ static void on_request(void *context, struct http_exchange *exchange,
         handle_api(front, exchange, request);
     } else if (!answer_admin(front, exchange, request) &&
                !(front->media != NULL && media_serve(front->media, exchange, request)) &&
-               !(front->client != NULL &&
-                 static_site_serve_client(front->client,
-                                          slice_of_string(front->engineio->settings.path), exchange,
-                                          request)) &&
+               !answer_client(front, exchange, request) &&
                !(front->site != NULL && static_site_serve(front->site, exchange, request))) {
         http_respond(exchange, 404, "text/plain; charset=utf-8", SLICE_LITERAL("Not found\n"));
     }

@@ -48,6 +48,7 @@ static void refuse(struct guard *guard, struct http_exchange *exchange,
                    const struct http_request *request, int status, struct slice json)
 {
     cors_add_headers(guard->cors, exchange, request);
+    http_add_header(exchange, "Cache-Control", SLICE_LITERAL("no-store"));
     http_respond(exchange, status, JSON_TYPE, json);
 }
 

@@ -33,6 +33,7 @@ void rest_destroy(struct rest **self)
 void rest_answer(struct rest *rest, struct http_exchange *exchange, int status, struct slice json)
 {
     (void)rest;
+    http_add_header(exchange, "Cache-Control", SLICE_LITERAL("no-store"));
     http_respond(exchange, status, "application/json; charset=utf-8", json);
 }
 

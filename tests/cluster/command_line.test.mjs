@@ -470,10 +470,28 @@ describe('a cluster', TEST_OPTIONS, () => {
                     const head = await get(process, name, { method: 'HEAD' });
                     assert.equal(head.status, 200);
                     assert.equal(head.body, '');
-                    const { status } = await get(process, name, { method: 'POST' });
-                    assert.ok([404, 405].includes(status));
+                    const post = await get(process, name, { method: 'POST' });
+                    assert.equal(post.status, 405);
+                    assert.equal(post.headers.allow, 'GET, HEAD');
                 }
                 assert.equal((await get(process, '/nothing')).status, 404);
+            }
+        });
+
+        it('the client as a module, which a page of another site may import', async () => {
+            const { status, headers } = await get(cluster.edges[0],
+                '/socket.io/socket.io.esm.min.js', { headers: { Origin: 'http://page.example' } });
+            assert.equal(status, 200);
+            assert.match(headers['content-type'], /^text\/javascript/);
+            assert.equal(headers['access-control-allow-origin'], 'http://page.example');
+            assert.equal(headers.vary, 'Origin');
+        });
+
+        it('the API with answers that nobody keeps', async () => {
+            for (const [path, expected] of [['message-servers', 200], ['nothing', 404]]) {
+                const { status, headers } = await get(cluster.edges[0], `/api/messaging/${path}`);
+                assert.equal(status, expected);
+                assert.equal(headers['cache-control'], 'no-store');
             }
         });
 
