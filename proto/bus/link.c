@@ -1,6 +1,8 @@
 #include "proto/bus/link.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/error.h"
 #include "proto/base/memory.h"
@@ -299,13 +301,21 @@ static void receive_data(struct link *link, uint64_t sequence, struct msgpack_re
 static void receive_welcome(struct link *link, struct msgpack_reader *body, int64_t now)
 {
     struct bus_message message;
-    if (link->state != LINK_OPENING) {
-        return;
-    }
     if (bus_decode(body, &message) != 0 || message.type != BUS_HELLO) {
         enter_closed(link, ERROR_BUS_MALFORMED, now);
         return;
     }
+    char peer[INCARNATION_LENGTH + 1];
+    snprintf(peer, sizeof(peer), "%.*s", (int)message.hello.incarnation.length,
+             message.hello.incarnation.data);
+    if (link->state != LINK_OPENING) {
+        if (strcmp(peer, link->peer) != 0) {
+            enter_closed(link, ERROR_CLOSED,
+                         now); /* another one took an old HELLO for a new link */
+        }
+        return;
+    }
+    memcpy(link->peer, peer, sizeof(link->peer));
     link->state = LINK_OPEN;
     link->operations->opened(link->context, link, &message.hello, now);
 }

@@ -94,10 +94,11 @@ struct link {
     bool connects;                            /* this side opens */
     enum link_state state;
     uint64_t id;
-    struct bus_hello self; /* borrows its texts from the owner */
-    int64_t heard_at;      /* last frame of the peer, ms */
-    int64_t sent_at;       /* last frame to the peer, ms */
-    int64_t resend_at;     /* not before: the next RESEND may be asked for */
+    struct bus_hello self;             /* borrows its texts from the owner */
+    char peer[INCARNATION_LENGTH + 1]; /* connecting side: the incarnation that said WELCOME */
+    int64_t heard_at;                  /* last frame of the peer, ms */
+    int64_t sent_at;                   /* last frame to the peer, ms */
+    int64_t resend_at;                 /* not before: the next RESEND may be asked for */
 
     bool is_unbounded; /* the owner says again what it holds: bounded by that, see uplink.c */
 

@@ -232,6 +232,14 @@ static bool was_given_up(const struct router *router, uint64_t link_id)
     return false;
 }
 
+/* Also one of another router's: who speaks on it opens another one when it hears RESET. */
+static void note_given_up(struct router *router, uint64_t link_id)
+{
+    if (!was_given_up(router, link_id)) {
+        router->ended_links[router->ended_count++ % ENDED_LINKS_KEPT] = link_id;
+    }
+}
+
 static void receive_hello(struct router *router, enum router_side side, struct slice routing_id,
                           const struct link_header *header, struct msgpack_reader *body)
 {
@@ -307,6 +315,7 @@ void peer_receive(struct router *router, enum router_side side, struct slice rou
     if (peer == NULL || peer->side != side) {
         router->counters.frames_refused++;
         if (header.kind != LINK_GOODBYE && header.kind != LINK_RESET) {
+            note_given_up(router, header.link);
             answer_reset(router, side, routing_id, header.link, false);
         }
         return;
@@ -372,7 +381,7 @@ void peer_drop(struct peer *peer, const char *why)
     peer->credit = 0;
     peer_count_link(peer, &router->counters);
     HASH_DELETE(hh, router->peers, peer);
-    router->ended_links[router->ended_count++ % ENDED_LINKS_KEPT] = peer->link_id;
+    note_given_up(router, peer->link_id);
     peer->next_dead = router->dead;
     router->dead = peer;
     *(peer->side == ROUTER_SIDE_EDGES ? &router->edge_count : &router->bridge_count) -= 1;

@@ -4,13 +4,16 @@
 #include <string.h>
 
 #include "proto/base/memory.h"
+#include "proto/bus/link.h"
 
 enum {
     HIGH_WATER = 10000, /* frames, BUS_SOCKET_HIGH_WATER */
     HIGH_WATER_TIGHT = 20,
     RECONNECT_MS_MAX = 100,
     CONNECT_MS_MAX = 30,
-    LATE_MS_MAX = 200 /* by which a frame out of order is late */
+    LATE_MS_MAX = 200,           /* by which a frame out of order is late */
+    HELLO_AGAIN_PER_MILLE = 100, /* of the connections to another router */
+    SEED_SALT = 555
 };
 
 struct frame {
@@ -28,7 +31,10 @@ void network_init(struct network *network, struct world *world, struct actor *ro
                   void (*received)(struct actor *router, enum router_side side,
                                    struct slice routing_id, struct slice frame))
 {
-    *network = (struct network){.world = world, .router = router, .received = received};
+    *network = (struct network){.world = world,
+                                .router = router,
+                                .received = received,
+                                .chance = {world->seed + SEED_SALT}};
 }
 
 static void forget_kept(struct lane *lane)
@@ -46,6 +52,7 @@ void network_deinit(struct network *network)
     for (size_t i = 0; i < network->count; i++) {
         forget_kept(&network->channels[i].lanes[TO_ROUTER]);
         forget_kept(&network->channels[i].lanes[FROM_ROUTER]);
+        buffer_deinit(&network->channels[i].hello);
     }
 }
 
@@ -171,8 +178,21 @@ static bool transmit(struct channel *channel, enum direction direction, struct s
     return true;
 }
 
+static void note_hello(struct channel *channel, struct slice header, struct slice body)
+{
+    struct msgpack_reader reader = msgpack_reader_of(header);
+    struct link_header decoded;
+    if (link_header_decode(&reader, &decoded) == 0 && decoded.kind == LINK_HELLO) {
+        buffer_clear(&channel->hello);
+        buffer_append_slice(&channel->hello, header);
+        buffer_append_slice(&channel->hello, body);
+        channel->hello_life = channel->far->life;
+    }
+}
+
 bool channel_transmit(struct channel *channel, struct slice header, struct slice body)
 {
+    note_hello(channel, header, body);
     return channel->far->is_running && transmit(channel, TO_ROUTER, header, body);
 }
 
@@ -187,6 +207,19 @@ bool network_transmit(struct network *network, enum router_side side, struct sli
         }
     }
     return false;
+}
+
+/* What waited in a socket while routers came and went. */
+static void say_hello_again(struct channel *channel)
+{
+    struct network *network = channel->network;
+    if (network->router->life > 1 && !network->world->is_calm && channel->hello.length > 0 &&
+        channel->hello_life == channel->far->life &&
+        chance_happens(&network->chance, HELLO_AGAIN_PER_MILLE)) {
+        int64_t late = chance_between(&network->chance, 0, LATE_MS_MAX);
+        world_tell(network->world, "the last HELLO of %s comes again", channel->far->name);
+        send_frame(frame_new(channel, TO_ROUTER, buffer_slice(&channel->hello), SLICE_EMPTY), late);
+    }
 }
 
 /* --- connections ------------------------------------------------------------------------------ */
@@ -208,6 +241,7 @@ static void try_to_connect(void *context, uint64_t connection)
     for (size_t i = 0; i < ROUTING_ID_LENGTH; i++) {
         channel->routing_id[i] = (char)chance_below(&world->chance, 256);
     }
+    say_hello_again(channel);
 }
 
 void channel_connect(struct channel *channel, int64_t delay)

@@ -7,6 +7,7 @@
 #ifndef TESTS_SIM_NETWORK_H
 #define TESTS_SIM_NETWORK_H
 
+#include "proto/base/buffer.h"
 #include "proto/base/slice.h"
 #include "router/core/router.h"
 #include "tests/sim/actor.h"
@@ -40,6 +41,8 @@ struct channel {
     uint64_t connection; /* counts them */
     char routing_id[ROUTING_ID_LENGTH];
     struct lane lanes[2]; /* by enum direction */
+    struct buffer hello;  /* owns: the last one that the process said, and which life of it */
+    uint64_t hello_life;
 };
 
 struct network {
@@ -49,6 +52,7 @@ struct network {
                      struct slice frame);
     struct channel channels[CHANNELS_MAX];
     size_t count;
+    struct chance chance; /* of its own: which HELLOs come again, late */
 };
 
 void network_init(struct network *network, struct world *world, struct actor *router,

@@ -65,6 +65,24 @@ static void test_welcome_twice_opens_once(void **state)
     assert_heard(&fixture->router, "done #1\n");
 }
 
+/* A router that has just started took an old HELLO for a new link. */
+static void test_a_welcome_of_another_router_ends_the_link(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buffer body = BUFFER_EMPTY;
+    struct bus_message hello = {.type = BUS_HELLO,
+                                .hello = {.role = BUS_ROLE_ROUTER, .incarnation = text("secon")}};
+    link_open(&fixture->edge.link, LINK_ID, fixture->now);
+    settle(fixture);
+    assert_true(link_is_open(&fixture->edge.link));
+    bus_encode(&body, &hello);
+    hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_WELCOME, LINK_ID, 0, 0},
+         buffer_slice(&body));
+    assert_false(link_is_open(&fixture->edge.link));
+    assert_int_equal(fixture->edge.close_error, ERROR_CLOSED);
+    buffer_deinit(&body);
+}
+
 static void test_a_welcome_that_does_not_decode_closes_the_link(void **state)
 {
     struct fixture *fixture = *state;
@@ -414,6 +432,7 @@ int main(void)
         FRESH(test_hello_is_repeated_also_when_the_transport_takes_nothing),
         FRESH(test_hello_and_welcome_carry_who_is_speaking),
         FRESH(test_welcome_twice_opens_once),
+        FRESH(test_a_welcome_of_another_router_ends_the_link),
         FRESH(test_a_welcome_that_does_not_decode_closes_the_link),
         OPEN(test_a_frame_of_another_link_is_ignored),
         FRESH(test_what_comes_before_welcome_is_not_taken_and_comes_again),

@@ -256,6 +256,23 @@ static void test_a_link_that_was_given_up_is_not_begun_anew_by_a_late_hello(void
     assert_int_equal(counted(fixture)->edges, 1);
 }
 
+static void test_a_link_of_another_router_is_not_begun_by_a_late_hello(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_peer *edge = edge_new(fixture, "edgeA1");
+    struct link_header header = {BUS_VERSION, LINK_HELLO, edge->end.link.id, 0, 0};
+    struct bus_message again = hello(BUS_ROLE_EDGE, "edgeA1");
+    restart_router(fixture);
+    pass(fixture, 1000); /* a heartbeat is answered RESET */
+    assert_int_equal(edge->end.close_error, ERROR_CLOSED);
+    open_edge(fixture, edge);
+    hand(fixture, ROUTER_SIDE_EDGES, "edgeA1", header, &again);
+    settle(fixture);
+    assert_true(link_is_open(&edge->end.link));
+    assert_int_equal(counted(fixture)->edges, 1);
+    assert_int_equal(counted(fixture)->edges_lost, 0);
+}
+
 static void test_data_that_does_not_decode_ends_its_link_and_its_members_stay_a_while(void **state)
 {
     struct fixture *fixture = *state;
@@ -336,6 +353,7 @@ int main(void)
         ROUTER_TEST(test_what_is_not_theirs_to_say_is_refused),
         ROUTER_TEST(test_a_silent_peer_is_given_up_after_the_bus_timeout),
         ROUTER_TEST(test_a_link_that_was_given_up_is_not_begun_anew_by_a_late_hello),
+        ROUTER_TEST(test_a_link_of_another_router_is_not_begun_by_a_late_hello),
         ROUTER_TEST(test_data_that_does_not_decode_ends_its_link_and_its_members_stay_a_while),
         ROUTER_TEST(test_a_router_that_stops_says_goodbye_to_all),
         ROUTER_TEST(test_a_router_ends_cleanly_in_the_middle_of_everything),
