@@ -13,7 +13,7 @@ import { until } from '../lib/until.mjs';
 import { restOf } from '../cluster/rest.mjs';
 import { startModelServer, stream } from './model_server.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const ANN = 'aaaaaaaa-0000-4000-8000-000000000001';
 const TAG = 'aaaaaaaa-0000-4000-8000-000000000002';
 const DOC = 'aaaaaaaa-0000-4000-8000-000000000003';

@@ -11,7 +11,7 @@ import { startCluster } from '../lib/cluster.mjs';
 import { parseEvents, restOf } from '../cluster/rest.mjs';
 import { startElizaServer } from './eliza_server.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const KEY = 'the-token-of-the-tests';
 const ELIZA_ID = 'b850bc30-45f8-0041-a00a-83df46d8555d'; // as ElizaOS derives it from the name
 

@@ -12,7 +12,7 @@ import { until } from '../lib/until.mjs';
 import { restOf } from '../cluster/rest.mjs';
 import { json, startModelServer } from './model_server.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const idOf = (number) => `cccccccc-0000-4000-8000-00000000000${number}`;
 const AGENTS = {
     Ann: { id: idOf(1) },

@@ -9,7 +9,7 @@ import { startCluster } from '../lib/cluster.mjs';
 import { parseEvents, restOf } from '../cluster/rest.mjs';
 import { EVENT_STREAM, event, json, startModelServer } from './model_server.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 const clients = new Clients();
 afterEach(clients.stop);

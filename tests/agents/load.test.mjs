@@ -7,17 +7,17 @@ import { after, before, describe, it } from 'node:test';
 
 import { Clients } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
-import { pause, until } from '../lib/until.mjs';
+import { Late, inTime, pause, until } from '../lib/until.mjs';
 import { DONE, EVENT_STREAM, delta, finish, startModelServer } from './model_server.mjs';
 
 const IS_LONG = process.env.ELIZAMQ_LONG === '1';
 const ROOMS = IS_LONG ? 200 : 50;
 const TOKENS = IS_LONG ? 300 : 60;
 const TOKENS_PER_SECOND = 20;
-const P99_MS = 100; // of a machine that does other things too; the figure is printed
+const P99_MS = IS_LONG ? 100 : 500; // of a machine that does other things too; it is printed
 const START_SPREAD_MS = 1000;
 const RSS_GROWTH_MAX_KIB = 24 * 1024;
-const TEST_OPTIONS = { timeout: 120000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 const clients = new Clients();
 
@@ -62,7 +62,7 @@ describe(`${ROOMS} rooms, ${TOKENS_PER_SECOND} tokens a second each`, TEST_OPTIO
         await server?.stop();
     });
 
-    it('all streams advance, little is added, memory stays', async () => {
+    it('all streams advance, little is added, memory stays', () => inTime(async () => {
         let latencies = [];
         const rooms = await Promise.all(Array.from({ length: ROOMS }, async (_, i) => {
             const client = await clients.connect({
@@ -79,7 +79,7 @@ describe(`${ROOMS} rooms, ${TOKENS_PER_SECOND} tokens a second each`, TEST_OPTIO
             return room;
         }));
         const asked = await Promise.all(rooms.map(({ client, name }) => client.send(name, 'Talk')));
-        await until(() => rooms.every(({ chunks }) => chunks >= 5), 'every stream has begun', 20000);
+        await until(() => rooms.every(({ chunks }) => chunks >= 5), 'every stream has begun');
         const before = cluster.processes.map(rssOf);
         latencies = [];
         const replies = await Promise.all(rooms.map(({ client }, i) => client.reply(
@@ -91,7 +91,8 @@ describe(`${ROOMS} rooms, ${TOKENS_PER_SECOND} tokens a second each`, TEST_OPTIO
         console.log(`# added latency token to client: p50 ${p50.toFixed(1)} ms, p99 `
             + `${p99.toFixed(1)} ms, max ${latencies.at(-1).toFixed(1)} ms; RSS growth KiB: `
             + cluster.processes.map(({ name }, i) => `${name} ${growth[i]}`).join(', '));
-        assert.ok(p99 <= P99_MS, `p99 is ${p99} ms`);
         assert.ok(Math.max(...growth) <= RSS_GROWTH_MAX_KIB, `it grew by ${growth} KiB`);
-    });
+        clients.stop();
+        if (p99 > P99_MS) throw new Late(`p99 is ${p99} ms`);
+    }));
 });

@@ -55,7 +55,7 @@ const MOCKS = { 'openai-mock-api': startOpenaiMockApi, aimock: startAimock };
 
 for (const [name, start] of Object.entries(MOCKS)) {
     describe(`the mock ${name}`, {
-        timeout: 60000, skip: !isInstalled && `no ${packages}: run tests/run test agents`,
+        timeout: 300000, skip: !isInstalled && `no ${packages}: run tests/run test agents`,
     }, () => {
         const clients = new Clients();
         let mock;

@@ -12,7 +12,7 @@ import { startCluster } from '../lib/cluster.mjs';
 import { freePort } from '../lib/ports.mjs';
 import { parseEvents, restOf } from '../cluster/rest.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 describe('a runtime behind TLS', TEST_OPTIONS, () => {
     const dir = fs.mkdtempSync('/tmp/elizamq-tls-');

@@ -29,7 +29,7 @@ const PACE_MS = [150, 450];         // between two messages of one member
 const QUESTIONS = 0.3;              // of all messages
 const SETTLE_MS = 60000;
 const PRESENCE_MS = 5000;
-const SLACK_MS = 1000;              // of a busy machine
+const SLACK_MS = IS_LONG ? 1000 : 25000;    // the short form runs beside other tests
 
 // Somebody who comes, and does not come back when its connection breaks: another one does.
 class Visitors {
@@ -198,7 +198,7 @@ it(`${SECONDS} s of kills`, { timeout: SECONDS * 1000 + 150000 }, async (test) =
     }, 'every question is answered', SETTLE_MS);
     await until(() => members.every((member) => (
         compare(member, histories.get(member.roomId)).missing.length === 0)),
-    () => 'every member has everything', 5000).catch(() => {});
+    'every member has everything').catch(() => {}); // what is missing is told below
 
     const stored = new Map([...histories.values()].flat().map((each) => [each.id, each]));
     const results = members.map((member) => compare(member, histories.get(member.roomId)));

@@ -18,7 +18,7 @@ import { startBalancer } from './balancer.mjs';
 
 const require = createRequire(import.meta.url);
 const io2 = require('socket.io-client-2.5');
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const KEY = 'the key of this house';
 const SECRET = 'a secret that is long enough for HS256';
 const WANTED = 'Invalid or missing API Key';

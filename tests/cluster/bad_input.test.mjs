@@ -10,7 +10,7 @@ import { startCluster } from '../lib/cluster.mjs';
 import { RAW_TRANSPORTS, RawWebSocket } from './raw.mjs';
 import { assertShape, isText } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const MARK = 'ClientTextThatMustNotComeBack';
 const MAX_PAYLOAD = 1000000;
 

@@ -10,7 +10,7 @@ import { Clients, SEND_MESSAGE, THINKING } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
 import { until } from '../lib/until.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const MAX_BYTES = 1000000;
 const MAX_ATTACHMENTS = 10;
 const MANY_BYTES = 700000; // in one message that fits a POST when it is base64

@@ -13,7 +13,7 @@ import { readMetric } from '../lib/metrics.mjs';
 import { until } from '../lib/until.mjs';
 import { ZmtpPeer } from '../lib/zmtp.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const ROUTING_ID_MAX = 255;
 
 const clients = new Clients();

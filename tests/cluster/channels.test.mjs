@@ -10,7 +10,7 @@ import { until } from '../lib/until.mjs';
 import { restOf } from './rest.mjs';
 import { NIL_UUID, assertShape, isIsoTime, isUuid } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 let cluster;
 let api;

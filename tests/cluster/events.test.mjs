@@ -9,10 +9,10 @@ import {
     ACK, CONTROL, Clients, MESSAGE, ROOM_JOINING, THINKING,
 } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
-import { until } from '../lib/until.mjs';
+import { Late, inTime, until } from '../lib/until.mjs';
 import { NIL_UUID, assertShape, isPositive, isText, isTime, isUuid } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const WORD_DELAY_MS = 40;
 
 let cluster;
@@ -442,28 +442,31 @@ describe('the other types', TEST_OPTIONS, () => {
         }
     });
 
-    it('CONTROL stop cancels the running reply; the next question is answered', async () => {
-        const { roomId, alice, bob } = await pair();
-        const { messageId } = await alice.send(roomId, 'Hello');
-        await bob.event('messageStreamChunk');
-        await bob.message(CONTROL, { channelId: roomId, action: 'stop' });
-        assertShape(await alice.event('messageComplete'), {
-            ...place(roomId), ...servers, messageId: isUuid, inReplyTo: messageId,
-            agentId: isUuid, success: false, code: 'cancelled',
-        });
-        await alice.event('controlMessage', ({ action }) => action === 'stop');
-        await alice.event('controlMessage', ({ action }) => action === 'enable_input');
-        await alice.event('thinking', ({ isThinking }) => !isThinking);
-        const cancelled = alice.received('messageStreamChunk').length;
-        const next = await alice.send(roomId, 'Bye');
-        const reply = await alice.reply(next.messageId);
-        const chunks = alice.received('messageStreamChunk').slice(cancelled);
-        for (const { inReplyTo } of chunks) assert.equal(inReplyTo, next.messageId);
-        assert.deepEqual(alice.broadcasts.map(({ id, inReplyTo }) => inReplyTo ?? id),
-            [messageId, messageId, next.messageId, next.messageId]);
-        assert.deepEqual(alice.broadcasts.map(({ metadata }) => metadata?.stopped),
-            [undefined, true, undefined, undefined]);
-    });
+    it('CONTROL stop cancels the running reply; the next question is answered',
+        () => inTime(async () => {
+            const { roomId, alice, bob } = await pair();
+            const { messageId } = await alice.send(roomId, 'Hello');
+            await bob.event('messageStreamChunk');
+            await bob.message(CONTROL, { channelId: roomId, action: 'stop' });
+            const complete = await alice.event('messageComplete');
+            if (complete.success) throw new Late('the stop');
+            assertShape(complete, {
+                ...place(roomId), ...servers, messageId: isUuid, inReplyTo: messageId,
+                agentId: isUuid, success: false, code: 'cancelled',
+            });
+            await alice.event('controlMessage', ({ action }) => action === 'stop');
+            await alice.event('controlMessage', ({ action }) => action === 'enable_input');
+            await alice.event('thinking', ({ isThinking }) => !isThinking);
+            const cancelled = alice.received('messageStreamChunk').length;
+            const next = await alice.send(roomId, 'Bye');
+            await alice.reply(next.messageId);
+            const chunks = alice.received('messageStreamChunk').slice(cancelled);
+            for (const { inReplyTo } of chunks) assert.equal(inReplyTo, next.messageId);
+            assert.deepEqual(alice.broadcasts.map(({ id, inReplyTo }) => inReplyTo ?? id),
+                [messageId, messageId, next.messageId, next.messageId]);
+            assert.deepEqual(alice.broadcasts.map(({ metadata }) => metadata?.stopped),
+                [undefined, true, undefined, undefined]);
+        }));
 
     it('an event that is not ours is ignored, but its ack is answered', async () => {
         const { roomId, alice } = await pair();

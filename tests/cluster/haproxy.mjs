@@ -24,7 +24,7 @@ export const startHaproxy = async ({ edges, dataDir }) => {
     const ended = new Promise((resolve) => { child.once('exit', resolve); });
     const url = `http://127.0.0.1:${port}`;
     await until(async () => (await fetch(`${url}/healthz`).catch(() => ({}))).ok,
-        'HAProxy has found the edges', 20000);
+        'HAProxy has found the edges', 60000);
     return {
         url,
         close: () => {

@@ -17,7 +17,7 @@ import { until } from '../lib/until.mjs';
 import { startBalancer } from './balancer.mjs';
 import { parseEvents } from './rest.mjs';
 
-const TEST_OPTIONS = { timeout: 90000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const DENIED = "Access denied: You don't have permission to join this channel";
 const WORD_DELAY_MS = 100;
 const clients = new Clients();

@@ -10,9 +10,9 @@ import { after, before, it } from 'node:test';
 
 import { buildDir, rootDir } from '../lib/cluster.mjs';
 import { freePort } from '../lib/ports.mjs';
-import { within } from '../lib/until.mjs';
+import { assertInTime, inTime, within } from '../lib/until.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const PATIENCE_MS = 10000;      // of the script with processes that are not ready
 
 let dir;
@@ -30,9 +30,8 @@ after(() => {
     fs.rmSync(dir, { recursive: true, force: true });
 });
 
-// The script until it ends: its status, what it said on stderr, and how long that took.
+// The script until it ends: its status, and what it said on stderr.
 const runScript = async (env) => {
-    const began = performance.now();
     const script = spawn('deploy/run-cluster', [], {
         cwd: rootDir, stdio: ['ignore', 'ignore', 'pipe'],
         env: { ...process.env, BUILD: buildDir, EDGES: '2', DATA: dir, ...env },
@@ -40,8 +39,8 @@ const runScript = async (env) => {
     let said = '';
     script.stderr.on('data', (data) => { said += data; });
     const code = await within(new Promise((resolve) => { script.once('close', resolve); }),
-        'it ends', 30000);
-    return { code, said, elapsed: performance.now() - began };
+        'it ends', 60000);
+    return { code, said };
 };
 
 it('a port that somebody listens on is not shared with them', TEST_OPTIONS, async () => {
@@ -50,14 +49,16 @@ it('a port that somebody listens on is not shared with them', TEST_OPTIONS, asyn
     assert.equal(said, `elizamq: port ${taken} is in use; PORT= chooses another\n`);
 });
 
-it('a process that cannot start is named, and not waited for', TEST_OPTIONS, async () => {
-    const { code, said, elapsed } = await runScript(
-        { PORT: `${await freePort()}`, BUS_PORT: `${taken}` });
-    assert.equal(code, 1);
-    assert.match(said, /^router: cannot bind tcp:\S+: Address already in use$/m);
-    assert.match(said, /^elizamq: router ended$/m);
-    assert.ok(elapsed < PATIENCE_MS, `after ${elapsed} ms`);
-});
+it('a process that cannot start is named, and not waited for', TEST_OPTIONS,
+    () => inTime(async () => {
+        const start = performance.now();
+        const { code, said } = await runScript(
+            { PORT: `${await freePort()}`, BUS_PORT: `${taken}` });
+        assertInTime(start, PATIENCE_MS, 'it ended');
+        assert.equal(code, 1);
+        assert.match(said, /^router: cannot bind tcp:\S+: Address already in use$/m);
+        assert.match(said, /^elizamq: router ended$/m);
+    }));
 
 it('what the script leaves open is said by the variables of the programs', TEST_OPTIONS, async () => {
     const { code, said } = await runScript({

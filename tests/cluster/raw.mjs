@@ -8,7 +8,7 @@ import { until, within } from '../lib/until.mjs';
 const SEPARATOR = '\x1e';
 const PATH = '/socket.io/?EIO=4&transport=';
 
-const ANSWER_DEADLINE_MS = 15000;
+const ANSWER_DEADLINE_MS = 30000;
 const POLL_DEADLINE_MS = 60000;
 
 // Resolves with {status, headers, body}. Bodies are sent as they are.

@@ -10,7 +10,7 @@ import { startCluster } from '../lib/cluster.mjs';
 import { startProxy } from '../lib/proxy.mjs';
 import { until } from '../lib/until.mjs';
 
-const TEST_OPTIONS = { timeout: 120000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const WINDOW_MS = 1000;
 const OFFSET = /^[\w-]{24}$/;
 

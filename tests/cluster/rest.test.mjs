@@ -11,7 +11,7 @@ import { request } from './raw.mjs';
 import { parseEvents, restOf } from './rest.mjs';
 import { NIL_UUID, assertShape, isObject, isPositive, isText, isTime, isUuid } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 let cluster;
 let api;

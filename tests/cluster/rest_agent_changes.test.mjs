@@ -10,7 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import { startCluster } from '../lib/cluster.mjs';
 import { until } from '../lib/until.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const SECRET = 'sk-never-shown';
 
 let dir;

@@ -9,7 +9,7 @@ import { startCluster } from '../lib/cluster.mjs';
 import { request } from './raw.mjs';
 import { assertShape, isText } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const MARK = 'ClientTextThatMustNotComeBack';
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const BODY_MAX = 2000000;

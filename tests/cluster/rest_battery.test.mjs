@@ -10,7 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import { startCluster } from '../lib/cluster.mjs';
 import { request } from './raw.mjs';
 
-const TEST_OPTIONS = { timeout: 120000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const MARK = 'x-injected';
 const RSS_GROWTH_MAX_KIB = 64 * 1024;
 const BODY_MAX = 2000000;

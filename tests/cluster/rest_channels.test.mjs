@@ -11,7 +11,7 @@ import { until } from '../lib/until.mjs';
 import { restOf } from './rest.mjs';
 import { NIL_UUID } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 let cluster;

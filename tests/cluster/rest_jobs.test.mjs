@@ -11,7 +11,7 @@ import { restOf } from './rest.mjs';
 import { NIL_UUID, assertShape, isCount, isObject, isPositive, isText, isUuid }
     from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const userId = randomUUID();
 
 // Calls below /jobs, of one cluster.
@@ -159,7 +159,7 @@ describe('the end of a job without an answer', TEST_OPTIONS, () => {
     let calls;
     before(async () => {
         cluster = await startCluster({
-            args: { router: ['--job-deadline', '2s'], bridge: ['--eliza-delay', '2s'] },
+            args: { router: ['--job-deadline', '4s'], bridge: ['--eliza-delay', '4s'] },
         });
         calls = jobsOf(cluster);
     });

@@ -10,7 +10,7 @@ import { startCluster } from '../lib/cluster.mjs';
 import { restOf } from './rest.mjs';
 import { NIL_UUID, isUuid } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 let cluster;

@@ -8,7 +8,7 @@ import { startCluster } from '../lib/cluster.mjs';
 import { restOf } from './rest.mjs';
 import { NIL_UUID, assertShape, isIsoTime, isUuid } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 let cluster;
 let api;

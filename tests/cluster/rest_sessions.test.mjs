@@ -12,7 +12,7 @@ import { until } from '../lib/until.mjs';
 import { parseEvents, restOf } from './rest.mjs';
 import { assertShape, isCount, isIsoTime, isPositive, isUuid } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const MINUTE = 60000;
 const TIMEOUTS = {

@@ -13,7 +13,7 @@ const clients = new Clients();
 afterEach(clients.stop);
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL']) {
-    describe(`a restart of all processes by ${signal}`, { timeout: 60000 }, () => {
+    describe(`a restart of all processes by ${signal}`, { timeout: 300000 }, () => {
         const roomId = randomUUID();
         const sent = [];        // {messageId, ack} of every message
         let cluster;
@@ -111,7 +111,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL']) {
     });
 }
 
-describe('a question nobody has answered yet', { timeout: 60000 }, () => {
+describe('a question nobody has answered yet', { timeout: 300000 }, () => {
     it('is answered after a restart of everything, once', async () => {
         const cluster = await startCluster({ args: { bridge: ['--eliza-delay', '200ms'] } });
         try {

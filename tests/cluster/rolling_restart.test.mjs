@@ -20,6 +20,8 @@ const EDGES = 2;
 const ROOMS = 3;
 const MEMBERS_PER_ROOM = 6;
 const PACE_MS = 150;
+// Whoever meets an edge that is about to leave tries again, and is back within the grace period.
+const RECONNECTION = { reconnectionDelay: 200, reconnectionDelayMax: 1000 };
 const CLIENTS = 6;
 const SETPRIV = '/usr/bin/setpriv';
 
@@ -40,14 +42,14 @@ const startScript = async (dataDir) => {
         script.once('exit', (code, signal) => resolve({ code, signal }));
     });
     const said = (text) => until(() => out.text.includes(text),
-        () => `it says "${text}"; it said ${out.text}\n${out.log.slice(-3000)}`, 60000);
+        () => `it says "${text}"; it said ${out.text}\n${out.log.slice(-3000)}`, 120000);
     return { script, out, exited, said, url: `http://127.0.0.1:${port}` };
 };
 
 const pidsIn = (text) => [...text.matchAll(/^(\S+(?: \d)?) +ready +pid (\d+)$/gm)]
     .map(([, name, pid]) => `${name} ${pid}`);
 
-it('a rolling restart is not missed by anybody', { timeout: 180000 }, async (test) => {
+it('a rolling restart is not missed by anybody', { timeout: 300000 }, async (test) => {
     const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'elizamq-test-'));
     const { script, out, exited, said, url } = await startScript(dataDir);
     const members = [];
@@ -67,11 +69,12 @@ it('a rolling restart is not missed by anybody', { timeout: 180000 }, async (tes
             url, name: `member-${i}`, roomId: `room-${i % ROOMS}-${script.pid}`,
             transport: transports[Math.floor(i / ROOMS) % transports.length],
             pace: () => PACE_MS, asks: () => i % 3 === 0,
+            options: RECONNECTION,
         });
         member.socket.on('disconnect', (reason) => losses.push({ reason, at: performance.now() }));
         members.push(member);
     }
-    await until(() => members.every(({ isMember }) => isMember), 'all have joined', 20000);
+    await until(() => members.every(({ isMember }) => isMember), 'all have joined');
     await until(() => members.every(({ present }) => present.size === MEMBERS_PER_ROOM),
         'all know each other');
     const talking = Promise.all(members.map((member) => member.speak()));
@@ -81,7 +84,7 @@ it('a rolling restart is not missed by anybody', { timeout: 180000 }, async (tes
     await said('elizamq: restarted');
     const spread = losses.length > 1 ? losses.at(-1).at - losses[0].at : 0;
     for (const member of members) member.stop();
-    await within(talking, 'everything is acknowledged', 30000);
+    await within(talking, 'everything is acknowledged', 60000);
     await until(() => members.every(({ isSettled }) => isSettled), 'everybody is back');
 
     const after = pidsIn(out.text).slice(before.length);
@@ -105,7 +108,7 @@ it('a rolling restart is not missed by anybody', { timeout: 180000 }, async (tes
             history = await readHistory(url, room);
             return history.filter(({ inReplyToRootMessageId: id }) => id !== null).length
                 >= questions(room).length;
-        }, 'every question is answered', 20000);
+        }, 'every question is answered', 60000);
         const sent = members.filter(({ roomId }) => roomId === room)
             .reduce((sum, member) => sum + member.sent.length, 0);
         assert.equal(history.length, sent + questions(room).length);
@@ -122,10 +125,10 @@ it('a rolling restart is not missed by anybody', { timeout: 180000 }, async (tes
         members.reduce((sum, { rejoins }) => sum + rejoins, 0)}`);
     for (const member of members) member.close();
     script.kill('SIGINT');
-    assert.deepEqual(await within(exited, 'it ends', 10000), { code: 0, signal: null });
+    assert.deepEqual(await within(exited, 'it ends'), { code: 0, signal: null });
 });
 
-it('a stop amid a rolling restart leaves nobody behind', { timeout: 60000 }, async (test) => {
+it('a stop amid a rolling restart leaves nobody behind', { timeout: 300000 }, async (test) => {
     const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'elizamq-test-'));
     const { script, out, exited, said, url } = await startScript(dataDir);
     test.after(() => {
@@ -138,8 +141,8 @@ it('a stop amid a rolling restart leaves nobody behind', { timeout: 60000 }, asy
         Array.from({ length: CLIENTS }, () => connectClient({ url })));
     test.after(() => clients.forEach((client) => client.stop()));
     script.kill('SIGHUP');
-    await until(() => pidsIn(out.text).length === before + 2, 'the edges are next', 20000);
+    await until(() => pidsIn(out.text).length >= before + 2, 'the edges are next', 60000);
     script.kill('SIGINT');
-    assert.deepEqual(await within(exited, 'it ends', 10000), { code: 0, signal: null });
+    assert.deepEqual(await within(exited, 'it ends'), { code: 0, signal: null });
     await assert.rejects(fetch(`${url}/healthz`), 'nobody listens any more');
 });

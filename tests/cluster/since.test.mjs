@@ -8,7 +8,7 @@ import { Clients } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
 import { until } from '../lib/until.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 let cluster;
 const clients = new Clients();

@@ -8,12 +8,12 @@ import { CONTROL, Clients } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
 import { freePort } from '../lib/ports.mjs';
 import { startProxy } from '../lib/proxy.mjs';
-import { until } from '../lib/until.mjs';
+import { Late, inTime, until } from '../lib/until.mjs';
 import { request } from './raw.mjs';
 import { parseEvents } from './rest.mjs';
 import { assertShape, isText } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 const clients = new Clients();
 afterEach(clients.stop);
@@ -64,7 +64,7 @@ describe('while the agent takes its time', TEST_OPTIONS, () => {
         const first = ask(0, channel, fields);
         await until(async () => (await fetch(
             `${slow.edges[1].url}/api/messaging/channels/${channel}/messages`).then(
-            (response) => response.json())).data.messages.length === 1, 'the first is stored');
+            (response) => response.json())).data.messages.length >= 1, 'the first is stored');
         const second = ask(1, channel, fields);
         const third = ask(1, channel, { ...fields, mode: 'stream' });
         const { agentResponse } = JSON.parse((await first).body);
@@ -88,45 +88,50 @@ describe('while the agent takes its time', TEST_OPTIONS, () => {
         assert.equal(JSON.parse(body).agentResponse.responseId, reply.id);
     });
 
-    it('a caller of sync is told when it takes too long; the reply follows', async () => {
-        const channel = randomUUID();
-        const listener = await listen(channel);
-        const { status, body, headers } = await ask(IMPATIENT_EDGE, channel, { mode: 'sync' });
-        assert.equal(status, 504);
-        const { error, success } = JSON.parse(body);
-        assert.equal(success, false);
-        assertShape(error, { code: 'timeout', message: isText });
-        assert.ok(Number(headers['retry-after']) > 0);
-        await until(() => listener.broadcasts.length === 2, 'the reply is given');
-    });
+    it('a caller of sync is told when it takes too long; the reply follows',
+        () => inTime(async () => {
+            const channel = randomUUID();
+            const listener = await listen(channel);
+            const { status, body, headers } = await ask(IMPATIENT_EDGE, channel, { mode: 'sync' });
+            if (status === 201) throw new Late('the edge looked at its clock');
+            assert.equal(status, 504);
+            const { error, success } = JSON.parse(body);
+            assert.equal(success, false);
+            assertShape(error, { code: 'timeout', message: isText });
+            assert.ok(Number(headers['retry-after']) > 0);
+            await until(() => listener.broadcasts.length === 2, 'the reply is given');
+        }));
 
-    it('a silent stream is kept alive by comments', async () => {
+    it('a silent stream is kept alive by comments', () => inTime(async () => {
         const channel = randomUUID();
         const { body } = await ask(IMPATIENT_EDGE, channel, { mode: 'stream', text: 'Hello' });
-        assert.match(body, /^: /m);
         const events = parseEvents(body);
         assert.equal(events.at(-1).event, 'done');
+        if (!/^: /m.test(body)) throw new Late('a comment');
+    }));
+
+    // Stops an answer once it has begun; resolves with what its asker and the room are told.
+    const stopped = (fields) => inTime(async () => {
+        const channel = randomUUID();
+        const listener = await listen(channel);
+        const asked = ask(0, channel, fields);
+        await listener.event('messageStreamChunk');
+        await listener.message(CONTROL, { channelId: channel, action: 'stop' });
+        const answer = await asked;
+        const reply = await listener.event('messageBroadcast', ({ inReplyTo }) => inReplyTo);
+        if (!reply.metadata?.stopped) throw new Late('the stop');
+        return { answer, reply };
     });
 
     it('a stop ends the wait', async () => {
-        const channel = randomUUID();
-        const listener = await listen(channel);
-        const sync = ask(0, channel, { mode: 'sync' });
-        await listener.event('messageStreamChunk');
-        await listener.message(CONTROL, { channelId: channel, action: 'stop' });
-        const { status, body } = await sync;
+        const { answer: { status, body }, reply } = await stopped({ mode: 'sync' });
         assert.equal(status, 201);
         const { agentResponse } = JSON.parse(body);
         assert.equal(agentResponse.cancelled, true);
-        const [broadcast] = listener.broadcasts.filter(({ inReplyTo }) => inReplyTo !== undefined);
-        assert.ok(broadcast.text.length > 0);
-        assert.equal(agentResponse.text, broadcast.text);
-        assert.deepEqual(broadcast.metadata, { stopped: true });
-        const before = listener.received('messageStreamChunk').length;
-        const stream = ask(0, channel, { mode: 'stream' });
-        await until(() => listener.received('messageStreamChunk').length > before,
-            'it is answered');
-        await listener.message(CONTROL, { channelId: channel, action: 'stop' });
-        assert.equal(parseEvents((await stream).body).at(-1).data.cancelled, true);
+        assert.ok(reply.text.length > 0);
+        assert.equal(agentResponse.text, reply.text);
+        assert.deepEqual(reply.metadata, { stopped: true });
+        const { answer: stream } = await stopped({ mode: 'stream' });
+        assert.equal(parseEvents(stream.body).at(-1).data.cancelled, true);
     });
 });

@@ -7,7 +7,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 
 import { Clients } from '../lib/chat.mjs';
 import { startCluster } from '../lib/cluster.mjs';
-import { until } from '../lib/until.mjs';
+import { Late, inTime, until } from '../lib/until.mjs';
 import { parseEvents, restOf } from './rest.mjs';
 
 const TEST_OPTIONS = { timeout: 1800000 };
@@ -68,12 +68,21 @@ const chunkData = (events) => events.filter(({ event }) => event === 'chunk')
     .map(({ data }) => data);
 
 describe('an answer that is being written', TEST_OPTIONS, () => {
-    it('is shown so far to who joins in the middle, and then the rest', async () => {
+    it('is shown so far to who joins in the middle, and then the rest', () => inTime(async () => {
         const channel = randomUUID();
         const ann = await connect(0, channel);
         const { messageId } = await ann.send(channel, QUESTION);
         await until(() => chunksOf(ann, messageId).length >= 3, 'it has begun');
         const late = await Promise.all([connect(0, channel), connect(1, channel)]);
+        await ann.event('messageComplete');
+        // The bridge was taken for dead meanwhile, or the answer had ended before they came.
+        const isAnew = chunksOf(ann, messageId).some(({ attempt }) => attempt > 1);
+        if (isAnew) throw new Late('the bridge was heard');
+        if (late.some((client) => chunksOf(client, messageId).length === 0)) {
+            await Promise.all(late.map((client) => client.settle(channel)));
+            const hasMissed = late.some(({ broadcasts }) => broadcasts.length === 0);
+            if (hasMissed) throw new Late('they joined');
+        }
         for (const client of [ann, ...late]) {
             const { text } = await client.reply(messageId);
             const chunks = chunksOf(client, messageId);
@@ -81,7 +90,7 @@ describe('an answer that is being written', TEST_OPTIONS, () => {
             assert.equal(chunks[0].reset ?? false, client !== ann);
             if (client !== ann) assert.ok(chunks[0].index >= 2 && chunks[0].attempt === 1);
         }
-    });
+    }));
 
     it('is resumed over SSE where it was cut, on another edge', async () => {
         const channel = randomUUID();
@@ -119,30 +128,32 @@ describe('an answer that is being written', TEST_OPTIONS, () => {
         assert.equal(status, 404);
     });
 
-    it('is stopped by way of another edge, and the asker may write again', async () => {
-        const channel = randomUUID();
-        const ann = await connect(0, channel);
-        const { messageId } = await ann.send(channel, QUESTION);
-        await until(() => chunksOf(ann, messageId).length >= 2, 'it has begun');
-        const path = `/channels/${channel}/messages/${messageId}/stop`;
-        const stopped = await rest.api(path, { method: 'POST', edge: 1 });
-        assert.equal(stopped.status, 200);
-        const complete = await ann.event('messageComplete');
-        assert.equal(complete.success, false);
-        assert.equal(complete.code, 'cancelled');
-        await ann.event('controlMessage', ({ action }) => action === 'enable_input');
-        assert.equal((await rest.api(path, { method: 'POST' })).status, 404);
-        const [{ id, content, metadata }, asked] = await rest.getMessages(channel);
-        assert.equal(asked.id, messageId);
-        assert.equal(metadata.stopped, true);
-        const seen = ann.broadcasts.at(-1);
-        assert.deepEqual([seen.id, seen.text, seen.metadata.stopped], [id, content, true]);
-        assert.equal(assemble(chunksOf(ann, messageId)), content);
-        const events = await rest.api(`/channels/${channel}/messages/${id}/stream`, { edge: 1 })
-            .then((answer) => readEvents(answer.response));
-        assert.equal(assemble(chunkData(events)), content);
-        assert.equal(events.at(-1).data.cancelled, true);
-    });
+    it('is stopped by way of another edge, and the asker may write again',
+        () => inTime(async () => {
+            const channel = randomUUID();
+            const ann = await connect(0, channel);
+            const { messageId } = await ann.send(channel, QUESTION);
+            await until(() => chunksOf(ann, messageId).length >= 2, 'it has begun');
+            const path = `/channels/${channel}/messages/${messageId}/stop`;
+            const stopped = await rest.api(path, { method: 'POST', edge: 1 });
+            const complete = await ann.event('messageComplete');
+            if (complete.success) throw new Late('the stop');
+            assert.equal(stopped.status, 200);
+            assert.equal(complete.success, false);
+            assert.equal(complete.code, 'cancelled');
+            await ann.event('controlMessage', ({ action }) => action === 'enable_input');
+            assert.equal((await rest.api(path, { method: 'POST' })).status, 404);
+            const [{ id, content, metadata }, asked] = await rest.getMessages(channel);
+            assert.equal(asked.id, messageId);
+            assert.equal(metadata.stopped, true);
+            const seen = ann.broadcasts.at(-1);
+            assert.deepEqual([seen.id, seen.text, seen.metadata.stopped], [id, content, true]);
+            assert.equal(assemble(chunksOf(ann, messageId)), content);
+            const events = await rest.api(`/channels/${channel}/messages/${id}/stream`, { edge: 1 })
+                .then((answer) => readEvents(answer.response));
+            assert.equal(assemble(chunkData(events)), content);
+            assert.equal(events.at(-1).data.cancelled, true);
+        }));
 });
 
 // A viewer like a page: it joins again when it is connected anew, unless it goes on as it was.
@@ -198,9 +209,10 @@ describe(`${KILLS} kills amid answers`, TEST_OPTIONS, () => {
             victim.start();
             const what = `round ${round}, ${victim.name} at chunk ${index}`;
             for (const viewer of viewers) {
-                await until(() => viewer.shown(messageId) !== undefined, `the reply: ${what}`, 30000);
+                await until(() => viewer.shown(messageId) !== undefined, `the reply: ${what}`,
+                    60000);
             }
-            await until(() => viewers.every(({ mayWrite }) => mayWrite), `input: ${what}`, 15000);
+            await until(() => viewers.every(({ mayWrite }) => mayWrite), `input: ${what}`, 60000);
             await victim.waitReady();
             const messages = await until(async () => rest.getMessages(channel).catch(() => null),
                 `the history: ${what}`); // a connection kept from before the kill may fail once

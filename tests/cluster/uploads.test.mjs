@@ -16,7 +16,7 @@ import { until, within } from '../lib/until.mjs';
 import { request } from './raw.mjs';
 import { assertShape, isText } from './shape.mjs';
 
-const TEST_OPTIONS = { timeout: 120000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const MIB = 1 << 20;
 const AGENT = randomUUID();
 const ROOM = randomUUID();

@@ -10,7 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import { buildDir, rootDir } from '../lib/cluster.mjs';
 import { PROGRAMS, assertVariables, readDeployFile, run } from './files.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const UNITS = ['elizamq-router.service', 'elizamq-edge@3000.service',
     'elizamq-agent-bridge.service'];
 const EXPOSURE_TENTHS_MAX = 15;     // of 100; an ordinary daemon without sandbox has about 95

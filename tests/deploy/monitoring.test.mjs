@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { startCluster } from '../lib/cluster.mjs';
 import { deployFile, parseYaml, readDeployFile, run } from './files.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 const alerts = parseYaml(readDeployFile('prometheus-alerts.yml'))
     .groups.flatMap(({ rules }) => rules);

@@ -16,7 +16,7 @@ import {
     PROGRAMS, assertFlags, assertVariables, deployFile, parseYaml, readDeployFile, run,
 } from './files.mjs';
 
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 const HAPROXY = '/usr/sbin/haproxy';
 const SETPRIV = '/usr/bin/setpriv';
 
@@ -128,9 +128,9 @@ describe('the stack as processes', TEST_OPTIONS, () => {
             const answers = await Promise.all([bus[7402], bus[7403], ...edges.map((e) => e.port)]
                 .map((each) => fetch(`http://127.0.0.1:${each}/readyz`).catch(() => ({}))));
             return answers.every(({ status }) => status === 200);
-        }, 'the programs are ready', 20000);
+        }, 'the programs are ready', 60000);
         await until(async () => (await fetch(`${url}/healthz`).catch(() => ({}))).ok,
-            'HAProxy has found them', 20000);
+            'HAProxy has found them', 60000);
     });
 
     after(async () => {
@@ -159,7 +159,7 @@ describe('the stack as processes', TEST_OPTIONS, () => {
         await client.join('drained');
         const before = edges.map(({ child }) => child);
         before[0].kill('SIGTERM');
-        assert.deepEqual(await within(edges[0].ended, 'it ends', 40000), { code: 0, signal: null });
+        assert.deepEqual(await within(edges[0].ended, 'it ends', 60000), { code: 0, signal: null });
         for (let i = 0; i < 6; i++) assert.equal((await fetch(`${url}/healthz`)).status, 200);
         await until(() => client.socket.connected, 'the client is connected');
     });

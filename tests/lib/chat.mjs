@@ -5,8 +5,8 @@ import { io } from 'socket.io-client';
 
 import { until } from './until.mjs';
 
-const ACK_TIMEOUT_MS = 15000;
-const CONNECT_DEADLINE_MS = 15000;
+const ACK_TIMEOUT_MS = 30000;
+const CONNECT_DEADLINE_MS = 30000;
 
 export const TRANSPORTS = {
     polling: ['polling'],

@@ -18,10 +18,10 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from './ports.mjs';
 import { until, within } from './until.mjs';
 
-const START_DEADLINE_MS = 20000;
-const KILL_DEADLINE_MS = 35000;
-const STOP_DEADLINE_MS = 5000;
-const PROBE_TIMEOUT_MS = 1000;
+const START_DEADLINE_MS = 60000;
+const KILL_DEADLINE_MS = 60000;
+const STOP_DEADLINE_MS = 30000;
+const PROBE_TIMEOUT_MS = 5000;
 const PROBES_PER_SHARED_EDGE = 8;
 const LOG_LINES_IN_ERRORS = 15;
 const SETPRIV = '/usr/bin/setpriv';

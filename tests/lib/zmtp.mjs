@@ -5,7 +5,7 @@ import net from 'node:net';
 
 import { within } from './until.mjs';
 
-const DEADLINE_MS = 15000;
+const DEADLINE_MS = 30000;
 const GREETING_BYTES = 64;
 const MORE = 1;
 const LONG = 2;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { until } from '../lib/until.mjs';
+import { assertInTime, inTime, until } from '../lib/until.mjs';
 import { EchoServer, POLLING, SEPARATOR } from './engineio_wire.mjs';
 import { Client, post } from './http_wire.mjs';
 
@@ -237,15 +237,18 @@ test('other methods are refused and hurt nobody', async () => {
     assert.equal((await server.post(sid, '40')).text, 'ok');
 });
 
-test('heartbeats release a parked GET; no pong ends the session', async () => {
-    const quick = await EchoServer.start('--ping-interval', '300', '--ping-timeout', '200');
+test('heartbeats release a parked GET; no pong ends the session', () => inTime(async () => {
+    const quick = await EchoServer.start('--ping-interval', '300', '--ping-timeout', '1000');
     try {
         const sid = await quick.openPolling();
         await quick.post(sid, '40');
         await quick.get(sid);
         for (let i = 0; i < 3; i++) {
-            assert.equal((await quick.get(sid)).text, '2');
-            await quick.post(sid, '3');
+            const start = performance.now();
+            const { text } = await quick.get(sid);
+            const { status } = await quick.post(sid, '3');
+            assertInTime(start, 1200, 'the pong came');
+            assert.deepEqual([text, status], ['2', 200]);
         }
         assert.equal((await quick.get(sid)).text, '2');
         assert.equal((await quick.get(sid)).text, '1');
@@ -253,4 +256,4 @@ test('heartbeats release a parked GET; no pong ends the session', async () => {
     } finally {
         await quick.stop();
     }
-});
+}));

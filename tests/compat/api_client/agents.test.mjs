@@ -248,7 +248,7 @@ const table = {
     },
 };
 
-describe('the api-client\'s services for agents and the server', { timeout: 120000 }, () => {
+describe('the api-client\'s services for agents and the server', { timeout: 300000 }, () => {
     for (const [methods, call] of Object.entries(table)) it(methods, call);
 
     it('have no method that is not called here', () => {

@@ -59,7 +59,7 @@ const table = {
     },
 };
 
-describe('the api-client\'s jobs service', { timeout: 60000 }, () => {
+describe('the api-client\'s jobs service', { timeout: 300000 }, () => {
     for (const [methods, call] of Object.entries(table)) it(methods, call);
     it('has no method that is not called here', () => assertAllCalled());
 });

@@ -164,7 +164,7 @@ const table = {
     },
 };
 
-describe('the api-client\'s messaging service', { timeout: 60000 }, () => {
+describe('the api-client\'s messaging service', { timeout: 300000 }, () => {
     for (const [methods, call] of Object.entries(table)) it(methods, call);
 
     it('has no method that is not called here', () => {

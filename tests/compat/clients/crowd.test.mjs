@@ -12,7 +12,7 @@ import { ALL_LIBRARIES, Member, TRANSPORTS } from './members.mjs';
 const IS_LONG = Boolean(process.env.ELIZAMQ_LONG);
 // Of the servers of these tests: socket.io's own, or short ones.
 const HEARTBEAT_MS = IS_LONG ? 25000 + 20000 : 1500 + 3500;
-const OPTIONS = { timeout: 60000 + 4 * HEARTBEAT_MS };
+const OPTIONS = { timeout: 300000 + 4 * HEARTBEAT_MS };
 const DEADLINE_MS = 40000;
 
 let cluster;

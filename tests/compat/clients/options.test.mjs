@@ -12,7 +12,7 @@ import { startCluster } from '../../lib/cluster.mjs';
 import { within } from '../../lib/until.mjs';
 
 const ORIGIN = 'https://app.example';
-const OPTIONS = { timeout: 60000 };
+const OPTIONS = { timeout: 300000 };
 const CORS_HEADERS = ['access-control-allow-origin', 'access-control-allow-credentials',
     'access-control-allow-methods', 'access-control-allow-headers', 'vary'];
 

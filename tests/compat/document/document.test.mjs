@@ -19,7 +19,7 @@ import {
 } from './client.mjs';
 
 const SHELL_TIMEOUT_MS = 20000;
-const TEST_OPTIONS = { timeout: 60000 };
+const TEST_OPTIONS = { timeout: 300000 };
 
 let cluster;
 let clients = [];
