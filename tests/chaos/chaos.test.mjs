@@ -27,6 +27,7 @@ const MEMBERS_PER_ROOM = 4;
 const KILL_INTERVAL_MS = 1000;
 const PACE_MS = [150, 450];         // between two messages of one member
 const QUESTIONS = 0.3;              // of all messages
+const JOB_ATTEMPTS = 100;           // no question is given up for what chance kills it of
 const SETTLE_MS = 60000;
 const PRESENCE_MS = 5000;
 const SLACK_MS = IS_LONG ? 1000 : 25000;    // the short form runs beside other tests
@@ -131,7 +132,9 @@ const isEqual = (set, list) => set.size === list.length && list.every((each) => 
 it(`${SECONDS} s of kills`, { timeout: SECONDS * 1000 + 150000 }, async (test) => {
     const random = new Random(SEED);
     console.log(`chaos: CHAOS_SEED=${SEED} CHAOS_SECONDS=${SECONDS}`);
-    const cluster = await startCluster({ edges: EDGES });
+    const cluster = await startCluster({
+        edges: EDGES, args: { router: ['--job-attempts', `${JOB_ATTEMPTS}`] },
+    });
     const balancer = await startHaproxy(cluster);
     const members = startMembers(balancer.url, random);
     const rooms = [...new Set(members.map(({ roomId }) => roomId))];
