@@ -35,6 +35,8 @@ const page = {
     entryTitle: byId('entry-title'),
     entryName: byId('entry-name'),
     entryRoom: byId('entry-room'),
+    entryKeyRow: byId('entry-key-row'),
+    entryKey: byId('entry-key'),
     entryCancel: byId('entry-cancel'),
 };
 
@@ -190,7 +192,8 @@ const openPeople = (isOpen) => {
 const enterRoom = (roomId, displayName) => {
     room?.close();
     timeline.clear();
-    room = new Room({ io: window.io, roomId, selfId, displayName });
+    const apiKey = recall('localStorage', 'key');
+    room = new Room({ io: window.io, roomId, selfId, displayName, apiKey });
     const { conversation, people } = room;
 
     conversation.onPut = (entry, next) => {
@@ -206,6 +209,7 @@ const enterRoom = (roomId, displayName) => {
     room.addEventListener('status', () => {
         showStatus();
         showEmpty();
+        if (room.wantsKey && !page.entry.open) askForEntry();
     });
     room.addEventListener('people', showPeopleSoon);
     room.addEventListener('activity', showActivity);
@@ -237,13 +241,17 @@ const enterRoom = (roomId, displayName) => {
 
 const askForEntry = () => {
     const isFirst = room === null;
-    page.entryTitle.textContent = isFirst ? 'Welcome' : 'Change room or name';
+    const change = room?.wantsKey ? 'This server wants a key' : 'Change room or name';
+    page.entryTitle.textContent = isFirst ? 'Welcome' : change;
     page.entryName.value = room?.displayName ?? recall('localStorage', 'name');
     page.entryRoom.value = room?.roomId
         ?? (roomInAddress() || recall('localStorage', 'room') || DEFAULT_ROOM);
     page.entryCancel.hidden = isFirst;
+    page.entryKey.value = recall('localStorage', 'key');
+    page.entryKeyRow.hidden = !room?.wantsKey && !page.entryKey.value;
     page.entry.showModal();
-    (page.entryName.value ? page.entryRoom : page.entryName).select();
+    const other = page.entryName.value ? page.entryRoom : page.entryName;
+    (room?.wantsKey ? page.entryKey : other).select();
 };
 
 const start = () => {
@@ -268,6 +276,7 @@ page.entryForm.addEventListener('submit', (event) => {
         event.preventDefault();
         return;
     }
+    remember('localStorage', 'key', page.entryKey.value.trim());
     enterRoom(roomId, name);
     page.text.focus();
 });

@@ -11,8 +11,8 @@
 //   sending    ours, sent, not acknowledged
 //   failed     ours, refused or unanswered: `note` says why; may be sent again
 //   streaming  an agent's answer while it is being written
-//   stopped    an agent's answer that ended without its final text
-//   settled    acknowledged or received
+//   stopped    an agent's answer that ended without its final text: `note` may say why
+//   settled    acknowledged or received; `note` may say why nobody answers
 
 const MAX_ENTRIES = 2000;
 
@@ -154,6 +154,17 @@ export class Conversation {
         return this.#put(Object.assign(entry, {
             nextChunk: index + 1, streamedAt: now, state: 'streaming',
         }));
+    }
+
+    // A `messageStreamError`: the answer ends here; if nothing of it is shown, the question says why.
+    receiveError({ messageId, inReplyTo, error }) {
+        const answer = this.#byId.get(messageId);
+        if (answer) {
+            this.mark(answer, 'stopped', error);
+            return;
+        }
+        const question = this.#byId.get(inReplyTo);
+        if (question) this.#put(Object.assign(question, { note: error }));
     }
 
     // Ends the streams of which the condition is true: their final text will not come.

@@ -17,6 +17,8 @@ const TICK_MS = 1000;
 const HISTORY_PAGE = 50;
 const MAX_CATCH_UP_PAGES = 20;
 
+const KEY_REFUSED = 'Invalid or missing API Key'; // as the server says it
+
 // Why nobody answers; any other reason: nobody can.
 const UNANSWERED = {
     not_addressed: 'no agent is addressed: write @ and its name',
@@ -34,6 +36,7 @@ export const randomId = () => {
 
 export class Room extends EventTarget {
     #socket;
+    #apiKey;
     #isJoined = false;
     #isClosed = false;
     // The message after which the last join asked for what it missed.
@@ -49,18 +52,22 @@ export class Room extends EventTarget {
     // connecting, joining, joined, lost, refused; `detail` says why it was refused
     state = 'connecting';
     detail = '';
+    // It was refused for want of a key that is right: another Room is to be made with one.
+    wantsKey = false;
     // The name of the edge that serves us.
     edge = '';
 
-    constructor({ io, roomId, selfId, displayName }) {
+    // apiKey: empty for a server that wants none.
+    constructor({ io, roomId, selfId, displayName, apiKey }) {
         super();
+        this.#apiKey = apiKey;
         this.roomId = roomId;
         this.selfId = selfId;
         this.displayName = displayName;
         this.conversation = new Conversation(selfId);
         this.people = new People(selfId, displayName);
         this.#socket = io({
-            auth: { entityId: selfId },
+            auth: { entityId: selfId, ...(apiKey && { apiKey }) },
             forceNew: true,
             autoConnect: false,
             reconnectionDelay: 500,
@@ -163,6 +170,7 @@ export class Room extends EventTarget {
         socket.on('messageAck', (data) => this.#handleAck(data));
         socket.on('messageError', (data) => this.#handleRefusal(data));
         socket.on('messageStreamChunk', ours((data) => this.#handleChunk(data)));
+        socket.on('messageStreamError', ours((data) => this.conversation.receiveError(data)));
         socket.on('messageComplete', ours((data) => this.#handleComplete(data)));
         socket.on('controlMessage', ours(({ action }) => {
             if (action === 'agents_stopped') {
@@ -211,8 +219,9 @@ export class Room extends EventTarget {
             this.#enter('lost');
             return;
         }
+        this.wantsKey = error.message === KEY_REFUSED;
         this.#enter('refused', error.message);
-        this.#later(RECONNECT_DELAY_MS, () => this.wake());
+        if (!this.wantsKey) this.#later(RECONNECT_DELAY_MS, () => this.wake());
     }
 
     #join() {
@@ -278,7 +287,7 @@ export class Room extends EventTarget {
     #handleAck({ clientMessageId, messageId, code, reason }) {
         if (!clientMessageId) return;
         const why = UNANSWERED[reason] ?? 'nobody can answer here right now';
-        const note = code === 'no_agent' ? why : null;
+        const note = code === 'no_agent' ? `Sent, but ${why}` : null;
         this.conversation.acknowledge(clientMessageId, messageId, note);
     }
 
@@ -349,7 +358,8 @@ export class Room extends EventTarget {
     async #fetchHistory(before) {
         const query = new URLSearchParams({ limit: HISTORY_PAGE, ...(before && { before }) });
         const path = `/api/messaging/channels/${encodeURIComponent(this.roomId)}/messages`;
-        const response = await fetch(`${path}?${query}`);
+        const headers = this.#apiKey ? { 'X-API-KEY': this.#apiKey } : {};
+        const response = await fetch(`${path}?${query}`, { headers });
         if (!response.ok) throw new Error(`history: ${response.status}`);
         const { data } = await response.json();
         for (const { authorId, metadata, sourceType } of data.messages) {

@@ -201,9 +201,9 @@ export class Timeline {
             stop.addEventListener('click', () => this.onStop(entry));
             note.replaceChildren(stop);
         } else {
-            const text = STATE_TEXT[entry.isStopped ? 'stopped' : entry.state]
-                ?? (entry.note && `Sent, but ${entry.note}`);
-            note.replaceChildren(text ?? '');
+            const state = STATE_TEXT[entry.isStopped ? 'stopped' : entry.state];
+            const text = [state, entry.note].filter(Boolean).join(': ');
+            note.replaceChildren(text);
             note.hidden = !text;
         }
     }

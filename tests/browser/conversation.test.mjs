@@ -155,6 +155,22 @@ describe('Conversation', () => {
         assert.deepEqual([shown[0].text, shown[0].state], ['xx', 'streaming']);
     });
 
+    it('says with an answer that failed why, and with the question when nothing of it is shown', () => {
+        const failure = { inReplyTo: 'a', error: 'The agent cannot be reached' };
+        const question = conversation.receive(broadcast('a', 1));
+        conversation.receiveChunk({ messageId: 'r', agentId: 'eliza', index: 0, chunk: 'Well' }, 0);
+        conversation.receiveError({ ...failure, messageId: 'r' });
+        const answer = conversation.entries.find(({ id }) => id === 'r');
+        assert.deepEqual([answer.state, answer.text, answer.note],
+            ['stopped', 'Well', 'The agent cannot be reached']);
+        assert.equal(question.note, null);
+        conversation.receiveError({ ...failure, messageId: 's' });
+        assert.deepEqual([question.state, question.note],
+            ['settled', 'The agent cannot be reached']);
+        conversation.receiveError({ ...failure, messageId: 's', inReplyTo: 'unknown' });
+        assert.deepEqual(ids(), ['a', 'r']);
+    });
+
     it('knows from where a rejoin continues', () => {
         assert.equal(conversation.newest, null);
         conversation.receive(broadcast('a', 1));

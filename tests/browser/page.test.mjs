@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, describe, it } from 'node:test';
 
 import { startCluster } from '../lib/cluster.mjs';
+import { freePort } from '../lib/ports.mjs';
 import { startProxy } from '../lib/proxy.mjs';
 import { until } from '../lib/until.mjs';
 import { ChatTab, DESKTOP, PHONE, launchBrowser } from './browser.mjs';
@@ -275,5 +276,37 @@ describe('the chat page', TEST_OPTIONS, () => {
         }
         const tab = await enterTab(urlOf(0), 'Grace', { ...DESKTOP, colorScheme: 'dark' });
         await tab.screenshot('desktop-dark');
+    });
+});
+
+describe('the chat page of a server with a key', { ...TEST_OPTIONS, skip: givenUrl }, () => {
+    const KEY = 'the-key-of-this-test';
+    let closed;
+
+    before(async () => {
+        closed = await startCluster({
+            edges: 1, env: { ELIZA_SERVER_AUTH_TOKEN: KEY }, args: { bridge: [
+                '--runtime', 'openai', '--openai-model', 'm',
+                '--openai-url', `http://127.0.0.1:${await freePort()}/v1`,
+            ] },
+        });
+    });
+    after(() => closed?.stop());
+
+    it('asks for it, and says why there is no answer', async () => {
+        const tab = await openTab(closed.url);
+        const { page } = tab;
+        await page.goto(closed.url);
+        await page.getByLabel('Your name').fill('Ada');
+        await page.getByRole('button', { name: 'Enter room' }).click();
+        await page.getByRole('heading', { name: 'This server wants a key' }).waitFor();
+        await page.getByLabel('Key of this server').fill(KEY);
+        await page.getByRole('button', { name: 'Enter room' }).click();
+        await tab.waitState('joined');
+        await tab.say('Anybody?');
+        await page.getByText('The agent cannot be reached', { exact: true }).waitFor();
+        await page.reload(); // it remembers
+        await tab.waitState('joined');
+        await tab.message('Anybody?').waitFor();
     });
 });
