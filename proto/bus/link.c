@@ -13,6 +13,7 @@ enum {
     RESEND_INTERVAL_MS = 50,     /* at most one RESEND per gap and interval */
     ACKNOWLEDGE_EVERY = 64,      /* frames, so that the peer's retained frames stay few */
     BODY_TARGET = 64 * 1024,     /* a turn's messages become frames of about this size */
+    BACKWARD_MAX = 3             /* RESENDs of what was acknowledged, until that is believed */
 };
 
 struct link_frame {
@@ -101,6 +102,9 @@ static void forget(struct link *link)
     link->sent_sequence = 0;
     link->received = 0;
     link->acknowledged = 0;
+    link->is_confirmed = link->connects;
+    link->peer_received = 0;
+    link->backward = 0;
     buffer_shrink(&link->open, BODY_TARGET);
 }
 
@@ -116,6 +120,12 @@ static void enter_closed(struct link *link, int error, int64_t now)
     }
 }
 
+static void give_up(struct link *link, int error, int64_t now)
+{
+    transmit(link, LINK_RESET, 0, SLICE_EMPTY, now);
+    enter_closed(link, error, now);
+}
+
 void link_init(struct link *link, const struct link_settings *settings,
                const struct link_operations *operations, void *context, bool connects,
                const struct bus_hello *self, int64_t now)
@@ -124,6 +134,7 @@ void link_init(struct link *link, const struct link_settings *settings,
                           .context = context,
                           .settings = settings,
                           .connects = connects,
+                          .is_confirmed = connects,
                           .self = *self,
                           .heard_at = now,
                           .sent_at = now};
@@ -221,7 +232,7 @@ int link_send(struct link *link, const struct bus_message *message)
 
 void link_flush(struct link *link, int64_t now)
 {
-    if (link->state != LINK_OPEN) {
+    if (link->state != LINK_OPEN || !link->is_confirmed) {
         return;
     }
     seal(link);
@@ -284,8 +295,7 @@ static void receive_data(struct link *link, uint64_t sequence, struct msgpack_re
     while (body->at < body->end) {
         struct bus_message message;
         if (bus_decode(body, &message) != 0 || message.type == BUS_HELLO) {
-            transmit(link, LINK_RESET, 0, SLICE_EMPTY, now);
-            enter_closed(link, ERROR_BUS_MALFORMED, now);
+            give_up(link, ERROR_BUS_MALFORMED, now);
             return;
         }
         link->operations->deliver(link->context, link, &message, now);
@@ -308,16 +318,32 @@ static void receive_welcome(struct link *link, struct msgpack_reader *body, int6
     char peer[INCARNATION_LENGTH + 1];
     snprintf(peer, sizeof(peer), "%.*s", (int)message.hello.incarnation.length,
              message.hello.incarnation.data);
-    if (link->state != LINK_OPENING) {
-        if (strcmp(peer, link->peer) != 0) {
-            enter_closed(link, ERROR_CLOSED,
-                         now); /* another one took an old HELLO for a new link */
-        }
+    if (link->state == LINK_OPEN && strcmp(peer, link->peer) == 0) {
+        return; /* it had heard HELLO twice */
+    }
+    if (link->state == LINK_OPEN) {
+        enter_closed(link, ERROR_CLOSED, now); /* another one took an old HELLO for a new link */
         return;
     }
     memcpy(link->peer, peer, sizeof(link->peer));
     link->state = LINK_OPEN;
+    transmit(link, LINK_HEARTBEAT, 0, SLICE_EMPTY, now); /* which the peer waits for */
     link->operations->opened(link->context, link, &message.hello, now);
+}
+
+/*
+ * Has the peer lost what it knew of this link, or never known it? It has started meanwhile and took
+ * an old HELLO for a new link, and its WELCOME was lost.
+ */
+static bool is_another_link(struct link *link, const struct link_header *header)
+{
+    if (header->acknowledge >= link->peer_received) {
+        link->peer_received = header->acknowledge;
+        link->backward = 0;
+    } else if (header->kind == LINK_RESEND) {
+        link->backward++; /* a single one may have been overtaken */
+    }
+    return link->backward >= BACKWARD_MAX;
 }
 
 void link_receive(struct link *link, const struct link_header *header, struct msgpack_reader *body,
@@ -340,9 +366,20 @@ void link_receive(struct link *link, const struct link_header *header, struct ms
         receive_welcome(link, body, now);
         return;
     }
-    if (link->state != LINK_OPEN || header->acknowledge > link->sent_sequence) {
+    if (link->state != LINK_OPEN || header->kind == LINK_HELLO || header->kind == LINK_WELCOME) {
         return;
     }
+    if (header->acknowledge > link->sent_sequence) {
+        if (!link->connects) {
+            give_up(link, ERROR_CLOSED, now); /* another one said that, on a link of its own */
+        }
+        return;
+    }
+    if (is_another_link(link, header)) {
+        give_up(link, ERROR_CLOSED, now);
+        return;
+    }
+    link->is_confirmed = true;
     acknowledge(link, header->acknowledge);
     switch (header->kind) {
     case LINK_DATA:

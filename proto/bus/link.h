@@ -12,8 +12,10 @@
  *
  * The connecting side opens: HELLO with a fresh link id, repeated until WELCOME. An accepting side
  * that does not know a link answers RESET; the connecting side then opens a new link and its owner
- * synchronises anew (BUS.md, "Resynchronisation"). A link that would have to keep more than
- * retained_max is given up rather than shortened: nothing is dropped silently.
+ * synchronises anew (BUS.md, "Resynchronisation"). The accepting side numbers nothing before it has
+ * heard something else than HELLO: by what that acknowledges it knows a link of another's. A link
+ * that would have to keep more than retained_max is given up rather than shortened: nothing is
+ * dropped silently.
  *
  * Implements: BUS.md, "Links".
  */
@@ -92,6 +94,7 @@ struct link {
     void *context;                            /* borrows */
     const struct link_settings *settings;     /* borrows */
     bool connects;                            /* this side opens */
+    bool is_confirmed; /* accepting side: the peer has heard WELCOME; before, nothing is sent */
     enum link_state state;
     uint64_t id;
     struct bus_hello self;             /* borrows its texts from the owner */
@@ -111,6 +114,8 @@ struct link {
     uint64_t sent_sequence;    /* of the newest frame the transport took */
     uint64_t received;         /* all up to here were delivered */
     uint64_t acknowledged;     /* the last acknowledge we sent */
+    uint64_t peer_received;    /* the highest acknowledge that came */
+    unsigned backward;         /* RESENDs in a row for what was acknowledged before */
 
     uint64_t frames_sent, frames_received, frames_resent, frames_repeated, gaps, refused;
     uint64_t frames_held; /* times that the transport took no DATA frame */

@@ -209,15 +209,11 @@ bool network_transmit(struct network *network, enum router_side side, struct sli
     return false;
 }
 
-/*
- * What waited in a socket while routers came and went. Only where nothing else is lost: by the one
- * WELCOME that answers it the process knows that the link is another one.
- */
+/* What waited in a socket while routers came and went. */
 static void say_hello_again(struct channel *channel)
 {
     struct network *network = channel->network;
-    if (network->router->life > 1 && !network->world->is_calm &&
-        profile_keeps_links(network->world->profile) && channel->hello.length > 0 &&
+    if (network->router->life > 1 && !network->world->is_calm && channel->hello.length > 0 &&
         channel->hello_life == channel->far->life &&
         chance_happens(&network->chance, HELLO_AGAIN_PER_MILLE)) {
         int64_t late = chance_between(&network->chance, 0, LATE_MS_MAX);

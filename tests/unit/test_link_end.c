@@ -149,6 +149,98 @@ static void test_after_its_owner_closed_the_link_the_rest_of_a_frame_is_not_deli
     assert_int_equal(fixture->edge.close_error, 0);
 }
 
+/* --- a router that took an old HELLO for a new link ------------------------------------------- */
+
+/* Another router, which knows nothing, hears the HELLO of a link that is open; its WELCOME is lost.
+ */
+static void begin_anew(struct fixture *fixture)
+{
+    bus_end_deinit(&fixture->router);
+    bus_end_init(&fixture->router, false, BUS_ROLE_ROUTER, "secon", fixture->now);
+    link_accept(&fixture->router.link, LINK_ID, fixture->now);
+    assert_header(lose(&fixture->router), LINK_WELCOME, 0, 0);
+}
+
+static void test_nothing_is_numbered_before_the_peer_has_heard_welcome(void **state)
+{
+    struct fixture *fixture = *state;
+    link_open(&fixture->edge.link, LINK_ID, fixture->now);
+    bus_end_give(&fixture->edge, &fixture->router, fixture->now);
+    say(&fixture->router, 1);
+    flush(fixture);
+    assert_int_equal(frames_of(&fixture->router), 1); /* WELCOME */
+    settle(fixture);
+    assert_heard(&fixture->edge, "");
+    flush(fixture);
+    settle(fixture);
+    assert_heard(&fixture->edge, "done #1\n");
+}
+
+static void test_who_acknowledges_what_was_never_sent_is_told_to_begin_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    say(&fixture->router, 1);
+    flush(fixture);
+    settle(fixture);
+    begin_anew(fixture);
+    say(&fixture->router, 2);
+    flush(fixture);
+    tick(fixture, 500);
+    settle(fixture);
+    assert_int_equal(fixture->router.closed, 1);
+    assert_int_equal(fixture->edge.closed, 1);
+    assert_int_equal(fixture->edge.close_error, ERROR_CLOSED);
+    assert_heard(&fixture->edge, "done #1\n");
+}
+
+static void test_a_peer_that_asks_thrice_for_what_it_acknowledged_is_given_up(void **state)
+{
+    struct fixture *fixture = *state;
+    say(&fixture->edge, 1);
+    flush(fixture);
+    settle(fixture);
+    tick(fixture, 50);
+    settle(fixture);
+    assert_int_equal(link_retained(&fixture->edge.link), 0);
+    begin_anew(fixture);
+    say(&fixture->edge, 2);
+    pass(fixture, 400); /* asked for by the frame */
+    assert_true(link_is_open(&fixture->edge.link));
+    pass(fixture, 1100); /* and by heartbeats */
+    assert_int_equal(fixture->edge.closed, 1);
+    assert_int_equal(fixture->edge.close_error, ERROR_CLOSED);
+    assert_int_equal(fixture->router.closed, 1);
+    assert_heard(&fixture->router, "");
+}
+
+static void test_what_was_overtaken_does_not_count_against_a_peer(void **state)
+{
+    struct fixture *fixture = *state;
+    say(&fixture->edge, 1);
+    flush(fixture);
+    for (int i = 0; i < 10; i++) {
+        hand(fixture, &fixture->edge,
+             (struct link_header){BUS_VERSION, LINK_HEARTBEAT, LINK_ID, 0, 1}, SLICE_EMPTY);
+        hand(fixture, &fixture->edge, (struct link_header){BUS_VERSION, LINK_RESEND, LINK_ID, 1, 0},
+             SLICE_EMPTY);
+    }
+    assert_true(link_is_open(&fixture->edge.link));
+}
+
+static void test_nothing_is_lost_when_nothing_was_acknowledged(void **state)
+{
+    struct fixture *fixture = *state;
+    say(&fixture->edge, 1);
+    flush(fixture);
+    bus_frames_lose(&fixture->edge.sent);
+    begin_anew(fixture);
+    say(&fixture->edge, 2);
+    say(&fixture->router, 3);
+    pass(fixture, 600);
+    assert_heard(&fixture->router, "done #1\ndone #2\n");
+    assert_heard(&fixture->edge, "done #3\n");
+}
+
 /* --- header ----------------------------------------------------------------------------------- */
 
 static int decode_header(struct slice bytes, struct link_header *header)
@@ -324,6 +416,11 @@ int main(void)
         OPEN(test_beyond_retained_max_nothing_is_queued),
         OPEN(test_data_that_does_not_decode_ends_the_link_for_both),
         OPEN(test_hello_has_no_place_in_data),
+        FRESH(test_nothing_is_numbered_before_the_peer_has_heard_welcome),
+        OPEN(test_who_acknowledges_what_was_never_sent_is_told_to_begin_anew),
+        OPEN(test_a_peer_that_asks_thrice_for_what_it_acknowledged_is_given_up),
+        OPEN(test_what_was_overtaken_does_not_count_against_a_peer),
+        OPEN(test_nothing_is_lost_when_nothing_was_acknowledged),
         OPEN(test_after_its_owner_closed_the_link_the_rest_of_a_frame_is_not_delivered),
         FRESH(test_a_header_comes_back),
         FRESH(test_a_header_of_another_version_or_shape_is_refused),
