@@ -95,15 +95,28 @@ static struct slice agent_of(const struct router *router, const struct asked *as
     return text_slice(is_known ? &asked->agent : &router->agents->id);
 }
 
-void asked_greet(struct peer *edge, const struct room *room, struct slice entity)
+static void greet(struct peer *edge, const struct room *room, struct slice entity,
+                  const struct asked *asked)
 {
-    const struct asked *asked = find(edge->router, room, entity);
     if (asked != NULL && !has_open_question(room, entity)) {
         struct bus_message message = {.type = BUS_INPUT,
                                       .input = {.room = text_slice(&room->id),
                                                 .entity = entity,
                                                 .agent = agent_of(edge->router, asked)}};
         peer_send(edge, &message);
+    }
+}
+
+void asked_greet(struct peer *edge, const struct room *room, struct slice entity)
+{
+    greet(edge, room, entity, find(edge->router, room, entity));
+}
+
+void asked_greet_synchronised(struct peer *edge, const struct room *room, struct slice entity)
+{
+    const struct asked *asked = find(edge->router, room, entity);
+    if (asked != NULL && asked->agent.length > 0) {
+        greet(edge, room, entity, asked);
     }
 }
 

@@ -18,6 +18,11 @@ void asked_note(struct router *router, const struct room *room, struct slice ent
                 struct slice agent, int64_t at);
 /* It has joined there. */
 void asked_greet(struct peer *edge, const struct room *room, struct slice entity);
+/*
+ * It is there, on an edge that was away. Only of what has ended since the router's start: of what
+ * ended before, the edge was told.
+ */
+void asked_greet_synchronised(struct peer *edge, const struct room *room, struct slice entity);
 void asked_tick(struct router *router);
 void asked_destroy(struct router *router);
 

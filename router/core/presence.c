@@ -267,6 +267,7 @@ void presence_receive_sync(struct peer *peer, const struct bus_room_sync *sync)
         if (element.connections > 0 && access_come_back(peer, room, element.entity)) {
             add_connections(router, attachment, element.entity, element.name, element.connections,
                             is_news);
+            asked_greet_synchronised(peer, room, element.entity);
         }
         if (peer->is_dead) {
             return; /* it could not take the news of its own members */

@@ -97,7 +97,7 @@ static void test_an_edge_that_was_away_hears_what_is_running_and_what_not(void *
     fixture->store_waits = true;
     sync_room(fixture, cast.edge, "r", epoch, 0, "ann");
     ask_runs(fixture, cast.edge);
-    assert_peer_heard(cast.edge, "");
+    assert_peer_heard(cast.edge, "input r ann eliza\n"); /* what she waited for is over */
     fixture->store_waits = false;
     settle(fixture);
     assert_peer_heard(cast.edge, "room_message r 1 ann q\nruns r 0\n");
