@@ -103,7 +103,6 @@ static void forget(struct link *link)
     link->received = 0;
     link->acknowledged = 0;
     link->is_confirmed = link->connects;
-    link->peer_received = 0;
     link->backward = 0;
     buffer_shrink(&link->open, BODY_TARGET);
 }
@@ -331,19 +330,23 @@ static void receive_welcome(struct link *link, struct msgpack_reader *body, int6
     link->operations->opened(link->context, link, &message.hello, now);
 }
 
-/*
- * Has the peer lost what it knew of this link, or never known it? It has started meanwhile and took
- * an old HELLO for a new link, and its WELCOME was lost.
- */
-static bool is_another_link(struct link *link, const struct link_header *header)
+/* Of what the peer has ever acknowledged, the last. */
+static uint64_t acknowledged_by_peer(const struct link *link)
 {
-    if (header->acknowledge >= link->peer_received) {
-        link->peer_received = header->acknowledge;
+    return link->oldest != NULL ? link->oldest->sequence - 1 : link->last_sequence;
+}
+
+/*
+ * A peer that asks for what it has acknowledged has lost what it knew of this link, or never knew
+ * it: it has started meanwhile, took an old HELLO for a new link, and its WELCOME was lost.
+ */
+static void count_backward(struct link *link, const struct link_header *header)
+{
+    if (header->acknowledge >= acknowledged_by_peer(link)) {
         link->backward = 0;
     } else if (header->kind == LINK_RESEND) {
         link->backward++; /* a single one may have been overtaken */
     }
-    return link->backward >= BACKWARD_MAX;
 }
 
 void link_receive(struct link *link, const struct link_header *header, struct msgpack_reader *body,
@@ -375,7 +378,8 @@ void link_receive(struct link *link, const struct link_header *header, struct ms
         }
         return;
     }
-    if (is_another_link(link, header)) {
+    count_backward(link, header);
+    if (link->backward >= BACKWARD_MAX) {
         give_up(link, ERROR_CLOSED, now);
         return;
     }

@@ -114,7 +114,6 @@ struct link {
     uint64_t sent_sequence;    /* of the newest frame the transport took */
     uint64_t received;         /* all up to here were delivered */
     uint64_t acknowledged;     /* the last acknowledge we sent */
-    uint64_t peer_received;    /* the highest acknowledge that came */
     unsigned backward;         /* RESENDs in a row for what was acknowledged before */
 
     uint64_t frames_sent, frames_received, frames_resent, frames_repeated, gaps, refused;

@@ -149,6 +149,21 @@ static void make_bridges(struct simulation *simulation)
     }
 }
 
+/* A channel that is in the store at the beginning, with a participant list of its own. */
+static struct room_record room_made_before(unsigned number, struct slice name)
+{
+    return (struct room_record){.number = number + 1,
+                                .id = slice_of_string(room_name(number)),
+                                .epoch = 77 + number,
+                                .server_id = SLICE_LITERAL(NIL_UUID),
+                                .name = name,
+                                .type = SLICE_LITERAL("GROUP"),
+                                .metadata = SLICE_LITERAL("{}"),
+                                .has_participants = true,
+                                .created_at = 1,
+                                .updated_at = 1};
+}
+
 /* Sometimes a channel with a participant list of its own: every agent on it answers. */
 static void make_channel(struct simulation *simulation)
 {
@@ -156,16 +171,7 @@ static void make_channel(struct simulation *simulation)
         return;
     }
     struct store_batch *batch = store_batch_new(1);
-    struct room_record room = {.number = 1,
-                               .id = slice_of_string(room_name(0)),
-                               .epoch = 77,
-                               .server_id = SLICE_LITERAL(NIL_UUID),
-                               .name = SLICE_LITERAL("channel"),
-                               .type = SLICE_LITERAL("GROUP"),
-                               .metadata = SLICE_LITERAL("{}"),
-                               .has_participants = true,
-                               .created_at = 1,
-                               .updated_at = 1};
+    struct room_record room = room_made_before(0, SLICE_LITERAL("channel"));
     store_batch_put_room(batch, &room);
     store_batch_set_participants(batch, 1, simulation->oracle.agents,
                                  simulation->oracle.agent_count);
@@ -182,16 +188,7 @@ static void close_rooms(struct simulation *simulation)
     struct chance chance = {simulation->world.seed + ISOLATION_SALT};
     struct store_batch *batch = store_batch_new(1);
     for (unsigned number = 0; number < simulation->room_count; number++) {
-        struct room_record room = {.number = number + 1,
-                                   .id = slice_of_string(room_name(number)),
-                                   .epoch = 77 + number,
-                                   .server_id = SLICE_LITERAL(NIL_UUID),
-                                   .name = SLICE_LITERAL("closed"),
-                                   .type = SLICE_LITERAL("GROUP"),
-                                   .metadata = SLICE_LITERAL("{}"),
-                                   .has_participants = true,
-                                   .created_at = 1,
-                                   .updated_at = 1};
+        struct room_record room = room_made_before(number, SLICE_LITERAL("closed"));
         store_batch_put_room(batch, &room);
         store_batch_set_participants(batch, room.number, simulation->oracle.agents,
                                      simulation->oracle.agent_count);

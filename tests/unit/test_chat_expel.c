@@ -1,9 +1,5 @@
 /* The edge's side of closed rooms: whose doing a message is, and who is in a room no more. */
-#include "proto/wire/recovery.h"
-#include "tests/unit/chat_fixture.h"
-
-#define SECRET SLICE_LITERAL("01234567890123456789012345678901")
-#define FORMER "edgeXXabcdefghijklmnopqr"
+#include "tests/unit/recovery_fixture.h"
 
 static void expel(struct chat_fixture *fixture, const char *room, const char *entity)
 {
@@ -100,7 +96,6 @@ static void test_who_follows_an_answer_from_outside_hears_no_more_of_it(void **s
 
 static void test_a_socket_that_is_being_recovered_is_not_then(void **state)
 {
-    static const struct session_opening opening = {.revision = 4, .takes_offsets = true};
     struct chat_fixture *fixture = *state;
     struct bus_message cluster = {.type = BUS_CLUSTER, .cluster = {SECRET, true}};
     struct bus_message caught_up = {.type = BUS_CAUGHT_UP, .caught_up = {5}};
@@ -114,12 +109,7 @@ static void test_a_socket_that_is_being_recovered_is_not_then(void **state)
     recovery_keys_init(&keys, SECRET);
     recovery_write_pid(&keys, SLICE_LITERAL(FORMER), pid);
     snprintf(connect, sizeof(connect), "40{\"entityId\":\"ann\",\"pid\":\"%s\"}", pid);
-    struct fake_websocket *client = fake_websocket_new(&fixture->sessions);
-    assert_true(session_open_websocket(fixture->sessions.table, &opening, &client->websocket,
-                                       fixture->sessions.now));
-    flush(&fixture->sessions);
-    buffer_clear(&client->sent);
-    client_says(fixture, client, connect);
+    struct fake_websocket *client = saying(fixture, connect);
     for (int i = 0; i < 2; i++) {
         struct bus_session_room room = {
             i == 0 ? text("r") : text("s"), text("ann"), text("Ann"), 3, 3, false};

@@ -280,15 +280,22 @@ static void test_what_was_held_of_an_answer_is_not_lost_to_a_replay(void **state
     assert_events(client, "channel_joined room_joined messageStreamChunk");
 }
 
-/* The new router does not know that anybody follows it from here: its end will not be told. */
-static void test_a_followed_answer_is_not_taken_for_a_running_one_after_an_outage(void **state)
+/* Somebody from outside who has asked, and sees the answer begin. */
+static struct fake_websocket *follower(struct chat_fixture *fixture)
 {
-    struct chat_fixture *fixture = *state;
     struct fake_websocket *client = asker(fixture, 1);
     say_started(fixture);
     say_chunk(fixture, 0, "why");
     wait_for(fixture, HOLD);
     assert_events(client, "messageStreamChunk");
+    return client;
+}
+
+/* The new router does not know that anybody follows it from here: its end will not be told. */
+static void test_a_followed_answer_is_not_taken_for_a_running_one_after_an_outage(void **state)
+{
+    struct chat_fixture *fixture = *state;
+    struct fake_websocket *client = follower(fixture);
     replace_router(fixture);
     be_in(fixture, client, "r", 2, "ann");
     assert_events(client, "");
@@ -297,16 +304,11 @@ static void test_a_followed_answer_is_not_taken_for_a_running_one_after_an_outag
     assert_heard(&fixture->router, "room_sync r last=2 members=ann\nsync_done 1\n");
 }
 
-/* All have left and somebody has come amid a catch-up: what follows of it is history in the room.
- */
+/* All have left, and somebody has come amid a catch-up: what follows is history in the room. */
 static void test_an_answer_that_is_history_in_the_room_is_told_to_who_follows_it(void **state)
 {
     struct chat_fixture *fixture = *state;
-    struct fake_websocket *client = asker(fixture, 1);
-    say_started(fixture);
-    say_chunk(fixture, 0, "why");
-    wait_for(fixture, HOLD);
-    assert_events(client, "messageStreamChunk");
+    struct fake_websocket *client = follower(fixture);
     struct fake_websocket *late = client_new(fixture, "bob");
     be_in(fixture, late, "r", 5, "bob");
     say_reply(fixture, 4);
